@@ -1,0 +1,55 @@
+"""Statistics for networks of language models that feed on each other's output.
+
+The names below are loaded when first used, so that ``import lwdstats`` stays
+light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from lwdstats.dataset import positions as positions
+    from lwdstats.errors import InputError as InputError
+    from lwdstats.geometry.distance import dist as dist
+    from lwdstats.geometry.distance import fnorm as fnorm
+    from lwdstats.geometry.distance import noise_floor as noise_floor
+    from lwdstats.geometry.scaling import cmdscale as cmdscale
+    from lwdstats.io import read_results as read_results
+    from lwdstats.io import write_results as write_results
+    from lwdstats.schema import validate as validate
+    from lwdstats.simulate.gmm import simulate_gmm as simulate_gmm
+    from lwdstats.simulate.llm import simulate_llm as simulate_llm
+    from lwdstats.simulate.posts import load_posts as load_posts
+
+_HOMES = {
+    "positions": "dataset",
+    "InputError": "errors",
+    "dist": "geometry.distance",
+    "fnorm": "geometry.distance",
+    "noise_floor": "geometry.distance",
+    "cmdscale": "geometry.scaling",
+    "read_results": "io",
+    "write_results": "io",
+    "validate": "schema",
+    "simulate_gmm": "simulate.gmm",
+    "simulate_llm": "simulate.llm",
+    "load_posts": "simulate.posts",
+}
+
+__all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'lwdstats' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"lwdstats.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

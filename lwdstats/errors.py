@@ -1,0 +1,62 @@
+"""The one exception that bad input raises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class InputError(ValueError):
+    """An argument that cannot be used, said in one line.
+
+    Parameters
+    ----------
+    argument : str
+        Name of the argument (or file, or variable) at fault.
+    got : object
+        What it was. Long values are cut.
+    takes : str
+        What the argument takes.
+
+    Examples
+    --------
+    >>> raise InputError("beta", 1.5, "a number in (0, 1]")
+    Traceback (most recent call last):
+        ...
+    lwdstats.errors.InputError: beta: got 1.5; takes a number in (0, 1]
+    """
+
+    def __init__(self, argument: str, got: object, takes: str) -> None:
+        shown = got if isinstance(got, str) and " " in got else repr(got)
+        if len(shown) > 200:
+            shown = f"{shown[:197]}..."
+        super().__init__(f"{argument}: got {shown}; takes {takes}")
+        self.argument = argument
+        self.got = got
+        self.takes = takes
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, object, str]]:
+        # So that the error survives a trip back from a worker process.
+        return type(self), (self.argument, self.got, self.takes)
+
+
+def check_integer(argument: str, value: object, *, minimum: int) -> int:
+    """Return `value` as an int of at least `minimum`, or raise `InputError`."""
+    import operator
+
+    takes = f"an integer of at least {minimum}"
+    if isinstance(value, bool):
+        raise InputError(argument, value, takes)
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise InputError(argument, value, takes) from None
+    if number < minimum:
+        raise InputError(argument, number, takes)
+    return number
+
+
+def check_choice(argument: str, value: object, choices: Sequence[str]) -> str:
+    """Return `value` if it is one of `choices`, or raise `InputError`."""
+    if not isinstance(value, str) or value not in choices:
+        raise InputError(argument, value, "one of " + ", ".join(repr(c) for c in choices))
+    return value

@@ -1,0 +1,210 @@
+"""What a dataset holds: dimensions, variables, attributes, and their check.
+
+Both simulations emit this shape, and so do a user's own data, so that every
+analysis takes any of them. Every name of a dimension or a variable in the
+package is written here first.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lwdstats.errors import InputError
+
+CONVENTIONS = "CF-1.10"
+REQUIRED_ATTRIBUTES = ("title", "Conventions", "lwdstats_version", "created", "seed", "spec")
+COORDINATES = {
+    "time": "simulation step",
+    "model": "member of the network",
+    "replicate": "independent run of the network",
+    "query": "question put to every model",
+    "response": "answer or point drawn by a model at a step",
+    "feature": "coordinate of the embedding space",
+    "feature_": "coordinate of the embedding space (second index of a covariance)",
+    "component": "component of the Gaussian mixture",
+    "post": "row of the web, an append-only log",
+    "draw": "position of a retrieved post in the prompt",
+}
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the schema.
+
+    `dims` is the order of its dimensions; a dimension in `optional` may be
+    absent. `kinds` are the NumPy dtype kinds that it may have.
+    """
+
+    dims: tuple[str, ...]
+    kinds: str
+    long_name: str
+    optional: tuple[str, ...] = ()
+    finite: bool = False
+    units: str = "1"
+
+
+_ANSWER = ("time", "model", "replicate", "query", "response")
+_POST = ("replicate", "query", "post")
+
+VARIABLES: dict[str, Variable] = {
+    "embedding": Variable(
+        (*_ANSWER, "feature"), "f", "point or embedded answer", ("query",), finite=True
+    ),
+    "text": Variable(_ANSWER, "OTU", "answer of a language model"),
+    "text_raw": Variable(_ANSWER, "OTU", "answer before it was cut, where that differs, else empty"),
+    "weight": Variable(
+        ("time", "model", "replicate", "component"), "f", "mixture weight", finite=True
+    ),
+    "component_mean": Variable(
+        ("time", "model", "replicate", "component", "feature"),
+        "f",
+        "mean of a mixture component",
+        ("time", "model", "replicate"),
+        finite=True,
+    ),
+    "component_covariance": Variable(
+        ("time", "model", "replicate", "component", "feature", "feature_"),
+        "f",
+        "covariance of a mixture component",
+        ("time", "model", "replicate"),
+        finite=True,
+    ),
+    "n_web": Variable(
+        ("time", "model", "replicate", "query"),
+        "iu",
+        "number of posts on the web before the step",
+        ("model", "replicate", "query"),
+    ),
+    "n_retrieved": Variable(
+        ("time", "model", "replicate", "query"),
+        "iu",
+        "number of posts that a model reads in the step",
+        ("model", "replicate", "query"),
+    ),
+    "n_truncated": Variable(
+        ("time", "model", "replicate"),
+        "f",
+        "how often the truncation fired in the update that leaves this time",
+    ),
+    "synthetic_share": Variable(
+        ("time", "model", "replicate", "query"),
+        "f",
+        "share of the retrieved posts that is synthetic",
+        ("query",),
+    ),
+    "post_text": Variable(_POST, "OTU", "post on the web"),
+    "post_time": Variable(_POST, "i", "step at which a post was made, -1 for an initial post"),
+    "post_model": Variable(_POST, "i", "index of the model that made a post, -1 for an initial post"),
+    "post_response": Variable(
+        _POST, "i", "index of the response that became the post, -1 for an initial post"
+    ),
+    "post_embedding": Variable((*_POST, "feature"), "f", "embedded post", finite=True),
+    "retrieved": Variable(
+        ("time", "model", "replicate", "query", "draw"),
+        "i",
+        "row of the web at each place of the prompt, -1 past its end",
+    ),
+    "initial_point": Variable(
+        ("replicate", "post", "feature"), "f", "point of the initial web", finite=True
+    ),
+}
+
+
+def describe(ds: xr.Dataset) -> xr.Dataset:
+    """Return `ds` with the schema's long names and units on every variable."""
+    ds = ds.copy()
+    for name in ds.variables:
+        attrs = ds[name].attrs
+        if name in VARIABLES:
+            attrs.setdefault("long_name", VARIABLES[str(name)].long_name)
+            if ds[name].dtype.kind in "fiu":
+                attrs.setdefault("units", VARIABLES[str(name)].units)
+        elif name in COORDINATES:
+            attrs.setdefault("long_name", COORDINATES[str(name)])
+            if ds[name].dtype.kind in "fiu":
+                attrs.setdefault("units", "1")
+    return ds
+
+
+def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
+    """Check that a dataset follows the schema.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        The dataset.
+    source : str
+        How an error names it, for example the path of the file.
+
+    Returns
+    -------
+    xarray.Dataset
+        `ds` itself.
+
+    Raises
+    ------
+    InputError
+        If it is not an lwdstats dataset, lacks what every analysis needs, has
+        dimensions in another order, or holds NaN where a number must stand.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> ds = lwd.simulate_gmm(n_steps=5, seed=1)
+    >>> lwd.validate(ds) is ds
+    True
+    """
+    if not isinstance(ds, xr.Dataset):
+        raise InputError(source, type(ds).__name__, "an xarray.Dataset")
+    missing = [name for name in REQUIRED_ATTRIBUTES if name not in ds.attrs]
+    if missing:
+        raise InputError(
+            source, f"no attribute {', '.join(missing)}", "a dataset that lwdstats wrote"
+        )
+    spec_of(ds, source=source)
+    if "time" not in ds.coords:
+        raise InputError(source, "no coordinate time", "a dataset with time 0..T")
+    time = ds["time"].values
+    if time.ndim != 1 or time.size == 0 or not np.all(np.diff(time.astype(float)) > 0):
+        raise InputError(f"{source}: time", time, "increasing steps")
+    if "weight" not in ds and "embedding" not in ds:
+        raise InputError(
+            source, f"variables {', '.join(map(str, ds.data_vars)) or 'none'}", "weight or embedding"
+        )
+    for name, variable in VARIABLES.items():
+        if name in ds:
+            _check_variable(ds[name], variable, f"{source}: {name}")
+    if "text" in ds and "query" not in ds["text"].dims:
+        raise InputError(f"{source}: text", ds["text"].dims, "a query dimension")
+    return ds
+
+
+def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
+    """Return the specification that a dataset's `spec` attribute holds."""
+    text = ds.attrs.get("spec", "")
+    try:
+        spec = json.loads(text)
+    except (TypeError, ValueError):
+        spec = None
+    if not isinstance(spec, dict):
+        raise InputError(f"{source}: spec", text, "a specification as a JSON object")
+    return spec
+
+
+def _check_variable(array: xr.DataArray, variable: Variable, label: str) -> None:
+    required = [dim for dim in variable.dims if dim not in variable.optional]
+    order = [dim for dim in variable.dims if dim in array.dims]
+    if list(array.dims) != order or any(dim not in array.dims for dim in required):
+        wanted = ", ".join(f"[{d}]" if d in variable.optional else d for d in variable.dims)
+        raise InputError(label, f"dimensions {array.dims}", f"dimensions ({wanted})")
+    if array.dtype.kind not in variable.kinds:
+        raise InputError(label, f"dtype {array.dtype}", f"dtype of kind {variable.kinds!r}")
+    if variable.finite and not bool(np.isfinite(array.values).all()):
+        where = np.argwhere(~np.isfinite(array.values))
+        first = ", ".join(f"{d}={i}" for d, i in zip(array.dims, where[0], strict=True))
+        raise InputError(label, f"{len(where)} values not finite (first at {first})", "finite numbers")

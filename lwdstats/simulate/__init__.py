@@ -1,0 +1,1 @@
+"""From a specification to a dataset: both networks of the paper."""

@@ -1,0 +1,1 @@
+"""Language models and embedders: text in, text or vectors out."""

@@ -1,0 +1,50 @@
+"""Random streams keyed by what they are for, so that runs do not disturb each other.
+
+A stream belongs to (seed, purpose, replicate, model, ...). Adding a replicate,
+a job or a model never changes the numbers of another stream.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+import numpy as np
+
+from lwdstats.errors import InputError
+
+# A purpose keeps its number for ever: renumbering would change old results.
+PURPOSES = {
+    "initial_weights": 1,
+    "emission": 2,
+    "retrieval": 3,
+    "generation": 4,
+}
+
+
+def resolve_seed(seed: int | str | None) -> int:
+    """Return a non-negative seed: the one given, or 128 bits from the system.
+
+    A decimal string is taken too, since that is how a dataset records it.
+    """
+    if seed is None:
+        return secrets.randbits(128)
+    takes = "a non-negative integer, its decimal string, or None"
+    if isinstance(seed, (bool, float)):
+        raise InputError("seed", seed, takes)
+    try:
+        value = int(seed)
+    except (TypeError, ValueError):
+        raise InputError("seed", seed, takes) from None
+    if value < 0:
+        raise InputError("seed", seed, takes)
+    return value
+
+
+def seed_sequence(seed: int, purpose: str, *key: int) -> np.random.SeedSequence:
+    """Return the root of the stream that `purpose` and `key` name."""
+    return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *key))
+
+
+def generator(seed: int, purpose: str, *key: int) -> np.random.Generator:
+    """Return a NumPy generator on that stream."""
+    return np.random.Generator(np.random.PCG64(seed_sequence(seed, purpose, *key)))

@@ -1,0 +1,1 @@
+"""The Internet A^(t): posts appended, drawn and counted."""
