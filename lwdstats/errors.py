@@ -26,7 +26,8 @@ class InputError(ValueError):
     """
 
     def __init__(self, argument: str, got: object, takes: str) -> None:
-        shown = got if isinstance(got, str) and " " in got else repr(got)
+        # A sentence or a repr comes as it is; a plain value is shown as Python writes it.
+        shown = got if isinstance(got, str) and (" " in got or got[:1] in "'\"") else repr(got)
         if len(shown) > 200:
             shown = f"{shown[:197]}..."
         super().__init__(f"{argument}: got {shown}; takes {takes}")

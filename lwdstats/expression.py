@@ -98,7 +98,7 @@ class _Parser:
         grammar = "a formula of + - * / ^, parentheses, numbers, names, "
         return InputError(
             self.argument,
-            f"{self.text!r} ",
+            repr(self.text),
             f"{grammar}{', '.join(FUNCTIONS)} and pi; expected {wanted}",
         )
 
@@ -172,7 +172,7 @@ class _Parser:
                 return ("call", value, self.parenthesis(depth))
             if value in CONSTANTS:
                 return ("number", CONSTANTS[value])
-            if self.value == "(" and self.text[self.start - 1] != " ":
+            if self.value == "(" and self.text[self.start] == "(":  # f(x), not f (x)
                 raise self.error(f"a known function, not {value!r}")
             self.names[value] = None
             return ("name", value)
