@@ -7,13 +7,15 @@ import xarray as xr
 from lwdstats.schema import validate
 
 
-def positions(ds: xr.Dataset) -> xr.DataArray:
+def positions(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
     """Return what the distance matrix compares: one position a model and time.
 
     Parameters
     ----------
     ds : xarray.Dataset
         A dataset of either simulation.
+    source : str
+        How an error names it.
 
     Returns
     -------
@@ -34,9 +36,9 @@ def positions(ds: xr.Dataset) -> xr.DataArray:
     ----------
     Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 1, 2 and 4.
     """
-    validate(ds)
+    validate(ds, source=source)
     if "weight" in ds:
-        weight = ds["weight"].astype("float64")
+        weight = ds["weight"].astype("float64", copy=False)
         return weight.transpose("time", "replicate", "model", "component").rename("position")
     mean = ds["embedding"].mean("response", dtype="float64")
     return mean.transpose("time", "replicate", "model", ...).rename("position")

@@ -21,6 +21,7 @@ REQUIRED_ATTRIBUTES = ("title", "Conventions", "lwdstats_version", "created", "s
 COORDINATES = {
     "time": "simulation step",
     "model": "member of the network",
+    "model_": "member of the network (second index of a distance matrix)",
     "replicate": "independent run of the network",
     "query": "question put to every model",
     "response": "answer or point drawn by a model at a step",
@@ -103,6 +104,9 @@ VARIABLES: dict[str, Variable] = {
     "post_response": Variable(
         _POST, "i", "index of the response that became the post, -1 for an initial post"
     ),
+    "post_sentiment": Variable(
+        _POST, "OTU", "sentiment of an initial post as its file labels it, empty for answers"
+    ),
     "post_embedding": Variable((*_POST, "feature"), "f", "embedded post", finite=True),
     "retrieved": Variable(
         ("time", "model", "replicate", "query", "draw"),
@@ -179,6 +183,9 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     for name, variable in VARIABLES.items():
         if name in ds:
             _check_variable(ds[name], variable, f"{source}: {name}")
+    empty = [str(dim) for dim, size in ds.sizes.items() if size == 0 and dim != "draw"]
+    if empty:
+        raise InputError(source, f"nothing along {', '.join(empty)}", "at least one of each")
     if "text" in ds and "query" not in ds["text"].dims:
         raise InputError(f"{source}: text", ds["text"].dims, "a query dimension")
     return ds

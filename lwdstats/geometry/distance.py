@@ -1,0 +1,275 @@
+"""Distances between models, and the size of their matrix."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from lwdstats.dataset import positions
+from lwdstats.errors import InputError, check_choice
+from lwdstats.geometry import arrays
+
+_POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
+_MATRICES = "finite distances of shape (..., n, n), a DataArray over model and model_, or a Dataset"
+
+
+@overload
+def dist(x: xr.Dataset, method: str = ..., *, p: float = ...) -> xr.DataArray: ...
+@overload
+def dist(x: npt.ArrayLike, method: str = ..., *, p: float = ...) -> arrays.FloatArray: ...
+def dist(
+    x: npt.ArrayLike | xr.Dataset, method: str = "euclidean", *, p: float = 2.0
+) -> arrays.FloatArray | xr.DataArray:
+    """Return the distances between the rows of a matrix, or between the models of a dataset.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, p), or xarray.Dataset
+        n points with p coordinates each (a vector is n points on a line), or a
+        dataset, whose models are compared by `positions`.
+    method : {"euclidean", "maximum", "manhattan", "canberra", "binary", "minkowski"}
+        The distance, as R's ``dist`` defines it.
+    p : float
+        Power of the Minkowski distance, above 0.
+
+    Returns
+    -------
+    numpy.ndarray or xarray.DataArray
+        Symmetric, zero on the diagonal, in the units of `x`. From an array:
+        float64, shape (n, n). From a dataset: dimensions (time, replicate,
+        model, model_).
+
+    Raises
+    ------
+    InputError
+        If `x` holds NaN or an infinite value, or an argument is not one of the
+        above.
+
+    Notes
+    -----
+    A dataset with m queries has ``D_ij = ||X_i - X_j||_F / sqrt(m)``, the
+    root mean square over queries of Equation 2, which it is at m = 1. For the
+    other methods the queries are likewise laid end to end, and sums are
+    divided by m before any root: "manhattan" and "canberra" by m, "minkowski"
+    by m^(1/p); "maximum" and "binary" need no division.
+
+    As in R, "canberra" leaves out terms that are 0/0 and scales the sum up in
+    proportion (NaN if none is left), and "binary" is the share of coordinates
+    not 0 in one point among those not 0 in at least one (0 if there are none).
+    Unlike R, missing and infinite values are errors; and the result is the
+    whole matrix, whose upper triangle by rows is R's vector.
+
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 2 and 4.
+    R Core Team, ``stats::dist``.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> lwd.dist([[0, 0], [3, 4]])
+    array([[0., 5.],
+           [5., 0.]])
+    >>> lwd.dist([[0, 0], [3, 4]], "manhattan")
+    array([[0., 7.],
+           [7., 0.]])
+    """
+    method = check_choice("method", method, tuple(arrays.METHODS))
+    number = isinstance(p, numbers.Real) and not isinstance(p, bool)
+    if not number or not math.isfinite(p) or p <= 0:
+        raise InputError("p", p, "a finite number above 0")
+    if not isinstance(x, xr.Dataset):
+        return arrays.distances(arrays.as_points(x, "x", _POINTS), method, p)
+
+    position = positions(x)
+    inner = [dim for dim in position.dims if dim not in ("time", "replicate", "model")]
+    n_queries = position.sizes.get("query", 1)
+    powers = {"euclidean": 2.0, "manhattan": 1.0, "canberra": 1.0, "minkowski": p}
+    divisor = n_queries ** (1.0 / powers[method]) if method in powers else 1.0
+
+    def kernel(values: np.ndarray) -> np.ndarray:
+        flat = values.reshape(*values.shape[:3], -1)
+        return arrays.stacked_distances(flat, method, p) / divisor
+
+    out = xr.apply_ufunc(
+        kernel,
+        position,
+        input_core_dims=[["model", *inner]],
+        output_core_dims=[["model", "model_"]],
+    )
+    if "model" in out.coords:
+        out = out.assign_coords(model_=("model_", out["model"].values))
+    out.attrs = {"long_name": f"{method} distance between models", "units": "1"}
+    return out.rename("dist")
+
+
+# A DataArray is array_like as well; the first match counts.
+@overload
+def fnorm(  # pyright: ignore[reportOverlappingOverload]
+    x: xr.Dataset | xr.DataArray, *, debias: bool = ...
+) -> xr.DataArray: ...
+@overload
+def fnorm(x: npt.ArrayLike, *, debias: bool = ...) -> arrays.FloatArray: ...
+def fnorm(
+    x: npt.ArrayLike | xr.DataArray | xr.Dataset, *, debias: bool = False
+) -> arrays.FloatArray | xr.DataArray:
+    """Return the Frobenius norm of a distance matrix, ||D||_F.
+
+    Parameters
+    ----------
+    x : array_like, shape (..., n, n), xarray.DataArray or xarray.Dataset
+        Distances, with dimensions model and model_ in a DataArray; or a
+        dataset, whose distances are never formed: the cost is O(n) a step.
+    debias : bool
+        Take out of a dataset's norm what a finite number of responses adds.
+
+    Returns
+    -------
+    numpy.ndarray or xarray.DataArray
+        In the units of the distances. From an array: shape (...). From a
+        DataArray: the other dimensions. From a dataset: dimensions (time,
+        replicate).
+
+    Raises
+    ------
+    InputError
+        If `x` is none of the above or holds NaN, or if `debias` is asked of
+        distances (which do not tell the responses' variance) or of a single
+        response a model (which has none).
+
+    Notes
+    -----
+    ``||D||_F^2 = 2 n sum_i ||x_i - xbar||^2`` for Euclidean distances (over m
+    queries: the average over queries).
+
+    The mean of L responses differs from the model's own mean, so that
+    ``E ||X_i - X_j||^2 = ||mu_i - mu_j||^2 + tr(S_i)/L + tr(S_j)/L`` and the
+    norm of models that are the same is not 0. `debias` subtracts the unbiased
+    estimate ``2 (n - 1) sum_i tr(S_i)/L`` from the square, S_i being the
+    sample covariance of model i's responses (over m queries: averaged over
+    queries). What is left estimates ``sum_ij ||mu_i - mu_j||^2`` without bias,
+    and an unbiased estimate of 0 must fall below 0 as often as above. The
+    result is therefore the signed root ``sign(v) sqrt(|v|)`` of that square v:
+    cut at 0 it would be biased upwards just where a limit of 0 is tested. To
+    average, square first, ``(f * abs(f)).mean()``: the root of an unbiased
+    square is not itself unbiased. The expectation is over responses given what
+    each model retrieved.
+
+    Mixture weights (Equation 4) are parameters, not estimates from responses:
+    there is nothing to take out, and `debias` changes nothing.
+
+    R has the plain norm as ``norm(D, "F")``.
+
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 1 to 4.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> float(lwd.fnorm([[0, 3], [3, 0]]))
+    4.242640687119285
+    >>> lwd.fnorm(lwd.simulate_gmm(n_steps=5, seed=1)).dims
+    ('time', 'replicate')
+    """
+    if isinstance(x, xr.Dataset):
+        position = positions(x)
+        inner = [dim for dim in position.dims if dim not in ("time", "replicate", "model")]
+        square = xr.apply_ufunc(
+            arrays.squared_norm,
+            position,
+            input_core_dims=[["model", *inner]],
+            kwargs={"n_queries": position.sizes.get("query", 1)},
+        )
+        if debias:
+            square = square - _inflation(x, "x")
+        return _root(square, "fnorm", "Frobenius norm of the distance matrix")
+
+    if debias:
+        raise InputError("debias", debias, "False, unless x is a Dataset with its responses")
+    if isinstance(x, xr.DataArray):
+        if not {"model", "model_"} <= set(x.dims):
+            raise InputError("x", f"dimensions {x.dims}", _MATRICES)
+        x = x.transpose(..., "model", "model_")
+        norm = _norm(x.values)
+        kept = {str(k): c for k, c in x.coords.items() if not {"model", "model_"} & set(c.dims)}
+        out = xr.DataArray(norm, kept, x.dims[:-2])
+        out.attrs = {"long_name": "Frobenius norm of the distance matrix", "units": "1"}
+        return out.rename("fnorm")
+    return _norm(x)
+
+
+def noise_floor(ds: xr.Dataset) -> xr.DataArray:
+    """Return the ||D||_F that the models would show if they were all the same.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation.
+
+    Returns
+    -------
+    xarray.DataArray
+        Root of what a finite number L of responses adds to E ||D||_F^2, that
+        is ``2 (n - 1) sum_i tr(S_i)/L`` (see `fnorm`); dimensions (time,
+        replicate). Zero where the positions are mixture weights.
+
+    Raises
+    ------
+    InputError
+        If there is one response a model, whose variance cannot be estimated.
+
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 1 to 3.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> ds = lwd.simulate_gmm(n_steps=5, seed=1)
+    >>> float(lwd.noise_floor(ds).max())
+    0.0
+    """
+    positions(ds)  # validates
+    return _root(_inflation(ds, "ds"), "noise_floor", "noise floor of the Frobenius norm")
+
+
+def _inflation(ds: xr.Dataset, argument: str) -> xr.DataArray:
+    """Return the finite-L part of E ||D||_F^2, dimensions (time, replicate)."""
+    if "weight" in ds:
+        weight = ds["weight"]
+        zero = xr.zeros_like(weight.isel(model=0, component=0, drop=True), dtype=np.float64)
+        return zero.transpose("time", "replicate")
+    embedding = ds["embedding"]
+    n_responses = embedding.sizes["response"]
+    if n_responses < 2:
+        raise InputError(
+            f"{argument}: embedding",
+            f"{n_responses} response a model and time",
+            "2 or more, to estimate their variance",
+        )
+    inner = [dim for dim in ("model", "query", "response", "feature") if dim in embedding.dims]
+    return xr.apply_ufunc(
+        arrays.sampling_inflation,
+        embedding,
+        input_core_dims=[inner],
+        kwargs={"n_queries": embedding.sizes.get("query", 1)},
+    )
+
+
+def _root(square: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
+    out = square.copy(data=np.sign(square.values) * np.sqrt(np.abs(square.values)))
+    out.attrs = {"long_name": long_name, "units": "1"}
+    return out.rename(name)
+
+
+def _norm(x: npt.ArrayLike) -> arrays.FloatArray:
+    d = arrays.as_floats(x, "x", _MATRICES)
+    if d.ndim < 2 or d.shape[-1] != d.shape[-2]:
+        raise InputError("x", f"shape {d.shape}", _MATRICES)
+    return np.linalg.norm(d, axis=(-2, -1))

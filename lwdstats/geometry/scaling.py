@@ -1,0 +1,308 @@
+"""Classical multidimensional scaling: coordinates from distances."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.linalg import eigvals
+from scipy.spatial.distance import squareform
+
+from lwdstats.errors import InputError, check_integer
+from lwdstats.geometry import arrays
+from lwdstats.geometry.arrays import FloatArray
+
+_DISTANCES = (
+    "a symmetric (n, n) matrix of finite distances with a zero diagonal, "
+    "its upper triangle by rows as a vector, or a DataArray of one such matrix"
+)
+_POINTS = "finite numbers of shape (n, p), n at least 2"
+_ROWS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class CMDScale:
+    """Coordinates found by `cmdscale`.
+
+    Attributes
+    ----------
+    points : numpy.ndarray, shape (n, k)
+        Coordinates, centred, on principal axes, in the units of the distances;
+        fewer columns where fewer of the first k eigenvalues are positive.
+    eig : numpy.ndarray, shape (n,)
+        All eigenvalues, the largest first, in squared units.
+    gof : tuple of float
+        Goodness of fit: the sum of the eigenvalues used, over the sum of all
+        in absolute value, and over the sum of the positive ones.
+    ac : float
+        Constant that was added to the distances, in their units.
+    labels : tuple of str
+        Names of the points, for printing; empty where they have none.
+    """
+
+    points: FloatArray
+    eig: FloatArray
+    gof: tuple[float, float]
+    ac: float = 0.0
+    labels: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        n, k = self.points.shape
+        shown = min(n, _ROWS)
+        names = self.labels or tuple(f"[{i},]" for i in range(n))
+        columns = [_aligned("", names[:shown], left=True)]
+        columns += [
+            _aligned(f"[,{j}]", _decimals(self.points[:shown, j], self.points[:, j]))
+            for j in range(k)
+        ]
+        lines = ["Classical multidimensional scaling", ""]
+        lines += [f"Points ({n} in {k} dimension{'' if k == 1 else 's'}):"]
+        lines += [" ".join(row).rstrip() for row in zip(*columns, strict=True)]
+        lines += [f"... and {n - shown} more"] * (n > shown)
+        rest = f" ... and {n - shown} more" if n > shown else ""
+        lines += ["", "Eigenvalues:", " ".join(f"{v:.5g}" for v in self.eig[:shown]) + rest]
+        lines += ["", "GOF: " + " ".join(f"{g:.5g}" for g in self.gof)]
+        lines += [f"Additive constant: {self.ac:.5g}"] * (self.ac > 0)
+        return "\n".join(lines)
+
+
+def cmdscale(
+    d: npt.ArrayLike | xr.DataArray | None = None,
+    k: int = 2,
+    *,
+    points: npt.ArrayLike | None = None,
+    add: bool = False,
+) -> CMDScale:
+    """Find coordinates whose distances are the given ones, as nearly as k dimensions allow.
+
+    Parameters
+    ----------
+    d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
+        Distances: a matrix, or its upper triangle by rows (the order of
+        SciPy's ``pdist``, and of R's ``dist``).
+    k : int
+        Number of dimensions, 1 to n - 1.
+    points : array_like, shape (n, p)
+        Points, instead of `d`, where the distances are the Euclidean ones
+        between them. The result is the same, at the cost of an
+        eigenproblem of size min(n, p), and no distance is computed.
+    add : bool
+        Add to the distances the smallest constant that makes them Euclidean
+        (Cailliez), so that no eigenvalue is negative. Takes an unsymmetric
+        eigenproblem of size 2 (n - 1). Points need none: their constant is 0.
+
+    Returns
+    -------
+    CMDScale
+        `points` (n, k), `eig` (n,), `gof` (a pair) and `ac`.
+
+    Raises
+    ------
+    InputError
+        If the distances are not finite, symmetric, non-negative and zero on
+        the diagonal, if `k` is not in 1..n - 1, or unless exactly one of `d`
+        and `points` is given.
+
+    Warns
+    -----
+    UserWarning
+        If fewer than `k` of the first `k` eigenvalues are positive; `points`
+        then has fewer columns.
+
+    Notes
+    -----
+    Follows R's ``cmdscale(d, k, eig = TRUE, add)``. It differs in that
+
+    - an eigenvalue counts as positive above ``4 n eps max(d)^2``, what rounding
+      alone can make of a 0, where R compares with 0 itself: R may keep columns
+      that hold nothing but rounding error (below 3e-8 of the largest distance,
+      in root mean square), or not, from one machine to the next;
+    - the sign of each column is fixed: its largest entry in absolute value
+      (the first of equals) is positive;
+    - a matrix that is not symmetric with a zero diagonal is an error, where R
+      reads its lower triangle;
+    - of Euclidean distances `ac` is 0, where R has a rounding error of about
+      1e-8 of their size: the two eigenvalues of 0 which the problem of size 2 n
+      always has are left out;
+    - from `points`, eigenvalues at the level of rounding error are 0.
+
+    References
+    ----------
+    Torgerson, W. S. (1952), Psychometrika 17, 401-419.
+    Gower, J. C. (1966), Biometrika 53, 325-338.
+    Cailliez, F. (1983), Psychometrika 48, 305-308.
+    R Core Team, ``stats::cmdscale``.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> fit = lwd.cmdscale([[0, 3, 5], [3, 0, 4], [5, 4, 0]], k=2)
+    >>> lwd.dist(fit.points).round(6)
+    array([[0., 3., 5.],
+           [3., 0., 4.],
+           [5., 4., 0.]])
+    >>> print(lwd.cmdscale(points=[0, 1, 5], k=1))
+    Classical multidimensional scaling
+    <BLANKLINE>
+    Points (3 in 1 dimension):
+              [,0]
+    [0,] -2.000000
+    [1,] -1.000000
+    [2,]  3.000000
+    <BLANKLINE>
+    Eigenvalues:
+    14 0 0
+    <BLANKLINE>
+    GOF: 1 1
+    """
+    if (d is None) == (points is None):
+        got = "neither d nor points" if d is None else "both d and points"
+        raise InputError("d", got, "exactly one of d and points")
+    if d is not None:
+        matrix = _as_distances(d)
+        n = len(matrix)
+    else:
+        matrix = arrays.as_points(points, "points", _POINTS)
+        n = len(matrix)
+        if n < 2:
+            raise InputError("points", f"shape {matrix.shape}", _POINTS)
+    k = check_integer("k", k, minimum=1)
+    if k > n - 1:
+        raise InputError("k", k, f"an integer in 1..{n - 1} (n - 1, for n = {n} points)")
+
+    ac = 0.0
+    if d is None:
+        coordinates, eig = _scale_points(matrix, k)
+    else:
+        if add:
+            ac = additive_constant(matrix)
+            matrix = matrix + ac
+            np.fill_diagonal(matrix, 0.0)
+        coordinates, eig = _scale_distances(matrix, k)
+    kept = coordinates.shape[1]
+    if kept < k:
+        warnings.warn(f"only {kept} of the first {k} eigenvalues are > 0", stacklevel=2)
+
+    used, total = float(eig[:kept].sum()), float(np.abs(eig).sum())
+    positive = float(np.maximum(eig, 0.0).sum())
+    gof = (used / total, used / positive) if positive > 0 else (math.nan, math.nan)
+    return CMDScale(_fix_signs(coordinates), eig, gof, ac, _labels(d))
+
+
+def additive_constant(d: FloatArray) -> float:
+    """Return the smallest c >= 0 for which d + c, (n, n), off the diagonal, is Euclidean.
+
+    It is the largest real part among the eigenvalues of
+    ``[[0, -C(d^2)], [-I, 2 C(d)]]``, C being double centring. The vector of ones
+    gives that matrix a double eigenvalue 0 with one eigenvector, which rounding
+    splits into about +-1e-8. Working in the n - 1 dimensions orthogonal to it
+    leaves the pair out.
+    """
+    n = len(d)
+    square, plain = _drop_mean(d * d), _drop_mean(d)
+    block = np.block([[np.zeros((n - 1, n - 1)), -square], [-np.eye(n - 1), 2.0 * plain]])
+    return max(0.0, float(np.max(eigvals(block).real)))
+
+
+def _drop_mean(a: FloatArray) -> FloatArray:
+    """Return Q'AQ, (n - 1, n - 1), with Q an orthonormal basis of what sums to 0."""
+    # A reflection H that sends the vector of ones to the first axis; Q is the rest of H.
+    u = np.full(len(a), 1.0 / math.sqrt(len(a)))
+    u[0] += 1.0
+    u *= math.sqrt(2.0 / (u @ u))
+    w = a @ u
+    reflected = a - np.outer(u, w) - np.outer(w, u) + (u @ w) * np.outer(u, u)
+    return reflected[1:, 1:]
+
+
+def _scale_distances(d: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return coordinates (n, at most k) and eigenvalues (n,) of distances (n, n)."""
+    b = d * d
+    b -= b.mean(axis=0)
+    b -= b.mean(axis=1, keepdims=True)
+    b *= -0.5
+    eig, vectors = np.linalg.eigh(b)
+    eig, vectors = eig[::-1], vectors[:, : -k - 1 : -1]
+    keep = eig[:k] > _noise(len(d), d.max() ** 2)
+    return vectors[:, keep] * np.sqrt(eig[:k][keep]), eig.copy()
+
+
+def _scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return coordinates (n, at most k) and eigenvalues (n,) of points (n, p).
+
+    Double centring of the squared distances gives XX', X being the centred
+    points; its positive eigenvalues are those of X'X.
+    """
+    n, p = x.shape
+    x = x - x[0]  # first, as the mean of equal numbers can be off by a rounding error
+    x -= x.mean(axis=0)
+    gram = x.T @ x if p < n else x @ x.T
+    values, vectors = np.linalg.eigh(gram)
+    values, vectors = values[::-1], vectors[:, : -k - 1 : -1]
+    eig = np.zeros(n)
+    # No distance exceeds twice the largest distance from the centre.
+    noise = _noise(n, 4.0 * np.einsum("ij,ij->i", x, x).max())
+    eig[: len(values)] = np.where(values > noise, values, 0.0)
+    leading = eig[: vectors.shape[1]]
+    keep = leading > 0
+    vectors = vectors[:, keep]
+    return (x @ vectors if p < n else vectors * np.sqrt(leading[keep])), eig
+
+
+def _noise(n: int, largest_square: float) -> float:
+    """Return what rounding can make of an eigenvalue 0.
+
+    Each entry of the centred matrix is off by up to about 2 eps max(d^2), and
+    its eigenvalues by n times that; the factor 4 leaves room for the solver.
+    """
+    return 4.0 * n * float(np.finfo(np.float64).eps) * float(largest_square)
+
+
+def _fix_signs(points: FloatArray) -> FloatArray:
+    """Return `points` with the largest absolute entry of each column positive."""
+    size = np.abs(points)
+    # Entries equal but for rounding count as equal, and the first of them decides.
+    first = np.argmax(size >= (1.0 - 1e-9) * size.max(axis=0), axis=0)
+    return points * np.where(points[first, np.arange(points.shape[1])] < 0, -1.0, 1.0)
+
+
+def _as_distances(d: object) -> FloatArray:
+    """Return distances as a checked (n, n) matrix."""
+    array = arrays.as_floats(d, "d", _DISTANCES)
+    if array.ndim == 1:
+        n = round((1.0 + math.sqrt(1.0 + 8.0 * array.size)) / 2.0)
+        if array.size == 0 or n * (n - 1) // 2 != array.size:
+            raise InputError("d", f"a vector of {array.size}", _DISTANCES)
+        array = squareform(array)
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
+        raise InputError("d", f"shape {array.shape}", _DISTANCES)
+    if array.min() < 0:
+        raise InputError("d", f"a smallest entry of {array.min():g}", _DISTANCES)
+    slack = 1e-8 * array.max()
+    if np.any(np.abs(np.diagonal(array)) > slack):
+        raise InputError("d", "a diagonal that is not 0", _DISTANCES)
+    if np.any(np.abs(array - array.T) > slack):
+        raise InputError("d", "a matrix that is not symmetric", _DISTANCES)
+    return array
+
+
+def _labels(d: object) -> tuple[str, ...]:
+    if isinstance(d, xr.DataArray) and d.ndim == 2 and d.dims[0] in d.coords:
+        return tuple(str(name) for name in d[d.dims[0]].values)
+    return ()
+
+
+def _decimals(values: FloatArray, column: FloatArray) -> list[str]:
+    # Seven significant digits of the column's largest entry, as R prints a matrix.
+    largest = float(np.abs(column).max())
+    digits = 6 - math.floor(math.log10(largest)) if largest > 0 else 0
+    return [f"{v:.{min(max(digits, 0), 12)}f}" for v in values]
+
+
+def _aligned(head: str, cells: tuple[str, ...] | list[str], *, left: bool = False) -> list[str]:
+    width = max(len(cell) for cell in (head, *cells))
+    return [cell.ljust(width) if left else cell.rjust(width) for cell in (head, *cells)]
