@@ -1,0 +1,37 @@
+"""How the web grows, and how much of it a model reads."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwdstats.errors import InputError
+
+
+def check_beta(beta: object) -> float:
+    """Return the share of the web that a model reads, a number in (0, 1]."""
+    number = isinstance(beta, (int, float, np.integer, np.floating)) and not isinstance(beta, bool)
+    if not number or not 0 < float(beta) <= 1:  # type: ignore[arg-type]
+        raise InputError("beta", beta, "a number in (0, 1]")
+    return float(beta)  # type: ignore[arg-type]
+
+
+def web_sizes(n_initial: int, n_posted: int, n_steps: int) -> NDArray[np.int64]:
+    """Return |A^(t)| for t = 0..T where every step adds `n_posted` posts."""
+    return n_initial + n_posted * np.arange(n_steps + 1, dtype=np.int64)
+
+
+def retrieval_sizes(n_web: NDArray[np.int64], beta: float) -> NDArray[np.int64]:
+    """Return k_t = floor(beta |A^(t)|), with beta taken as the decimal that was written.
+
+    In binary, .29 * 100 is a little less than 29; who writes .29 means 29 of 100.
+
+    Examples
+    --------
+    >>> retrieval_sizes(np.array([0, 3, 100]), 0.29)
+    array([ 0,  0, 29])
+    """
+    share = Fraction(repr(float(beta)))
+    return np.array([int(n) * share.numerator // share.denominator for n in n_web], dtype=np.int64)

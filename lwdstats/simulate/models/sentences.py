@@ -1,0 +1,44 @@
+"""Where the first sentence of an answer ends.
+
+The query asks for exactly one sentence, and small models go on. The rule is
+plain and language-neutral: a sentence ends at . ! ? or their full-width
+forms, with closing quotes or brackets, when white space follows; or at the end
+of a line. A dot after a known abbreviation, a lone initial or a list number
+does not end one.
+"""
+
+from __future__ import annotations
+
+import re
+
+_END = re.compile(r"[.!?][.!?]*[\"'”’)\]»]*(?=\s)|[。！？][”’）」』]*|\n")
+_NOT_AN_END = re.compile(
+    r"^\s*\d{1,2}\.$|(?:^|[\s(\"'“‘])(?:[A-Za-z]|(?:[A-Za-z]\.)+[A-Za-z]"
+    r"|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|cf|approx|Inc|Ltd|Corp|Co|No|Fig)\.$"
+)
+
+
+def first_sentence_end(text: str) -> int | None:
+    """Return where the first sentence of `text` ends, or None while it is open.
+
+    A full stop at the very end of an unfinished text leaves it open, as the
+    next token may be a digit.
+    """
+    start = len(text) - len(text.lstrip())
+    for match in _END.finditer(text, start):
+        end = match.end() - (match.group() == "\n")
+        if text[match.start()] == "." and _NOT_AN_END.search(text[:end]):
+            continue
+        return end
+    return None
+
+
+def has_first_sentence(text: str) -> bool:
+    """Return whether the first sentence of an unfinished text is complete."""
+    return first_sentence_end(text) is not None
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of `text`, or all of it where no end is found."""
+    end = first_sentence_end(text)
+    return text[:end].strip()

@@ -1,0 +1,64 @@
+"""A progress bar that says what is being done and how long it will take."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import Any
+
+from lwdstats.errors import InputError
+
+
+class Progress:
+    """Steps of a run, shown on standard error.
+
+    Parameters
+    ----------
+    total : int
+        Number of steps.
+    show : bool or None
+        Whether to show it; None shows it where a terminal looks on.
+    """
+
+    def __init__(self, total: int, show: bool | None) -> None:
+        if show is not None and not isinstance(show, bool):
+            raise InputError("progress", show, "True, False or None")
+        self._bar: Any = None
+        if sys.stderr.isatty() if show is None else show:
+            from rich import progress
+            from rich.console import Console
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.MofNCompleteColumn(),
+                progress.TimeElapsedColumn(),
+                progress.TextColumn("left"),
+                progress.TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
+            self._task = self._bar.add_task("starting", total=total)
+
+    def __enter__(self) -> Progress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def say(self, what: str) -> None:
+        """Show what is being done."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=what)
+
+    def step(self) -> None:
+        """Count one step."""
+        if self._bar is not None:
+            self._bar.advance(self._task)

@@ -1,0 +1,91 @@
+"""A specification as data: from a TOML file or a dataset to a run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from lwdstats.errors import InputError
+from lwdstats.schema import spec_of
+from lwdstats.simulate.gmm import simulate_gmm
+from lwdstats.simulate.llm import simulate_llm
+
+SIMULATORS = {"gmm": simulate_gmm, "llm": simulate_llm}
+
+
+def read_spec(path: str | Path) -> dict[str, Any]:
+    """Read a specification from a TOML or JSON file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        A file of the keyword arguments of a simulator, and `simulator` itself,
+        "gmm" or "llm". A relative path of `posts` starts at the file's folder.
+
+    Returns
+    -------
+    dict
+        The specification, as `run_spec` takes it.
+
+    Raises
+    ------
+    InputError
+        If the file can't be read.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        spec = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (OSError, ValueError) as error:
+        raise InputError("spec", f"{path} ({error})", "a readable TOML or JSON file") from error
+    if isinstance(spec.get("posts"), str):
+        spec["posts"] = str(path.parent / spec["posts"])
+    return spec
+
+
+def run_spec(spec: Mapping[str, Any] | xr.Dataset, **changes: Any) -> xr.Dataset:
+    """Run a specification: one that was read, or the one that made a dataset.
+
+    Parameters
+    ----------
+    spec : mapping or xarray.Dataset
+        `simulator` ("gmm" or "llm") and its keyword arguments. A dataset stands
+        for the specification in its attributes, which gives the same dataset.
+    **changes
+        Arguments that replace those of `spec`, or `n_jobs` and `progress`.
+
+    Returns
+    -------
+    xarray.Dataset
+        What the simulator returns.
+
+    Raises
+    ------
+    InputError
+        If the simulator or an argument is unknown, or can't be used.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> ds = lwd.run_spec({"simulator": "gmm", "n_steps": 5, "seed": 1})
+    >>> lwd.run_spec(ds).equals(ds)
+    True
+    """
+    arguments = dict(spec_of(spec) if isinstance(spec, xr.Dataset) else spec) | changes
+    name = arguments.pop("simulator", None)
+    if name not in SIMULATORS:
+        raise InputError("simulator", name, "'gmm' or 'llm'")
+    simulate = SIMULATORS[name]
+    known = list(inspect.signature(simulate).parameters)
+    for argument in arguments:
+        if argument not in known:
+            raise InputError(argument, "an unknown argument", f"one of {', '.join(known)}")
+    if name == "llm" and "models" not in arguments:
+        raise InputError("models", "nothing", "names of models, or a mapping from labels to them")
+    return simulate(**arguments)
