@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from lwdstats.geometry.scaling import cmdscale as cmdscale
     from lwdstats.io import read_results as read_results
     from lwdstats.io import write_results as write_results
+    from lwdstats.plots import plot_answers as plot_answers
+    from lwdstats.plots import plot_mixtures as plot_mixtures
+    from lwdstats.plots import plot_norm as plot_norm
+    from lwdstats.report import summary as summary
     from lwdstats.schema import validate as validate
     from lwdstats.simulate.gmm import simulate_gmm as simulate_gmm
     from lwdstats.simulate.llm import simulate_llm as simulate_llm
     from lwdstats.simulate.posts import load_posts as load_posts
+    from lwdstats.simulate.specs import read_spec as read_spec
+    from lwdstats.simulate.specs import run_spec as run_spec
 
 _HOMES = {
     "positions": "dataset",
@@ -34,10 +40,16 @@ _HOMES = {
     "cmdscale": "geometry.scaling",
     "read_results": "io",
     "write_results": "io",
+    "plot_answers": "plots",
+    "plot_mixtures": "plots",
+    "plot_norm": "plots",
+    "summary": "report",
     "validate": "schema",
     "simulate_gmm": "simulate.gmm",
     "simulate_llm": "simulate.llm",
     "load_posts": "simulate.posts",
+    "read_spec": "simulate.specs",
+    "run_spec": "simulate.specs",
 }
 
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]

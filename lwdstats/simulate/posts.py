@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from lwdstats.errors import InputError
 
 _READERS = {
     ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
-    ".jsonl": lambda path: pd.read_json(path, lines=True, dtype=False, convert_dates=False),
+    ".jsonl": lambda path: pd.DataFrame(
+        [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    ),
     ".parquet": pd.read_parquet,
 }
 

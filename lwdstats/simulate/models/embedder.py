@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sentence_transformers import SentenceTransformer
 
 from lwdstats.errors import InputError
-from lwdstats.simulate.models.packaged import locate
+from lwdstats.simulate.models.packaged import locate, without_progress_bars
 
 # Models that want to be told what the vectors are for.
 _PREFIXES = {"nomic-ai/nomic-embed-text": "clustering: "}
@@ -50,7 +50,10 @@ class SentenceEmbedder:
         self.prefix = known if prefix is None else prefix
         folder = locate(name, argument="embedder")
         try:
-            self.model = SentenceTransformer(str(folder), device=device, trust_remote_code=False)
+            with without_progress_bars():
+                self.model = SentenceTransformer(
+                    str(folder), device=device, trust_remote_code=False
+                )
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             takes = "a folder, package or hub name that can be loaded"

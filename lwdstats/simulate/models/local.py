@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from lwdstats.errors import InputError
-from lwdstats.simulate.models.packaged import locate
+from lwdstats.simulate.models.packaged import locate, without_progress_bars
 from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling
 from lwdstats.simulate.models.shared_prefix import NAME, continuation_cache, sample_tokens
 
@@ -63,7 +63,7 @@ class TransformersModel:
         options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-            self.model, self.shares_prefix = self._load(folder, options)
+            self.model = self._load(folder, options | {"attn_implementation": NAME})
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(
@@ -71,20 +71,16 @@ class TransformersModel:
             ) from error
         # The files may suggest a sampling of their own; ours is what the spec says.
         self.end_tokens = self._end_tokens()
-        if self.shares_prefix and not self._sharing_agrees():
-            logger.info("%s: prompt is repeated for each answer, not shared", name)
+        self.shares_prefix = True
+        if not self._sharing_agrees():
+            logger.info("%s: its attention is not ours; the prompt is repeated", name)
             self.shares_prefix = False
+            self.model = self._load(folder, options)
 
-    def _load(self, folder: str | Path, options: dict[str, Any]) -> tuple[Any, bool]:
-        load = AutoModelForCausalLM.from_pretrained
-        try:
-            model = load(folder, dtype=self.dtype, attn_implementation=NAME, **options)
-            shares = True
-        except ValueError:
-            # An architecture without pluggable attention.
-            model = load(folder, dtype=self.dtype, **options)
-            shares = False
-        return model.to(self.device).eval(), shares
+    def _load(self, folder: str | Path, options: dict[str, Any]) -> Any:
+        with without_progress_bars():
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, **options)
+        return model.to(self.device).eval()
 
     def _end_tokens(self) -> set[int]:
         declared = self.model.generation_config.eos_token_id
@@ -206,11 +202,12 @@ class TransformersModel:
             logits, cache = self._prefill(ids, 2, 3)
             for column in continuations.T:
                 logits = self._continue(column, cache)
-        except (NotImplementedError, TypeError, AttributeError, IndexError) as error:
+        except (NotImplementedError, TypeError, AttributeError, LookupError, ValueError) as error:
             logger.debug("%s: %s", self.name, error)
             return False
         whole = torch.cat([ids.expand(2, -1), continuations], dim=1)
-        expected = self.model(whole, logits_to_keep=1).logits[:, -1]
+        # The ordinary attention: without a cache, the library's.
+        expected = self.model(whole, logits_to_keep=1, use_cache=False).logits[:, -1]
         tolerance = 1e-3 if self.dtype == torch.float32 else 5e-2
         return bool((logits - expected).abs().max() <= tolerance * expected.abs().max())
 

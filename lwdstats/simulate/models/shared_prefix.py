@@ -112,7 +112,7 @@ def shared_prefix_attention(
     """
     if continuation is None:
         if softcap is not None:
-            kwargs["softcap"] = softcap
+            return _capped_attention(query, key, value, attention_mask, scaling, softcap), None
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
@@ -147,6 +147,29 @@ def shared_prefix_attention(
     from_prefix = (on_prefix @ prefix_value).view(n_key_heads, rows, group, -1).transpose(0, 1)
     output = from_prefix + weights[..., n_prefix:] @ value
     return output.reshape(rows, 1, n_heads, -1), None
+
+
+def _capped_attention(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None,
+    softcap: float,
+) -> torch.Tensor:
+    """Attend with capped scores, which the library's fused attention lacks."""
+    group = query.shape[1] // key.shape[1]
+    key, value = (x.repeat_interleave(group, dim=1) for x in (key, value))
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = torch.tanh(query @ key.transpose(2, 3) * scale / softcap) * softcap
+    if attention_mask is None:
+        # No mask means a plain causal one, as in the fused attention.
+        shape = scores.shape[-2:]
+        attention_mask = torch.ones(shape, dtype=torch.bool, device=query.device)
+        attention_mask = attention_mask.tril(shape[1] - shape[0])
+    scores = scores.masked_fill(~attention_mask, -torch.inf)
+    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+    return (weights @ value).transpose(1, 2).contiguous()
 
 
 AttentionInterface.register(NAME, shared_prefix_attention)

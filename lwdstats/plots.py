@@ -1,0 +1,207 @@
+"""Pictures of a dataset: the figures of the paper, for any run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from lwdstats.errors import InputError
+from lwdstats.geometry.distance import fnorm, noise_floor
+from lwdstats.geometry.scaling import cmdscale
+from lwdstats.schema import validate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MARKERS = "os^DvP*Xd<>h"
+
+
+def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> Axes:
+    """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6).
+
+    Where models are compared by the mean of L answers, the dashed line is the
+    noise floor: what ||D||_F would be if all models were the same.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default on a new figure.
+    log : bool
+        Logarithmic axes for both, on which a power law is a straight line.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> ax = lwd.plot_norm(lwd.simulate_gmm(n_steps=20, replicates=5, seed=1))
+    >>> len(ax.lines)
+    5
+    """
+    ax = _axes(ax)
+    norm = fnorm(ds)
+    shift = 1 if log else 0
+    time = norm["time"].values + shift
+    for replicate in norm["replicate"].values:
+        values = norm.sel(replicate=replicate).values
+        ax.plot(time, values, linewidth=1.2, label=f"replicate {replicate}")
+    if "weight" not in ds and ds.sizes["response"] > 1:
+        floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate")).values
+        ax.plot(time, floor, "--", color="0.4", linewidth=1.2, label="noise floor")
+    if log:
+        ax.set(xscale="log", yscale="log")
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set_xlabel("time t + 1" if log else "time t")
+    ax.set_ylabel(r"$\|D^{(t)}\|_F$")
+    ax.set_title(f"Distance between {ds.sizes['model']} models")
+    if len(ax.lines) <= 8:
+        ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
+def plot_answers(
+    ds: xr.Dataset,
+    *,
+    times: Sequence[int] | None = None,
+    replicate: int | None = None,
+    query: str | None = None,
+) -> list[Axes]:
+    """Draw every answer as a point in the plane of classical scaling (Figure 3).
+
+    The answers of all times shown are scaled together, so that the panels have
+    the same axes.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset with `embedding`.
+    times : sequence of int, optional
+        One panel each; by default t = 1 and the last time.
+    replicate, query : optional
+        Which; by default the first.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+    """
+    validate(ds)
+    if "embedding" not in ds:
+        raise InputError("ds", "no embedding", "a dataset with answers or points")
+    shown = _times(ds, times)
+    part = ds["embedding"].sel(time=shown, replicate=_one(ds, "replicate", replicate))
+    if "query" in part.dims:
+        part = part.sel(query=_one(ds, "query", query))
+    part = part.transpose("time", "model", "response", "feature")
+    flat = part.values.reshape(-1, part.shape[-1]).astype(float)
+    fit = cmdscale(points=flat, k=min(2, flat.shape[0] - 1, part.shape[-1]))
+    plane = np.zeros((len(flat), 2))
+    plane[:, : fit.points.shape[1]] = fit.points
+    plane = plane.reshape(*part.shape[:3], 2)
+    figure, axes = _panels(len(shown), sharey=True)
+    for panel, ax in enumerate(axes):
+        for i, model in enumerate(ds["model"].values):
+            marker = _MARKERS[i % len(_MARKERS)]
+            x, y = plane[panel, i].T
+            ax.scatter(x, y, s=22, marker=marker, alpha=0.65, linewidths=0, label=str(model))
+        ax.set_title(f"t = {shown[panel]}")
+        ax.set_xlabel("first coordinate")
+        ax.set_aspect("equal", adjustable="box")
+    axes[0].set_ylabel("second coordinate")
+    axes[0].legend(frameon=False, fontsize="small", title="model", title_fontsize="small")
+    kept = fit.gof[1]
+    figure.suptitle(
+        f"Answers by classical multidimensional scaling ({kept:.0%} of the variation)",
+        fontsize="medium",
+    )
+    return axes
+
+
+def plot_mixtures(
+    ds: xr.Dataset, *, times: Sequence[int] | None = None, replicate: int | None = None
+) -> list[Axes]:
+    """Draw the density of every mixture at two times or more (Figure 5).
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of `simulate_gmm`. In more than one dimension, the density of
+        the first coordinate is drawn.
+    times : sequence of int, optional
+        One panel each; by default t = 1 and the last time.
+    replicate : int, optional
+        Which; by default the first.
+
+    Returns
+    -------
+    list of matplotlib.axes.Axes
+    """
+    validate(ds)
+    if "weight" not in ds:
+        raise InputError("ds", "no weight", "a dataset of Gaussian mixtures")
+    from scipy.stats import norm
+
+    shown = _times(ds, times)
+    mean = ds["component_mean"].isel(feature=0).values
+    scale = float(np.sqrt(ds["component_covariance"].isel(feature=0, feature_=0)).values.flat[0])
+    grid = np.linspace(mean.min() - 4 * scale, mean.max() + 4 * scale, 1000)
+    components = norm.pdf(grid[:, None], mean, scale)
+    weight = ds["weight"].sel(time=shown, replicate=_one(ds, "replicate", replicate))
+    weight = weight.transpose("time", "model", "component").values
+    _, axes = _panels(len(shown), sharey=True)
+    for panel, ax in enumerate(axes):
+        for i, model in enumerate(ds["model"].values):
+            style = ["-", "--", ":", "-."][i % 4]
+            density = components @ weight[panel, i]
+            ax.plot(grid, density, style, linewidth=1.5, label=f"model {model}")
+        ax.set_title(f"t = {shown[panel]}")
+        ax.set_xlabel("point")
+        ax.set_ylim(bottom=0)
+    axes[0].set_ylabel("density")
+    if ds.sizes["model"] <= 8:
+        axes[0].legend(frameon=False, fontsize="small")
+    return axes
+
+
+def _axes(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    return pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")[1]
+
+
+def _panels(n: int, **options: Any) -> tuple[Any, list[Axes]]:
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        1, n, figsize=(4.6 * n, 4.2), layout="constrained", squeeze=False, sharex=True, **options
+    )
+    return figure, list(axes[0])
+
+
+def _times(ds: xr.Dataset, times: Sequence[int] | None) -> list[int]:
+    kept = ds["time"].values
+    if times is None:
+        first = 1 if 1 in kept else int(kept[0])
+        return sorted({first, int(kept[-1])})
+    missing = [t for t in times if t not in kept]
+    if missing or not len(times):
+        raise InputError("times", list(times), f"times of the dataset, {kept[0]}..{kept[-1]}")
+    return [int(t) for t in times]
+
+
+def _one(ds: xr.Dataset, dim: str, wanted: Any) -> Any:
+    values = ds[dim].values
+    if wanted is None:
+        return values[0]
+    if wanted not in values:
+        raise InputError(dim, wanted, f"one of {', '.join(map(str, values[:20]))}")
+    return wanted

@@ -1,0 +1,217 @@
+"""Printed summaries of a dataset, in the manner of R."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lwdstats.geometry.distance import fnorm, noise_floor
+from lwdstats.schema import spec_of, validate
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """What a dataset holds; ``str()`` gives the printed block.
+
+    Attributes
+    ----------
+    title : str
+        Which simulation.
+    facts : tuple of (str, str)
+        What ran, a line each.
+    norm : pandas.DataFrame
+        ||D||_F at the start, the middle and the end: `time` and `mean`; `sd`,
+        `min`, `median` and `max` where there are several replicates; with
+        answers also `noise_floor` and `debiased`, means of squares under the
+        root.
+    notes : tuple of str
+        What a reader of the numbers should know.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    norm: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        width = max(len(label) for label, _ in self.facts)
+        lines = [self.title, ""]
+        lines += [f"{label:<{width}}  {value}" for label, value in self.facts]
+        lines += ["", "Frobenius norm of the distance matrix, ||D||_F:"]
+        lines += self.norm.to_string(index=False, float_format="{:.4f}".format).splitlines()
+        for note in self.notes:
+            lines += ["", *_wrap(f"Note: {note}")]
+        return "\n".join(lines)
+
+
+def summary(ds: xr.Dataset) -> DatasetSummary:
+    """Summarise a dataset: what ran, and how ||D||_F went.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation.
+
+    Returns
+    -------
+    DatasetSummary
+        Print it to read it.
+
+    Raises
+    ------
+    InputError
+        If `ds` does not follow the schema.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> text = str(lwd.summary(lwd.simulate_gmm(n_steps=20, replicates=3, seed=1)))
+    >>> text.splitlines()[0]
+    'Network of 3 Gaussian mixtures (Algorithms 2 and 3)'
+    """
+    validate(ds)
+    spec = spec_of(ds)
+    facts = _run_facts(ds, spec)
+    facts += _mixture_facts(ds, spec) if "weight" in ds else _answer_facts(ds, spec)
+    return DatasetSummary(str(ds.attrs["title"]), tuple(facts), _norm_table(ds), tuple(_notes(ds)))
+
+
+def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    web = ds["n_web"].values if "n_web" in ds else None
+    facts = [("Models", f"{ds.sizes['model']}: {_listing(ds['model'].values)}")]
+    time = ds["time"].values
+    run = f"t = {time[0]}..{time[-1]}"
+    if len(time) != time[-1] - time[0] + 1:
+        run += f" ({len(time)} times kept)"
+    run += f", {_count(ds.sizes['replicate'], 'replicate')}, seed {ds.attrs['seed']}"
+    facts.append(("Run", run))
+    if web is not None:
+        text = f"{web.flat[0]} to {web.flat[-1]} posts"
+        if "n_retrieved" in ds:
+            read = ds["n_retrieved"].values
+            text += f"; a model reads {read.flat[0]} to {read.flat[-1]} of them"
+            text += f" (beta = {spec['beta']:g})" if "beta" in spec else ""
+        facts.append(("Web", text))
+    if "synthetic_share" in ds:
+        share = ds["synthetic_share"].mean([d for d in ds["synthetic_share"].dims if d != "time"])
+        share = share.dropna("time")
+        if share.size:
+            facts.append(
+                ("Synthetic", f"{share.values[0]:.0%} to {share.values[-1]:.0%} of what is read")
+            )
+    return facts
+
+
+def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    size = f"{_count(ds.sizes['component'], 'component')} in {_count(ds.sizes['feature'], 'dimension')}"
+    size += f"; L = {spec['n_responses']} points" if "n_responses" in spec else ""
+    facts = [("Mixtures", size)]
+    shown = {
+        "step_size": "step size {}",
+        "complexity": "complexity {}",
+        "threshold": "threshold {}",
+    }
+    rules = []
+    for name, text in shown.items():
+        if name in spec:
+            value = spec[name]
+            rules.append(text.format("by step" if isinstance(value, list) else value))
+    if rules:
+        facts.append(("Update", ", ".join(rules)))
+    if "n_truncated" in ds:
+        fired = ds["n_truncated"]
+        hit = (fired.fillna(0).sum(["time", "model"]) > 0).sum().item()
+        text = f"{int(fired.sum())} in {hit} of {_count(ds.sizes['replicate'], 'replicate')}"
+        kept = " at the times kept" if len(ds["time"]) != ds["time"].values[-1] + 1 else ""
+        facts.append(("Truncations", text + kept))
+    return facts
+
+
+def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = []
+    if "query" in ds.dims:
+        queries = [str(query) for query in ds["query"].values]
+        more = f" (and {len(queries) - 1} more)" if len(queries) > 1 else ""
+        facts.append(("Query", queries[0] + more))
+    text = _count(ds.sizes["response"], "response") + " a model and step"
+    if "temperature" in spec:
+        text += f", temperature {spec['temperature']:g}, top_p {spec['top_p']:g}"
+    facts.append(("Answers", text))
+    if "text" in ds:
+        texts = ds["text"].values
+        last = texts[-1].reshape(texts.shape[1], -1)
+        share = np.mean([len(set(row)) / len(row) for row in last])
+        facts.append(("Distinct", f"{share:.0%} of a model's answers at the last step, on average"))
+    embedded = f"{ds.sizes['feature']} numbers"
+    if ds.attrs.get("embedder"):
+        scaled = ", scaled to length 1" if ds.attrs.get("embedder_normalize") == "True" else ""
+        embedded = f"{ds.attrs['embedder']}, {embedded}{scaled}"
+    facts.append(("Embedding", embedded))
+    return facts
+
+
+def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
+    last = ds.sizes["time"] - 1
+    rows = sorted({0, (last + 1) // 2, last})
+    norm = fnorm(ds).isel(time=rows)
+    frame = pd.DataFrame({"time": norm["time"].values, "mean": norm.mean("replicate").values})
+    if norm.sizes["replicate"] > 1:
+        frame["sd"] = norm.std("replicate", ddof=1).values
+        for name in ("min", "median", "max"):
+            frame[name] = getattr(norm, name)("replicate").values
+    if _has_floor(ds):
+        for name, value in (
+            ("noise_floor", noise_floor(ds)),
+            ("debiased", fnorm(ds, debias=True)),
+        ):
+            square = (value * abs(value)).isel(time=rows).mean("replicate").values
+            frame[name] = np.sign(square) * np.sqrt(np.abs(square))
+    return frame
+
+
+def _notes(ds: xr.Dataset) -> list[str]:
+    notes = []
+    if "weight" in ds:
+        lost = (ds["weight"].isel(time=-1) <= 0).any(["model", "component"]).sum().item()
+        if lost:
+            notes.append(
+                f"in {lost} of {_count(ds.sizes['replicate'], 'replicate')} a weight has reached "
+                "0 and stays there (threshold 0 absorbs), so ||D||_F may stall above 0."
+            )
+    elif not _has_floor(ds):
+        notes.append(
+            "with one response a model, sampling noise in ||D||_F cannot be told from difference."
+        )
+    else:
+        end = _norm_table(ds).iloc[-1]
+        if end["debiased"] < end["noise_floor"]:
+            notes.append(
+                "at the last step more than half of ||D||_F^2 is sampling noise of the "
+                f"{ds.sizes['response']} responses; 'debiased' takes it out (below 0: none is left)."
+            )
+    if ds.sizes["replicate"] == 1:
+        notes.append("one replicate: nothing here tells how another run would differ.")
+    return notes
+
+
+def _has_floor(ds: xr.Dataset) -> bool:
+    return "weight" not in ds and ds.sizes["response"] > 1
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _listing(values: Any, most: int = 6) -> str:
+    shown = [str(value) for value in values[:most]]
+    return ", ".join(shown) + (", ..." if len(values) > most else "")
+
+
+def _wrap(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, 88, subsequent_indent="      ")

