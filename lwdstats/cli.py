@@ -27,7 +27,7 @@ app.add_typer(simulate, name="simulate")
 Spec = Annotated[
     Optional[Path],  # noqa: UP045
     typer.Argument(
-        help="TOML or JSON file of the arguments of the simulator. Options below replace its values."
+        help="TOML or JSON file of the simulator's arguments. Options below replace its values."
     ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="netCDF file to write.")]
@@ -60,9 +60,7 @@ def simulate_gmm(
     complexity: Annotated[
         Text, typer.Option(help='c_t: a number, or a formula such as "1/(k B^2)".')
     ] = None,
-    threshold: Annotated[
-        Number, typer.Option(help="epsilon of the truncation, in [0, 1].")
-    ] = None,
+    threshold: Annotated[Number, typer.Option(help="epsilon of the truncation, in [0, 1].")] = None,
     replicates: Replicates = None,
     seed: Seed = None,
     record: Annotated[Integer, typer.Option(help="Keep every so many steps.")] = None,
@@ -174,9 +172,9 @@ def plot(
 
     Example: lwdstats plot gmm.nc -o pictures
     """
-    from lwdstats.errors import check_choice
-
     import matplotlib
+
+    from lwdstats.errors import check_choice
 
     matplotlib.use("Agg")
     from lwdstats import plots
@@ -196,7 +194,8 @@ def plot(
     folder.mkdir(parents=True, exist_ok=True)
     for name in kinds:
         path = folder / f"{file.stem}-{name}.{file_format}"
-        draw[name]().figure.savefig(path, dpi=150)
+        figure: Any = draw[name]().figure
+        figure.savefig(path, dpi=150)
         typer.echo(path)
 
 
@@ -209,7 +208,9 @@ def _simulate(
 
     spec = {"simulator": simulator} if file is None else read_spec(file)
     if spec.setdefault("simulator", simulator) != simulator:
-        raise InputError("spec", f"a specification for {spec['simulator']!r}", f"one for {simulator!r}")
+        raise InputError(
+            "spec", f"a specification for {spec['simulator']!r}", f"one for {simulator!r}"
+        )
     # Before the work, not after it.
     if not output.parent.is_dir():
         raise InputError("output", f"{output} (no such folder)", "a file in a folder that exists")

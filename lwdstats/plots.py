@@ -45,6 +45,7 @@ def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> A
     >>> len(ax.lines)
     5
     """
+    validate(ds)
     ax = _axes(ax)
     norm = fnorm(ds)
     shift = 1 if log else 0
@@ -53,7 +54,7 @@ def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> A
         values = norm.sel(replicate=replicate).values
         ax.plot(time, values, linewidth=1.2, label=f"replicate {replicate}")
     if "weight" not in ds and ds.sizes["response"] > 1:
-        floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate")).values
+        floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
         ax.plot(time, floor, "--", color="0.4", linewidth=1.2, label="noise floor")
     if log:
         ax.set(xscale="log", yscale="log")
@@ -150,7 +151,7 @@ def plot_mixtures(
 
     shown = _times(ds, times)
     mean = ds["component_mean"].isel(feature=0).values
-    scale = float(np.sqrt(ds["component_covariance"].isel(feature=0, feature_=0)).values.flat[0])
+    scale = float(np.sqrt(ds["component_covariance"].values.flat[0]))
     grid = np.linspace(mean.min() - 4 * scale, mean.max() + 4 * scale, 1000)
     components = norm.pdf(grid[:, None], mean, scale)
     weight = ds["weight"].sel(time=shown, replicate=_one(ds, "replicate", replicate))

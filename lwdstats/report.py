@@ -71,7 +71,7 @@ def summary(ds: xr.Dataset) -> DatasetSummary:
     >>> import lwdstats as lwd
     >>> text = str(lwd.summary(lwd.simulate_gmm(n_steps=20, replicates=3, seed=1)))
     >>> text.splitlines()[0]
-    'Network of 3 Gaussian mixtures (Algorithms 2 and 3)'
+    'Network of 3 Gaussian mixture models with 2 components'
     """
     validate(ds)
     spec = spec_of(ds)
@@ -107,7 +107,8 @@ def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
-    size = f"{_count(ds.sizes['component'], 'component')} in {_count(ds.sizes['feature'], 'dimension')}"
+    size = _count(ds.sizes["component"], "component")
+    size += f" in {_count(ds.sizes['feature'], 'dimension')}"
     size += f"; L = {spec['n_responses']} points" if "n_responses" in spec else ""
     facts = [("Mixtures", size)]
     shown = {
@@ -191,7 +192,7 @@ def _notes(ds: xr.Dataset) -> list[str]:
         if end["debiased"] < end["noise_floor"]:
             notes.append(
                 "at the last step more than half of ||D||_F^2 is sampling noise of the "
-                f"{ds.sizes['response']} responses; 'debiased' takes it out (below 0: none is left)."
+                f"{ds.sizes['response']} responses; 'debiased' takes it out, and may fall below 0."
             )
     if ds.sizes["replicate"] == 1:
         notes.append("one replicate: nothing here tells how another run would differ.")

@@ -57,7 +57,9 @@ VARIABLES: dict[str, Variable] = {
         (*_ANSWER, "feature"), "f", "point or embedded answer", ("query",), finite=True
     ),
     "text": Variable(_ANSWER, "OTU", "answer of a language model"),
-    "text_raw": Variable(_ANSWER, "OTU", "answer before it was cut, where that differs, else empty"),
+    "text_raw": Variable(
+        _ANSWER, "OTU", "answer before it was cut, where that differs, else empty"
+    ),
     "weight": Variable(
         ("time", "model", "replicate", "component"), "f", "mixture weight", finite=True
     ),
@@ -100,7 +102,9 @@ VARIABLES: dict[str, Variable] = {
     ),
     "post_text": Variable(_POST, "OTU", "post on the web"),
     "post_time": Variable(_POST, "i", "step at which a post was made, -1 for an initial post"),
-    "post_model": Variable(_POST, "i", "index of the model that made a post, -1 for an initial post"),
+    "post_model": Variable(
+        _POST, "i", "index of the model that made a post, -1 for an initial post"
+    ),
     "post_response": Variable(
         _POST, "i", "index of the response that became the post, -1 for an initial post"
     ),
@@ -178,7 +182,9 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
         raise InputError(f"{source}: time", time, "increasing steps")
     if "weight" not in ds and "embedding" not in ds:
         raise InputError(
-            source, f"variables {', '.join(map(str, ds.data_vars)) or 'none'}", "weight or embedding"
+            source,
+            f"variables {', '.join(map(str, ds.data_vars)) or 'none'}",
+            "weight or embedding",
         )
     for name, variable in VARIABLES.items():
         if name in ds:
@@ -214,4 +220,6 @@ def _check_variable(array: xr.DataArray, variable: Variable, label: str) -> None
     if variable.finite and not bool(np.isfinite(array.values).all()):
         where = np.argwhere(~np.isfinite(array.values))
         first = ", ".join(f"{d}={i}" for d, i in zip(array.dims, where[0], strict=True))
-        raise InputError(label, f"{len(where)} values not finite (first at {first})", "finite numbers")
+        raise InputError(
+            label, f"{len(where)} values not finite (first at {first})", "finite numbers"
+        )

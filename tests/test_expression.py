@@ -71,8 +71,24 @@ def test_broadcasts_and_names():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "1 +", "(1", "1)", "k(2)", "__import__('os')", "open(1)", "a.b(1)", "k;1"]
-    + ["[1]", "k=1", "'x'", "exp", "exp 2", "(" * 400 + "1" + ")" * 400, "2^" * 400 + "2"],
+    [
+        "",
+        "1 +",
+        "(1",
+        "1)",
+        "k(2)",
+        "__import__('os')",
+        "open(1)",
+        "a.b(1)",
+        "k;1",
+        "[1]",
+        "k=1",
+        "'x'",
+        "exp",
+        "exp 2",
+        "(" * 400 + "1" + ")" * 400,
+        "2^" * 400 + "2",
+    ],
 )
 def test_rejects(text):
     with pytest.raises(InputError, match=r"^rule: got .*takes a formula"):

@@ -20,7 +20,16 @@ LAYERS = [
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-HEAVY = ["torch", "transformers", "lancedb", "matplotlib", "numba", "statsmodels", "scipy", "pandas"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "lancedb",
+    "matplotlib",
+    "numba",
+    "statsmodels",
+    "scipy",
+    "pandas",
+]
 
 
 def imports_of(path):

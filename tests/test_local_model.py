@@ -42,7 +42,9 @@ ARCHITECTURES = {
     "mistral, short window": (MistralForCausalLM, MistralConfig(**SIZES, sliding_window=4)),
     "gemma2": (
         Gemma2ForCausalLM,
-        Gemma2Config(**SIZES, sliding_window=12, attn_logit_softcapping=5.0, query_pre_attn_scalar=8),
+        Gemma2Config(
+            **SIZES, sliding_window=12, attn_logit_softcapping=5.0, query_pre_attn_scalar=8
+        ),
     ),
 }
 
@@ -192,7 +194,7 @@ def test_absent_models(name, message):
 def test_a_package_that_is_not_installed(monkeypatch):
     absent = packaged.PackagedModel(module="not_there", install="pip install it", license="MIT")
     monkeypatch.setitem(packaged.PACKAGED, "absent", absent)
-    with pytest.raises(lwd.InputError, match="not installed.*pip install it"):
+    with pytest.raises(lwd.InputError, match=r"not installed.*pip install it"):
         packaged.locate("package:absent", argument="models")
 
 
@@ -215,7 +217,9 @@ def test_checksum_is_of_the_whole_file(tmp_path):
 
 def test_embedder(minilm):
     assert isinstance(minilm, Embedder)
-    vectors = minilm.embed(["Bitcoin rises.", "Bitcoin goes up.", "The cat sleeps.", "Bitcoin rises."])
+    vectors = minilm.embed(
+        ["Bitcoin rises.", "Bitcoin goes up.", "The cat sleeps.", "Bitcoin rises."]
+    )
     assert vectors.shape == (4, 384)
     assert vectors.dtype == "float32"
     assert (vectors[0] == vectors[3]).all()

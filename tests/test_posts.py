@@ -22,7 +22,9 @@ def test_packaged_posts():
 
 
 def test_the_three_formats_give_the_same(tmp_path):
-    frame = pd.DataFrame({"id": ["a", "b"], "text": ['a "quoted", post', "zwei\nZeilen: Ärger, 比特币"]})
+    frame = pd.DataFrame(
+        {"id": ["a", "b"], "text": ['a "quoted", post', "zwei\nZeilen: Ärger, 比特币"]}
+    )
     frame.to_csv(tmp_path / "p.csv", index=False)
     frame.to_parquet(tmp_path / "p.parquet")
     lines = [json.dumps(row, ensure_ascii=False) for row in frame.to_dict("records")]
@@ -49,7 +51,7 @@ def test_text_stays_text(tmp_path):
     ("name", "content", "message"),
     [
         ("p.csv", "body\nhello\n", "got columns body; takes a column text"),
-        ("p.csv", "text\nhello\n\"  \"\n", "in row 1; takes posts that are not empty"),
+        ("p.csv", 'text\nhello\n"  "\n', "in row 1; takes posts that are not empty"),
         ("p.jsonl", "{not json", "a readable file of posts"),
         ("p.parquet", "no parquet", "a readable file of posts"),
         ("p.txt", "hello", "a file that ends in"),
@@ -68,5 +70,5 @@ def test_absent_file(tmp_path):
 
 @pytest.mark.parametrize("posts", [[1], [""], [None], 3, [{"body": "x"}]])
 def test_unusable_objects(posts):
-    with pytest.raises(lwd.InputError, match="^posts"):
+    with pytest.raises(lwd.InputError, match=r"^posts"):
         as_posts(posts)

@@ -27,7 +27,10 @@ def small_llm(seed=0, **sizes):
                 "text": (dims[:-1], text),
                 "n_web": ("time", np.arange(size["time"])),
             },
-            coords={"time": np.arange(size["time"]), "model": [f"m{i}" for i in range(size["model"])]},
+            coords={
+                "time": np.arange(size["time"]),
+                "model": [f"m{i}" for i in range(size["model"])],
+            },
             attrs={
                 "title": "A test",
                 "Conventions": CONVENTIONS,
@@ -42,7 +45,7 @@ def small_llm(seed=0, **sizes):
 
 @pytest.fixture(scope="module")
 def gmm():
-    return lwd.simulate_gmm(n_steps=6, replicates=2, initial_points=[0.0, 1.0], seed=5)
+    return lwd.simulate_gmm(n_steps=6, replicates=2, initial_points=[0.0, 1.0, 2.0, 3.0], seed=5)
 
 
 def test_both_simulations_pass(gmm):
@@ -132,7 +135,7 @@ def test_rejects(change, message, tmp_path):
 
 
 def test_rejects_other_objects():
-    with pytest.raises(lwd.InputError, match="an xarray.Dataset"):
+    with pytest.raises(lwd.InputError, match=r"an xarray\.Dataset"):
         lwd.validate({"weight": 1})
 
 

@@ -16,7 +16,10 @@ from lwdstats.simulate.models.sentences import first_sentence, has_first_sentenc
         ("1. Bitcoin is good. And", "1. Bitcoin is good."),
         ("No end here", "No end here"),
         ('He said "yes!" Then', 'He said "yes!"'),
-        ("Dr. Smith met J. P. Morgan vs. Co. people. Ok", "Dr. Smith met J. P. Morgan vs. Co. people."),
+        (
+            "Dr. Smith met J. P. Morgan vs. Co. people. Ok",
+            "Dr. Smith met J. P. Morgan vs. Co. people.",
+        ),
         ("It will be 5. Next", "It will be 5."),
         ("Really?! Yes.", "Really?!"),
         ("比特币会上涨。然后", "比特币会上涨。"),
@@ -28,7 +31,9 @@ def test_examples(text, sentence):
     assert first_sentence(text) == sentence
 
 
-@pytest.mark.parametrize(("text", "complete"), [("It is 3.", False), ("It is 3. ", True), ("a\n", True)])
+@pytest.mark.parametrize(
+    ("text", "complete"), [("It is 3.", False), ("It is 3. ", True), ("a\n", True)]
+)
 def test_a_stop_at_the_end_may_go_on(text, complete):
     assert has_first_sentence(text) is complete
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,14 +22,20 @@ def web_sizes(n_initial: int, n_posted: int, n_steps: int) -> NDArray[np.int64]:
 
 
 def retrieval_sizes(n_web: NDArray[np.int64], beta: float) -> NDArray[np.int64]:
-    """Return k_t = floor(beta |A^(t)|), with beta taken as the decimal that was written.
+    """Return k_t = floor(beta |A^(t)|), of the number that was meant by beta.
 
-    In binary, .29 * 100 is a little less than 29; who writes .29 means 29 of 100.
+    In binary, .29 * 100 is a little less than 29 and 1/3 is a little less than
+    a third. Who writes them means 29 of 100 and 3 of 9, so a product within a
+    relative 1e-12 of an integer counts as that integer.
 
     Examples
     --------
     >>> retrieval_sizes(np.array([0, 3, 100]), 0.29)
     array([ 0,  0, 29])
+    >>> retrieval_sizes(np.array([8, 9]), 1 / 3)
+    array([2, 3])
     """
-    share = Fraction(repr(float(beta)))
-    return np.array([int(n) * share.numerator // share.denominator for n in n_web], dtype=np.int64)
+    product = beta * n_web
+    nearest = np.rint(product)
+    whole = np.abs(product - nearest) <= 1e-12 * product
+    return np.where(whole, nearest, np.floor(product)).astype(np.int64)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -160,7 +162,6 @@ class _Record:
     # Filled as batches come; the width of a vector is known only then.
     vectors: dict[tuple[int, ...], NDArray[np.float32]]
     webs: dict[tuple[int, int], MemoryWeb]
-    initial: dict[str, NDArray[np.float32]]
 
     @classmethod
     def empty(cls, spec: LlmSpec) -> _Record:
@@ -177,7 +178,6 @@ class _Record:
             retrieved=np.full((*batch, int(spec.n_retrieved.max())), -1, dtype=np.int32),
             vectors={},
             webs={},
-            initial={},
         )
 
 
@@ -222,7 +222,10 @@ def _run(
             record.vectors[t, i, r, q] = embed.embed(texts)
             bar.step()
         web.append(
-            [Post(record.text[t, i, r, q, 0], time=t, model=i, response=0) for i in range(len(network))]
+            [
+                Post(record.text[t, i, r, q, 0], time=t, model=i, response=0)
+                for i in range(len(network))
+            ]
         )
 
 
@@ -269,7 +272,8 @@ def _dataset(
         "post_sentiment": np.full((*webs, n_posts), "", dtype=object),
         "post_embedding": np.empty((*webs, n_posts, width), dtype=np.float32),
     }
-    post["post_embedding"][:, :, :n_initial] = embed.embed([p["text"] for p in spec.posts])
+    if n_initial:
+        post["post_embedding"][:, :, :n_initial] = embed.embed([p["text"] for p in spec.posts])
     post["post_sentiment"][:, :, :n_initial] = [p.get("sentiment", "") for p in spec.posts]
     for (r, q), web in record.webs.items():
         for row, entry in enumerate(web.posts[:n_posts]):
@@ -326,18 +330,14 @@ def _dataset(
 
 def _backend(network: Mapping[str, LanguageModel]) -> dict[str, Any]:
     """Return what the same answers depend on besides the spec."""
-    import importlib.metadata
-
     kept: dict[str, Any] = {"batch": "all responses of a model and step"}
     for package in ("torch", "transformers", "sentence-transformers"):
         try:
             kept[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if "torch" in kept:
-        import torch
-
-        kept["threads"] = torch.get_num_threads()
+    if "torch" in sys.modules:
+        kept["threads"] = sys.modules["torch"].get_num_threads()
     for label, model in network.items():
         kept[label] = {
             "device": str(getattr(model, "device", "")),

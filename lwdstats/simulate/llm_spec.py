@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.simulate.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.simulate.models.packaged import PREFIX
@@ -104,10 +102,8 @@ def resolve(
         raise InputError("query", query, "a question, or several, that are not empty")
     frame = as_posts(posts)
     columns = [c for c in ("id", "text", "sentiment") if c in frame.columns]
-    records = tuple(
-        {column: "" if pd.isna(row[column]) else str(row[column]) for column in columns}
-        for row in frame[columns].to_dict("records")
-    )
+    texts = frame[columns].fillna("").astype(str)
+    records = tuple(dict(zip(columns, row, strict=True)) for row in texts.to_numpy().tolist())
     if cut is not None:
         check_choice("cut", cut, ["sentence"])
     if not isinstance(numbers["normalize"], bool):
@@ -151,9 +147,10 @@ def check_context(spec: LlmSpec, models: Mapping[str, LanguageModel]) -> None:
         def tokens(*posts: str, model: LanguageModel = model, system: str | None = system) -> int:
             return max(model.count_tokens(Prompt(posts, query, system)) for query in spec.query)
 
-        head = tokens(texts[0])
         # What a further post adds: its line of the list.
-        costs = [tokens(texts[0], text) - head for text in texts]
+        first = texts[0] if texts else "."
+        head = tokens(first)
+        costs = [tokens(first, text) - head for text in texts]
         costs += [spec.max_new_tokens + 3] * n_answers
         longest = sorted(costs, reverse=True)
         room = context - spec.max_new_tokens - tokens()

@@ -55,15 +55,13 @@ class TransformersModel:
         trust_remote_code: bool = False,
     ) -> None:
         self.name = name
-        self.device = torch.device(
-            device or ("cuda" if torch.cuda.is_available() else "cpu")
-        )
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.dtype = dtype or (torch.float32 if self.device.type == "cpu" else torch.bfloat16)
         folder = locate(name, argument="models")
         options: dict[str, Any] = {"trust_remote_code": trust_remote_code}
         try:
             self.tokenizer = AutoTokenizer.from_pretrained(folder, **options)
-            self.model = self._load(folder, options | {"attn_implementation": NAME})
+            self.model, self.shares_prefix = self._load(folder, options)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise InputError(
@@ -71,20 +69,30 @@ class TransformersModel:
             ) from error
         # The files may suggest a sampling of their own; ours is what the spec says.
         self.end_tokens = self._end_tokens()
-        self.shares_prefix = True
-        if not self._sharing_agrees():
-            logger.info("%s: its attention is not ours; the prompt is repeated", name)
-            self.shares_prefix = False
-            self.model = self._load(folder, options)
 
-    def _load(self, folder: str | Path, options: dict[str, Any]) -> Any:
-        with without_progress_bars():
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, **options)
-        return model.to(self.device).eval()
+    def _load(self, folder: str | Path, options: dict[str, Any]) -> tuple[Any, bool]:
+        """Return the model, with our attention where that gives the same logits."""
+
+        def load(**attention: str) -> Any:
+            with without_progress_bars():
+                loaded: Any = AutoModelForCausalLM.from_pretrained(
+                    folder, dtype=self.dtype, **options, **attention
+                )
+            return loaded.to(self.device).eval()
+
+        try:
+            model = load(attn_implementation=NAME)
+        except ValueError:
+            # An architecture without pluggable attention.
+            return load(), False
+        if self._sharing_agrees(model):
+            return model, True
+        logger.info("%s: its attention is not ours; the prompt is repeated", self.name)
+        return load(), False
 
     def _end_tokens(self) -> set[int]:
         declared = self.model.generation_config.eos_token_id
-        tokens = {declared} if isinstance(declared, int) else set(declared or ())
+        tokens: set[int] = {declared} if isinstance(declared, int) else set(declared or ())
         if self.tokenizer.eos_token_id is not None:
             tokens.add(int(self.tokenizer.eos_token_id))
         return tokens
@@ -193,21 +201,22 @@ class TransformersModel:
         return output.logits[:, -1]
 
     @torch.inference_mode()
-    def _sharing_agrees(self) -> bool:
+    def _sharing_agrees(self, model: Any) -> bool:
         """Whether sharing the prompt gives the logits of the ordinary attention."""
         text = "A network of models reads what its members wrote and writes again."
         ids = self.tokenizer(text, return_tensors="pt")["input_ids"].to(self.device)
         continuations = ids[0, -6:].reshape(2, 3)
+        self.model, self.shares_prefix = model, True
         try:
             logits, cache = self._prefill(ids, 2, 3)
             for column in continuations.T:
                 logits = self._continue(column, cache)
+            # Without a cache the attention is the library's.
+            whole = torch.cat([ids.expand(2, -1), continuations], dim=1)
+            expected = model(whole, logits_to_keep=1, use_cache=False).logits[:, -1]
         except (NotImplementedError, TypeError, AttributeError, LookupError, ValueError) as error:
             logger.debug("%s: %s", self.name, error)
             return False
-        whole = torch.cat([ids.expand(2, -1), continuations], dim=1)
-        # The ordinary attention: without a cache, the library's.
-        expected = self.model(whole, logits_to_keep=1, use_cache=False).logits[:, -1]
         tolerance = 1e-3 if self.dtype == torch.float32 else 5e-2
         return bool((logits - expected).abs().max() <= tolerance * expected.abs().max())
 

@@ -162,7 +162,9 @@ def _convert(source: Path, target: Path) -> None:
     options = {"gguf_file": source.name}
     with without_progress_bars():
         tokenizer = AutoTokenizer.from_pretrained(source.parent, **options)
-        model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **options)
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            source.parent, dtype=torch.float32, **options
+        )
         # The weights are plain floats by now; with the quantizer on, saving refuses.
         model.hf_quantizer = None
         if hasattr(model.config, "quantization_config"):

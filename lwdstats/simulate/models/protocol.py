@@ -76,9 +76,12 @@ class LanguageModel(Protocol):
     """
 
     @property
-    def context_length(self) -> int | None: ...
+    def context_length(self) -> int | None:
+        """Largest number of tokens of a prompt and its answer."""
 
-    def count_tokens(self, prompt: Prompt) -> int: ...
+    def count_tokens(self, prompt: Prompt) -> int:
+        """Return the length of a prompt in tokens."""
+        ...
 
     def generate(
         self,
@@ -88,14 +91,18 @@ class LanguageModel(Protocol):
         seed: int,
         sampling: Sampling,
         stop: Callable[[str], bool] | None = None,
-    ) -> list[Answer]: ...
+    ) -> list[Answer]:
+        """Return `n` independent answers."""
+        ...
 
 
 @runtime_checkable
 class Embedder(Protocol):
     """A map from texts to vectors, float32 of shape (len(texts), n_features)."""
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return a vector for each text."""
+        ...
 
 
 def _is_number(value: object) -> bool:

@@ -75,12 +75,11 @@ class ContinuationLayer(DynamicLayer):
 def continuation_cache(prefix: DynamicCache, *, length: int, capacity: int) -> Cache:
     """Return a cache for continuations of the prompt that `prefix` holds."""
     layers: list[Any] = []
-    for layer in prefix.layers:
+    held: list[Any] = prefix.layers
+    for layer in held:
         if type(layer).__name__ not in ("DynamicLayer", "DynamicSlidingWindowLayer"):
             raise NotImplementedError(f"no shared prefix for cache layer {type(layer).__name__}")
-        layers.append(
-            ContinuationLayer(layer.keys, layer.values, length=length, capacity=capacity)
-        )
+        layers.append(ContinuationLayer(layer.keys, layer.values, length=length, capacity=capacity))
     return Cache(layers=layers)
 
 

