@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numba
@@ -22,6 +23,7 @@ import numpy as np
 import lwdstats as lwd
 
 N_MODELS, N_RESPONSES, BETA, THRESHOLD = 3, 3, 0.5, 1e-3
+SHORT = 40  # steps of the NumPy loop
 
 
 @numba.njit(nogil=True)
@@ -104,6 +106,26 @@ def literal_numpy(means: Any, initial: Any, n_steps: int, seed: int) -> Any:
     return np.array(weights)
 
 
+def simulate(n_components: int, n_steps: int, replicates: int, n_jobs: int = 1) -> Any:
+    """Call ours."""
+    return lwd.simulate_gmm(
+        N_MODELS,
+        n_components,
+        n_steps=n_steps,
+        n_responses=N_RESPONSES,
+        beta=BETA,
+        threshold=THRESHOLD,
+        replicates=replicates,
+        seed=1,
+        n_jobs=n_jobs,
+    )
+
+
+def repeated(loop: Any, means: Any, initial: Any, n_steps: int, replicates: int) -> None:
+    for seed in range(replicates):
+        loop(means, initial, n_steps, seed)
+
+
 def draws(n_steps: int) -> int:
     """Return how many points all models of a run read."""
     n_web = N_MODELS * N_RESPONSES * np.arange(n_steps)
@@ -119,7 +141,8 @@ def seconds(run: Callable[[], Any]) -> float:
 def row(name: str, other: Callable[[], Any], ours: Callable[[], Any], repeats: int, goal: float,
         scale: float = 1.0) -> str:  # fmt: skip
     """Time pairs and return a row; `other` is taken `scale` times."""
-    other(), ours()
+    other()
+    ours()
     pairs = np.array([(seconds(other) * scale, seconds(ours)) for _ in range(repeats)])
     ratios = pairs[:, 0] / pairs[:, 1]
     slow, fast = np.median(pairs, axis=0)
@@ -137,39 +160,28 @@ def main() -> None:
     heading = "| ours against | ours, s | other, s | ratio, median | range | at least | pairs |"
     print(heading, "|---|---|---|---|---|---|---|", sep="\n", flush=True)
 
-    def simulate(n_components: int, n_steps: int, replicates: int, n_jobs: int = 1) -> Any:
-        return lwd.simulate_gmm(
-            N_MODELS, n_components, n_steps=n_steps, n_responses=N_RESPONSES, beta=BETA,
-            threshold=THRESHOLD, replicates=replicates, seed=1, n_jobs=n_jobs,
-        )  # fmt: skip
-
-    for n_components, n_steps, short in ((2, 1000, 40), (11, 500, 40)):
+    for n_components, n_steps in ((2, 1000), (11, 500)):
         means = 10.0 * (np.arange(n_components) - (n_components - 1) / 2)
         initial = np.random.default_rng(1).dirichlet(np.ones(n_components), N_MODELS)
+        size = f"B = {n_components}, T = {n_steps}"
         for replicates in (1, 4):
-
-            def plain(
-                replicates: int = replicates, arguments: Any = (means, initial, n_steps)
-            ) -> None:
-                for r in range(replicates):
-                    plain_loop(*arguments, r)
-
-            name = f"plain numba loop, B = {n_components}, T = {n_steps}, {replicates} replicate(s)"
-            ours = lambda a=(n_components, n_steps, replicates): simulate(*a)  # noqa: E731
-            print(row(name, plain, ours, repeats, 3), flush=True)
+            plain = partial(repeated, plain_loop, means, initial, n_steps, replicates)
+            ours = partial(simulate, n_components, n_steps, replicates)
+            name = f"plain numba loop, {size}, {replicates} replicate(s)"
+            print(row(name, plain, ours, repeats, goal=3), flush=True)
 
         # The cost of NumPy's loop is in its draws, so a short run tells that of a long one.
-        literal = lambda a=(means, initial, short): literal_numpy(*a, 1)  # noqa: E731
-        ours = lambda a=(n_components, n_steps, 1): simulate(*a)  # noqa: E731
-        scale = draws(n_steps) / draws(short)
-        name = f"NumPy loop, B = {n_components}, T = {n_steps} (from T = {short}, by draws)"
-        print(row(name, literal, ours, max(3, repeats // 3), 1000, scale), flush=True)
+        literal = partial(literal_numpy, means, initial, SHORT, 1)
+        ours = partial(simulate, n_components, n_steps, 4)
+        name = f"NumPy loop, {size}, 4 replicates (from T = {SHORT}, by draws)"
+        scale = 4 * draws(n_steps) / draws(SHORT)
+        print(row(name, literal, ours, repeats, goal=1000, scale=scale), flush=True)
 
     for n_components, n_steps in ((2, 1000), (11, 500)):
-        name = f"two jobs against one, B = {n_components}, T = {n_steps}, 8 replicates"
-        one = lambda a=(n_components, n_steps, 8): simulate(*a)  # noqa: E731
-        two = lambda a=(n_components, n_steps, 8, 2): simulate(*a)  # noqa: E731
-        print(row(name, one, two, repeats, 1.8), flush=True)
+        name = f"one job by two jobs, B = {n_components}, T = {n_steps}, 8 replicates"
+        one = partial(simulate, n_components, n_steps, 8)
+        two = partial(simulate, n_components, n_steps, 8, n_jobs=2)
+        print(row(name, one, two, repeats, goal=1.8), flush=True)
 
 
 if __name__ == "__main__":

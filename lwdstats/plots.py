@@ -56,6 +56,7 @@ def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> A
     if "weight" not in ds and ds.sizes["response"] > 1:
         floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
         ax.plot(time, floor, "--", color="0.4", linewidth=1.2, label="noise floor")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     if log:
         ax.set(xscale="log", yscale="log")
     else:

@@ -100,9 +100,8 @@ def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
         share = ds["synthetic_share"].mean([d for d in ds["synthetic_share"].dims if d != "time"])
         share = share.dropna("time")
         if share.size:
-            facts.append(
-                ("Synthetic", f"{share.values[0]:.0%} to {share.values[-1]:.0%} of what is read")
-            )
+            ends = dict.fromkeys(f"{share.values[end]:.0%}" for end in (0, -1))
+            facts.append(("Synthetic", f"{' to '.join(ends)} of what is read"))
     return facts
 
 

@@ -122,10 +122,9 @@ def read(weights, web, means, covariance, k, alpha, c, eps, seed=0):
     lists = np.tile(np.arange(len(web) + 1, dtype=np.int32), (n, 1))
     flat, fired = padded(weights), np.zeros(n)
     halves = np.zeros(n, np.uint64)
-    lanes = (0, 0) if stride == 2 else (0, 0, 0, 0)
     gmm_update.absorb(
         flat, 0, lists, len(web), k, states, halves, rows, alpha, c, eps,
-        web, whiten, centres, lanes, fired,
+        web, whiten, centres, *gmm_update.row_shape(n_components), fired,
     )  # fmt: skip
     after = flat.reshape(n, stride)
     np.testing.assert_allclose(after[:, n_components:], 1, rtol=0, atol=1e-12)
@@ -144,7 +143,7 @@ def check_against_algorithm_2(weights, web, means, covariance, k, alpha, c, eps,
 
 @given(
     n=st.integers(1, 7),
-    n_components=st.integers(1, 13),
+    n_components=st.integers(1, 18),
     d=st.integers(1, 3),
     k=st.integers(1, 40),
     eps=st.sampled_from([0.0, 1e-3, 0.2, 1.0]),
@@ -364,7 +363,8 @@ def algorithm_3(weights, web, n_initial, means, covariance, n_responses, rules, 
 
 
 @pytest.mark.parametrize(
-    ("n", "n_components", "d", "n_initial"), [(3, 2, 1, 0), (8, 5, 2, 7), (1, 11, 3, 4)]
+    ("n", "n_components", "d", "n_initial"),
+    [(3, 2, 1, 0), (8, 5, 2, 7), (1, 11, 3, 4), (14, 17, 1, 0)],
 )
 def test_replicate_is_algorithm_3(n, n_components, d, n_initial):
     rng = np.random.default_rng(n)
@@ -385,7 +385,8 @@ def test_replicate_is_algorithm_3(n, n_components, d, n_initial):
     slot = np.arange(n_steps + 1)
     got = gmm_kernel.run_replicate(
         weights, initial, means, factor, np.linalg.inv(factor), n_responses, k, alpha, c, 1e-3,
-        slot, gmm_update.row_stride(n_components), *roots, replicate,
+        slot, gmm_update.row_stride(n_components), *gmm_update.row_shape(n_components), *roots,
+        replicate,
     )  # fmt: skip
     rules = list(zip(k, alpha, c, strict=True))
     weight, drawn, fired = algorithm_3(

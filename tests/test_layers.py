@@ -16,6 +16,7 @@ LAYERS = [
     {"io", "dataset"},
     {"simulate"},
     {"geometry"},
+    {"inference"},
     {"plots", "report"},
     {"cli"},
 ]

@@ -2,8 +2,8 @@
 
 import json
 import os
-import subprocess
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -96,11 +96,16 @@ def test_a_file_that_is_replaced_was_complete(tmp_path, gmm):
     assert os.listdir(tmp_path) == ["run.nc"]
 
 
-def test_ncdump_reads_it(tmp_path, gmm):
+def test_the_file_is_plain_netcdf(tmp_path, gmm):
     path = lwd.write_results(gmm, tmp_path / "run.nc")
-    done = subprocess.run(["ncdump", "-h", path], capture_output=True, text=True, check=True)
-    assert "double weight(time, model, replicate, component)" in done.stdout
-    assert "float embedding(time, model, replicate, response, feature)" in done.stdout
+    with netCDF4.Dataset(path) as file:
+        assert file.data_model == "NETCDF4"
+        weight = file["weight"]
+        assert weight.dimensions == ("time", "model", "replicate", "component")
+        assert weight.dtype == "float64"
+        assert "_FillValue" not in weight.ncattrs()
+        np.testing.assert_array_equal(weight[:], gmm["weight"].values)
+        assert file["embedding"].dtype == "float32"
 
 
 def test_plain_xarray_reads_it(tmp_path, gmm):

@@ -143,7 +143,9 @@ def simulate_gmm(
     for B up to two). Nothing of it is copied for a model. The results of all
     replicates come on top: ``4 d L + 8 B`` bytes a recorded time and model.
 
-    The first call compiles the kernel, some ten seconds, and keeps it on disk.
+    The first call compiles the kernel, some ten seconds, and keeps it on disk;
+    so does the first with another number of vectors of four components, up to
+    four, and one for all beyond.
 
     References
     ----------
@@ -215,7 +217,7 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
     """Simulate the replicate at a position of ``spec.replicates``, draw by draw."""
     # Here, so that importing the package and refusing an argument take no numba.
     from lwdstats.simulate.gmm_kernel import run_replicate
-    from lwdstats.simulate.gmm_update import row_stride
+    from lwdstats.simulate.gmm_update import row_shape, row_stride
 
     slot = np.full(spec.n_steps + 1, -1)
     slot[spec.times] = np.arange(spec.times.size)
@@ -233,6 +235,7 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
         spec.threshold,
         slot,
         row_stride(spec.n_components),
+        *row_shape(spec.n_components),
         seed_sequence(spec.seed, "emission").generate_state(4, np.uint64),
         seed_sequence(spec.seed, "retrieval").generate_state(4, np.uint64),
         spec.replicates[position],

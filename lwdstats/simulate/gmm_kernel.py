@@ -81,6 +81,8 @@ def simulate(
     threshold: float,
     slot: Any,
     stride: int,
+    lanes: Any,
+    chunks: Any,
     emission: Any,
     retrieval: Any,
     replicate: int,
@@ -107,6 +109,8 @@ def simulate(
         Row of the output that keeps time t, or -1.
     stride : int
         S, from `row_stride`.
+    lanes, chunks : tuple of int
+        From `row_shape`.
     emission, retrieval : (4,) uint64
         Root words of the two kinds of stream.
     replicate : int
@@ -170,16 +174,10 @@ def simulate(
                 first = block * n_models // n_blocks
                 block_lists = lists[: (block + 1) * n_models // n_blocks - first]
                 a, c = alpha[t], complexity[t]
-                if stride == 2:
-                    absorb(
-                        flat, first, block_lists, now, k, retrieving, halves, rows, a, c,
-                        threshold, web, whiten, centres, (0, 0), fired,
-                    )  # fmt: skip
-                else:
-                    absorb(
-                        flat, first, block_lists, now, k, retrieving, halves, rows, a, c,
-                        threshold, web, whiten, centres, (0, 0, 0, 0), fired,
-                    )  # fmt: skip
+                absorb(
+                    flat, first, block_lists, now, k, retrieving, halves, rows, a, c, threshold,
+                    web, whiten, centres, lanes, chunks, fired,
+                )  # fmt: skip
                 for m in range(block_lists.shape[0]):
                     share[first + m] = synthetic(block_lists[m], k, n_initial)
                     restore_order(block_lists[m], now, k)

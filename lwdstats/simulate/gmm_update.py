@@ -41,6 +41,17 @@ def row_stride(n_components: int) -> int:
     return 2 if n_components <= 2 else -(-n_components // 4) * 4
 
 
+def row_shape(n_components: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return how `absorb` cuts a row, as tuples of zeros whose lengths the compiler sees.
+
+    The first is as long as a vector, the second as the number of vectors in a
+    row, or empty where that is more than is worth a compilation of its own.
+    """
+    width = 2 if n_components <= 2 else 4
+    chunks = row_stride(n_components) // width
+    return (0,) * width, (0,) * (chunks if chunks <= 4 else 0)
+
+
 @numba.njit(nogil=True)
 def log_likelihood(point: Any, whiten: Any, centres: Any, scratch: Any, out: Any) -> float:
     """Write the log density of a point under each component, up to a constant.
@@ -139,6 +150,7 @@ def absorb(
     whiten: Any,
     centres: Any,
     lanes: Any,
+    chunks: Any,
     fired: Any,
 ) -> None:
     """Let a block of models read the web and run Algorithm 2, one point of each in turn.
@@ -164,17 +176,17 @@ def absorb(
         The points, for the few whose density underflows.
     whiten, centres : (d, d), (B, d) float64
         See `log_likelihood`.
-    lanes : tuple of 2 or 4 zeros
-        The width of the vectors: 2 where S is 2, else 4.
+    lanes, chunks : tuple of int
+        From `row_shape`.
     fired : (n,) float64
         Raised by the number of truncations of each model of the block.
     """
     n_components = centres.shape[0]
     width = np.uint64(len(lanes))
     stride = np.uint64(rows.size // web.shape[0])
-    if len(lanes) == 2:
-        stride = np.uint64(2)  # known to the compiler: one chunk, and no loops over chunks
-    chunks = stride // width
+    if len(chunks) > 0:
+        stride = np.uint64(len(lanes) * len(chunks))  # the same, known to the compiler
+    n_chunks = stride // width
     scale = 1.0 / (1.0 - n_components * complexity)
     share, loss, kept = alpha * scale, alpha * complexity * scale, 1.0 - alpha
     # A pad has likelihood 0 and gains what it loses: (1 - alpha) 1 + alpha.
@@ -209,7 +221,7 @@ def absorb(
             own = model * stride
             row = np.uint64(np.uint32(point)) * stride
             sums = multiply(load(weights, own, lanes), load(rows, row, lanes))
-            for c in range(np.uint64(1), chunks):
+            for c in range(np.uint64(1), n_chunks):
                 here = c * width
                 sums = multiply_add(
                     load(weights, own + here, lanes), load(rows, row + here, lanes), sums
@@ -225,7 +237,7 @@ def absorb(
             inverse = splat(1.0 / density, lanes)
             keeps = splat(kept * density, lanes)
             lowest = inverse
-            for c in range(chunks):
+            for c in range(n_chunks):
                 here = c * width
                 grown = multiply_add(load(rows, row + here, lanes), shares, keeps)
                 grown = multiply(load(weights, own + here, lanes), grown)
