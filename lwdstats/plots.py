@@ -56,10 +56,10 @@ def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> A
     if "weight" not in ds and ds.sizes["response"] > 1:
         floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
         ax.plot(time, floor, "--", color="0.4", linewidth=1.2, label="noise floor")
-    ax.xaxis.get_major_locator().set_params(integer=True)
     if log:
         ax.set(xscale="log", yscale="log")
     else:
+        ax.locator_params(axis="x", integer=True)
         ax.set_ylim(bottom=0)
     ax.set_xlabel("time t + 1" if log else "time t")
     ax.set_ylabel(r"$\|D^{(t)}\|_F$")
@@ -107,7 +107,10 @@ def plot_answers(
     plane = np.zeros((len(flat), 2))
     plane[:, : fit.points.shape[1]] = fit.points
     plane = plane.reshape(*part.shape[:3], 2)
-    figure, axes = _panels(len(shown), sharey=True)
+    # Both axes have one scale, so the panels take the shape of the cloud.
+    spread = np.ptp(plane.reshape(-1, 2), axis=0)
+    shape = spread[1] / spread[0] if spread[0] > 0 else 1.0
+    figure, axes = _panels(len(shown), height=1.5 + 3.6 * min(max(shape, 0.3), 1.0), sharey=True)
     for panel, ax in enumerate(axes):
         for i, model in enumerate(ds["model"].values):
             marker = _MARKERS[i % len(_MARKERS)]
@@ -180,11 +183,11 @@ def _axes(ax: Axes | None) -> Axes:
     return pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")[1]
 
 
-def _panels(n: int, **options: Any) -> tuple[Any, list[Axes]]:
+def _panels(n: int, height: float = 4.2, **options: Any) -> tuple[Any, list[Axes]]:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(
-        1, n, figsize=(4.6 * n, 4.2), layout="constrained", squeeze=False, sharex=True, **options
+        1, n, figsize=(4.6 * n, height), layout="constrained", squeeze=False, sharex=True, **options
     )
     return figure, list(axes[0])
 

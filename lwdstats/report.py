@@ -208,7 +208,9 @@ def _count(n: int, noun: str) -> str:
 
 def _listing(values: Any, most: int = 6) -> str:
     shown = [str(value) for value in values[:most]]
-    return ", ".join(shown) + (", ..." if len(values) > most else "")
+    # A name may hold a comma.
+    separator = "; " if any("," in name for name in shown) else ", "
+    return separator.join(shown) + (f"{separator}..." if len(values) > most else "")
 
 
 def _wrap(text: str) -> list[str]:

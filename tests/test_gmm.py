@@ -317,7 +317,7 @@ def test_step_size_of_one_is_warned_of_once():
     assert ds["n_retrieved"].values.tolist() == [0, 0, 1, 1, 2, 2, 3]
     (warning,) = caught
     assert warning.filename == __file__
-    assert "step_size is 1 at 2 steps, first at step 2 where k = 1" in str(warning.message)
+    assert "step_size is 1 at 2 step(s), first at step 2 where k = 1" in str(warning.message)
     # The one point that is read decides: its component has all the weight but for epsilon.
     assert (ds["weight"][3:5].max("component") > 0.99).all()
 

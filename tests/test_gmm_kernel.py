@@ -182,6 +182,19 @@ def test_truncation_fires_as_in_algorithm_2(n_components, eps):
         np.testing.assert_allclose(after.sum(axis=1), 1, rtol=0, atol=1e-12)
 
 
+def test_a_model_does_not_depend_on_those_it_takes_turns_with():
+    rng = np.random.default_rng(0)
+    for n_components in (2, 7):
+        means = 3.0 * np.arange(n_components)[:, None]
+        web = rng.choice(means[:, 0], (50, 1)).astype(np.float32)
+        weights = rng.dirichlet(np.ones(n_components), 5)
+        together = read(weights, web, means, np.eye(1), 30, 1 / 30, 0.01, 1e-3)
+        for n in (1, 2, 4):
+            fewer = read(weights[:n], web, means, np.eye(1), 30, 1 / 30, 0.01, 1e-3)
+            for some, all_of_it in zip(fewer, together, strict=True):
+                np.testing.assert_array_equal(some, all_of_it[:n])
+
+
 def test_alpha_of_one_forgets():
     means, web = np.array([[-5.0], [5.0]]), np.array([[4.0]], np.float32)
     after, _, _ = read(np.array([[0.9, 0.1]]), web, means, np.eye(1), 1, 1.0, 0.0, 1e-3)

@@ -14,6 +14,8 @@ from lwdstats.simulate.models.sentences import first_sentence, has_first_sentenc
         ("The U.S. market grows (e.g. Ohio). Next", "The U.S. market grows (e.g. Ohio)."),
         ("\n\n- Hello there\nmore", "- Hello there"),
         ("1. Bitcoin is good. And", "1. Bitcoin is good."),
+        ("- 1.\n- 2. It is.\nOn", "- 1.\n- 2. It is."),
+        ("3. 5! 7\n 9", "3. 5! 7\n 9"),
         ("No end here", "No end here"),
         ('He said "yes!" Then', 'He said "yes!"'),
         (

@@ -144,8 +144,7 @@ def simulate_gmm(
     replicates come on top: ``4 d L + 8 B`` bytes a recorded time and model.
 
     The first call compiles the kernel, some ten seconds, and keeps it on disk;
-    so does the first with another number of vectors of four components, up to
-    four, and one for all beyond.
+    so does the first one with up to 2, 4, 8, 12, 16 or more components.
 
     References
     ----------
@@ -196,7 +195,7 @@ def simulate_gmm(
     if whole.size:
         t = whole[0]
         warnings.warn(
-            f"step_size is 1 at {whole.size} steps, first at step {t} where k = "
+            f"step_size is 1 at {whole.size} step(s), first at step {t} where k = "
             f"{spec.n_retrieved[t]}: what is read last there replaces all that a model knew; "
             "give more initial_points, a larger beta, or a step_size below 1 such as '1/(k + 1)'",
             stacklevel=2,
@@ -248,11 +247,11 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
 
 
 # Every engine makes the same arrays of one replicate.
-ENGINES: dict[str, Callable[[GmmSpec, int], Run]] = {"exact": run_exact}
+RUNNERS: dict[str, Callable[[GmmSpec, int], Run]] = {"exact": run_exact}
 
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
-    tasks = [joblib.delayed(ENGINES[spec.engine])(spec, r) for r in range(len(spec.replicates))]
+    tasks = [joblib.delayed(RUNNERS[spec.engine])(spec, r) for r in range(len(spec.replicates))]
     options: dict[str, Any] = {"prefer": "threads"}
     if n_jobs is not None:
         options["n_jobs"] = n_jobs

@@ -14,7 +14,7 @@ def check_replicates(replicates: int | Sequence[int]) -> tuple[int, ...]:
     takes = "a positive integer, or distinct non-negative ids"
     if isinstance(replicates, (int, np.integer)) and not isinstance(replicates, bool):
         return tuple(range(check_integer("replicates", replicates, minimum=1)))
-    if isinstance(replicates, (bool, str, bytes)) or not hasattr(replicates, "__iter__"):
+    if isinstance(replicates, (bool, str, bytes)) or np.ndim(replicates) != 1:
         raise InputError("replicates", replicates, takes)
     ids = tuple(check_integer("replicates", r, minimum=0) for r in replicates)
     if not ids or len(set(ids)) != len(ids):

@@ -10,7 +10,7 @@ import secrets
 
 import numpy as np
 
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_integer
 
 # A purpose keeps its number for ever: renumbering would change old results.
 PURPOSES = {
@@ -29,15 +29,14 @@ def resolve_seed(seed: int | str | None) -> int:
     if seed is None:
         return secrets.randbits(128)
     takes = "a non-negative integer, its decimal string, or None"
-    if isinstance(seed, (bool, float)):
-        raise InputError("seed", seed, takes)
+    if isinstance(seed, str):
+        if not (seed.isascii() and seed.isdigit()):
+            raise InputError("seed", seed, takes)
+        return int(seed)
     try:
-        value = int(seed)
-    except (TypeError, ValueError):
+        return check_integer("seed", seed, minimum=0)
+    except InputError:
         raise InputError("seed", seed, takes) from None
-    if value < 0:
-        raise InputError("seed", seed, takes)
-    return value
 
 
 def seed_sequence(seed: int, purpose: str, *key: int) -> np.random.SeedSequence:

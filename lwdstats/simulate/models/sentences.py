@@ -3,8 +3,8 @@
 The query asks for exactly one sentence, and small models go on. The rule is
 plain and language-neutral: a sentence ends at . ! ? or their full-width
 forms, with closing quotes or brackets, when white space follows; or at the end
-of a line. A dot after a known abbreviation, a lone initial or a list number
-does not end one.
+of a line. A dot after a known abbreviation or a lone initial does not end
+one, and there is no sentence without a letter.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import re
 
 _END = re.compile(r"[.!?][.!?]*[\"'”’)\]»]*(?=\s)|[。！？][”’）」』]*|\n")
 _NOT_AN_END = re.compile(
-    r"^\s*\d{1,2}\.$|(?:^|[\s(\"'“‘])(?:[A-Za-z]|(?:[A-Za-z]\.)+[A-Za-z]"
+    r"(?:^|[\s(\"'“‘])(?:[A-Za-z]|(?:[A-Za-z]\.)+[A-Za-z]"
     r"|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|etc|cf|approx|Inc|Ltd|Corp|Co|No|Fig)\.$"
 )
 
@@ -27,6 +27,9 @@ def first_sentence_end(text: str) -> int | None:
     start = len(text) - len(text.lstrip())
     for match in _END.finditer(text, start):
         end = match.end() - (match.group() == "\n")
+        # A list number or a bullet is not yet a sentence.
+        if not any(character.isalpha() for character in text[start:end]):
+            continue
         if text[match.start()] == "." and _NOT_AN_END.search(text[:end]):
             continue
         return end

@@ -1,0 +1,210 @@
+"""New points in an existing space, from their distances to the old ones."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from scipy.optimize import brentq
+from scipy.spatial.distance import cdist
+
+from lwdstats.errors import InputError, check_choice
+from lwdstats.geometry import arrays, scaling
+from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.scaling import CMDScale
+
+METHODS = ("gower", "trosset-priebe")
+
+
+def out_of_sample(
+    fit: CMDScale,
+    new: npt.ArrayLike,
+    d: npt.ArrayLike | xr.DataArray | None = None,
+    *,
+    points: npt.ArrayLike | None = None,
+    method: str = "gower",
+) -> FloatArray:
+    """Place new points into a space that `cmdscale` made, which stays as it is.
+
+    Parameters
+    ----------
+    fit : CMDScale
+        Result of ``cmdscale(d, k)`` or ``cmdscale(points=points, k=k)``.
+    new : array_like, shape (m, n) or (n,); with `points` (m, p)
+        Distances from each new point to the n old ones; with `points`, the new
+        points themselves.
+    d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
+        The distances that `fit` was made from.
+    points : array_like, shape (n, p)
+        The points that `fit` was made from, instead of `d`.
+    method : {"gower", "trosset-priebe"}
+        See Notes.
+
+    Returns
+    -------
+    numpy.ndarray, shape (m, k)
+        Coordinates of the new points on the axes of ``fit.points``.
+
+    Raises
+    ------
+    InputError
+        If the sizes do not fit, distances are negative or not finite, or `d`
+        or `points` is not what `fit` was made from.
+
+    Notes
+    -----
+    With the old coordinates Y (n, k), ``Y'Y = L`` diagonal, and squared
+    distances a from the new point, the inner products with the old points
+    about their centre are ``b_i = (r_i + mean(a) - mean(r) - a_i)/2``, where
+    r_i is the mean of row i of the squared `d`; the new point's own is
+    ``beta = mean(a) - mean(r)/2``.
+
+    "gower" is the projection ``L^-1 Y'b``. An old point comes out at its own
+    coordinates, at any k.
+
+    "trosset-priebe" is the minimum over y of ``2 ||b - Y y||^2 +
+    (beta - y'y)^2``: the point's distance from the centre counts too, so that
+    a point far off the space is not drawn to the centre. Its minimum has
+    ``(L - mu I) y = Y'b`` with ``mu = beta - y'y`` at most the least entry of
+    L, which is one equation in mu. Where two points are equally good (mirror
+    images in an axis to which b is orthogonal), the positive one is returned.
+    The two methods agree on points of the space itself.
+
+    The additive constant of `fit`, where it has one, is added to the new
+    distances as it was to the old; a distance of 0 stays 0.
+
+    R's ``cmdscale`` has no counterpart.
+
+    References
+    ----------
+    Gower, J. C. (1968), Adding a point to vector diagrams in multivariate
+    analysis, Biometrika 55, 582-585.
+    Trosset, M. W. and Priebe, C. E. (2008), The out-of-sample problem for
+    classical multidimensional scaling, Computational Statistics and Data
+    Analysis 52, 4635-4642.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> from lwdstats.geometry.outofsample import out_of_sample
+    >>> d = [[0, 4, 2], [4, 0, 2], [2, 2, 0]]  # three points on a line
+    >>> fit = lwd.cmdscale(d, k=1)
+    >>> fit.points[:2].ravel()
+    array([ 2., -2.])
+    >>> out_of_sample(fit, [1, 5, 3], d).round(6)  # one further out
+    array([[3.]])
+    """
+    if not isinstance(fit, CMDScale):
+        raise InputError("fit", type(fit).__name__, "a result of cmdscale")
+    method = check_choice("method", method, METHODS)
+    if (d is None) == (points is None):
+        got = "neither d nor points" if d is None else "both d and points"
+        raise InputError("d", got, "exactly one of d and points: what fit was made from")
+    n = len(fit.points)
+    if d is not None:
+        squares = _old_squares(d, fit)
+        takes = f"finite distances, none below 0, of shape (m, {n})"
+        delta = arrays.as_floats(new, "new", takes)
+        delta = delta[None, :] if delta.ndim == 1 else delta
+        if delta.ndim != 2 or delta.shape[1] != n or delta.size == 0:
+            raise InputError("new", f"shape {delta.shape}", takes)
+        if delta.min() < 0:
+            raise InputError("new", f"a smallest entry of {delta.min():g}", takes)
+        squared = np.where(delta > 0, delta + fit.ac, 0.0) ** 2
+    else:
+        old = arrays.as_points(points, "points", "finite numbers of shape (n, p)")
+        takes = f"finite numbers of shape (m, {old.shape[1]})"
+        fresh = arrays.as_points(new, "new", takes)
+        if fresh.shape[1] != old.shape[1]:
+            raise InputError("new", f"shape {fresh.shape}", takes)
+        squares = mean_squares(old)
+        squared = cdist(fresh, old, "sqeuclidean")
+        _check_origin("points", squares, fit)
+    return place(fit.points, squares, squared, method)
+
+
+def mean_squares(x: FloatArray) -> FloatArray:
+    """Return the mean squared distance of each row of `x`, (n, p), to all rows, (n,)."""
+    x = x - x[0]
+    x = x - x.mean(axis=0)
+    own = np.einsum("ij,ij->i", x, x)
+    return own + own.mean()
+
+
+def place(y: FloatArray, squares: FloatArray, squared: FloatArray, method: str) -> FloatArray:
+    """Return coordinates (m, k) of new points.
+
+    `y` is the old coordinates (n, k), on principal axes; `squares` (n,) the
+    mean of each row of the old squared distances; `squared` (m, n) the squared
+    distances from new to old. Columns of `y` that are 0 give coordinates 0.
+    """
+    spread = np.einsum("ij,ij->j", y, y)
+    kept = np.flatnonzero(spread > 0)
+    out = np.zeros((len(squared), y.shape[1]))
+    y, spread = y[:, kept], spread[kept]
+    # Y'b: what is the same for all old points drops out, as the columns of Y sum to 0.
+    # Less its mean first, which loses fewer digits for a point far away.
+    b = 0.5 * (squares - squared)
+    b -= b.mean(axis=1, keepdims=True)
+    c = b @ y
+    if method == "gower":
+        out[:, kept] = c / spread
+    else:
+        beta = squared.mean(axis=1) - 0.5 * squares.mean()
+        for i in range(len(c)):
+            out[i, kept] = _least_strain(spread, c[i], float(beta[i]))
+    return out
+
+
+def _least_strain(spread: FloatArray, c: FloatArray, beta: float) -> FloatArray:
+    """Return the y (k,) that minimises ``2 y'Ly - 4 c'y + (beta - y'y)^2``, L = diag(spread)."""
+    if spread.size == 0:
+        return np.zeros(0)
+    least = float(spread.min())
+
+    def excess(mu: float) -> float:
+        # y'y - (beta - mu) at the y that belongs to mu; rises with mu.
+        y = c / (spread - mu)
+        return float(y @ y) - beta + mu
+
+    at_least = spread <= least
+    # The root lies below `least`. There y'y has a pole, unless c is 0 on its axes.
+    tiny = 1e-12 * max(least, abs(beta))
+    if excess(least - tiny) < 0:
+        y = np.zeros_like(c)
+        y[~at_least] = c[~at_least] / (spread[~at_least] - least)
+        # What of y'y = beta - mu is left goes on an axis of the least spread.
+        rest = math.sqrt(max(0.0, beta - least - float(y @ y)))
+        axis = int(np.flatnonzero(at_least)[0])
+        y[axis] = math.copysign(rest, c[axis]) if c[axis] != 0 else rest
+        return y
+    low = min(0.0, least) - abs(beta) - 1.0
+    while excess(low) > 0:
+        low *= 2.0
+    mu = brentq(excess, low, least - tiny, xtol=1e-300, rtol=8.9e-16, maxiter=500)
+    return c / (spread - float(mu))
+
+
+def _old_squares(d: object, fit: CMDScale) -> FloatArray:
+    """Return row means of the squared distances that were scaled, (n,)."""
+    matrix = scaling._as_distances(d)
+    if len(matrix) != len(fit.points):
+        raise InputError(
+            "d", f"distances of {len(matrix)} points", f"those of fit, {len(fit.points)} points"
+        )
+    matrix = matrix + fit.ac
+    np.fill_diagonal(matrix, 0.0)
+    squares = (matrix * matrix).mean(axis=1)
+    _check_origin("d", squares, fit)
+    return squares
+
+
+def _check_origin(argument: str, squares: FloatArray, fit: CMDScale) -> None:
+    # The trace of the centred matrix, from the distances and from the eigenvalues.
+    trace = 0.5 * float(squares.sum())
+    if len(squares) != len(fit.points) or abs(trace - float(fit.eig.sum())) > 1e-6 * trace:
+        raise InputError(
+            argument, "values that fit was not made from", "what cmdscale was given for fit"
+        )

@@ -1,0 +1,102 @@
+"""The steps of `dkps`: answers out of a dataset, their distances, a space of points."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import xarray as xr
+from scipy.spatial.distance import cdist
+
+from lwdstats.dataset import positions
+from lwdstats.errors import InputError
+from lwdstats.geometry import outofsample, samples, scaling
+from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.procrustes import rotation
+from lwdstats.schema import validate
+
+POINT = ("time", "replicate", "model")
+
+
+def template_of(ds: xr.Dataset, aggregate: str) -> xr.DataArray:
+    """Return an array over (time, replicate, model) with the dataset's coordinates."""
+    validate(ds)
+    if aggregate != "mean" and "embedding" not in ds:
+        raise InputError("ds", "no variable embedding", f"answers, for aggregate={aggregate!r}")
+    source = ds["weight" if aggregate == "mean" and "weight" in ds else "embedding"]
+    first = {dim: 0 for dim in source.dims if dim not in POINT}
+    return source.isel(first, drop=True).transpose(*POINT).astype(np.float64)
+
+
+def answers_of(ds: xr.Dataset, aggregate: str) -> np.ndarray:
+    """Return answers (q, P, L, F), P running over time, replicate, model; L = 1 of means."""
+    x = positions(ds) if aggregate == "mean" else ds["embedding"]
+    for dim in ("query", "response"):
+        if dim not in x.dims:
+            x = x.expand_dims(dim)
+    inner = "component" if "component" in x.dims else "feature"
+    values = x.transpose("query", *POINT, "response", inner).values
+    return values.reshape(len(values), -1, *values.shape[-2:])
+
+
+def _flat(x: np.ndarray) -> FloatArray:
+    """Return means (q, P, 1, F) as (P, q F), so scaled that distances average over queries."""
+    return np.moveaxis(x[:, :, 0], 0, 1).reshape(x.shape[1], -1) / math.sqrt(len(x))
+
+
+def squared_distances(
+    x: np.ndarray, y: np.ndarray | None, aggregate: str, bandwidth: float | None
+) -> FloatArray:
+    """Return squared distances (P, Q) between answers; without `y`, of `x` with itself."""
+    if aggregate == "mean":
+        return cdist(_flat(x), _flat(x if y is None else y), "sqeuclidean")
+    return samples.between(x, y, samples.kernel(bandwidth))
+
+
+def scale_answers(
+    x: np.ndarray, k: int | None, aggregate: str, bandwidth: float | None
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return coordinates (P, at most k), eigenvalues (P,) and mean squared distances (P,)."""
+    limit = x.shape[1] - 1 if k is None else k
+    if aggregate == "mean":
+        points = _flat(x)
+        squares = outofsample.mean_squares(points)
+        y, eig = scaling._scale_points(points, limit)
+    else:
+        squared = squared_distances(x, None, aggregate, bandwidth)
+        squares = squared.mean(axis=1)
+        y, eig = scaling._scale_distances(np.sqrt(squared), limit)
+    return scaling._fix_signs(y), eig, squares
+
+
+def pad_columns(y: FloatArray, k: int) -> FloatArray:
+    """Return `y` with k columns: the first ones, or all and zeros after them."""
+    return np.pad(y[:, :k], ((0, 0), (0, max(0, k - y.shape[1]))))
+
+
+def align_spaces(spaces: list[FloatArray]) -> list[FloatArray]:
+    """Turn each configuration (P, k) to the one before it, as it was turned itself."""
+    out = [spaces[0]]
+    target = spaces[0]
+    for y in spaces[1:]:
+        turned = y @ rotation(target, y, scale=False)[0]
+        out.append(turned)
+        # Points that all coincide have no orientation to hand on.
+        target = turned if np.any(turned) else target
+    return out
+
+
+def goodness(used: float, eig: FloatArray) -> tuple[float, float]:
+    """Return the sum `used` over that of all eigenvalues, absolute or positive, as R has it."""
+    positive = float(np.maximum(eig, 0.0).sum())
+    if positive == 0:
+        return math.nan, math.nan
+    return used / float(np.abs(eig).sum()), used / positive
+
+
+def points_array(y: FloatArray, template: xr.DataArray, k: int) -> xr.DataArray:
+    """Return coordinates (P, k) with the dimensions and names of `template`."""
+    coords = {str(name): c for name, c in template.coords.items()}
+    out = xr.DataArray(y.reshape(*template.shape, k), coords, (*POINT, "coordinate"))
+    out.attrs = {"long_name": "coordinate in the data kernel perspective space", "units": "1"}
+    return out.rename("points")

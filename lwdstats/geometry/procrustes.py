@@ -1,0 +1,229 @@
+"""Procrustes rotation: one configuration of points laid on another."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lwdstats.errors import InputError
+from lwdstats.geometry import arrays
+from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.scaling import CMDScale
+
+_POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
+_SPREAD = "points that do not all coincide"
+
+
+@dataclass(frozen=True, eq=False)
+class Procrustes:
+    """A rotation found by `procrustes`.
+
+    Attributes
+    ----------
+    ss : float
+        Sum of squared distances left between target and rotated points.
+    rotation : numpy.ndarray, shape (k_y, k)
+        Orthogonal matrix A (reflections included) that turns y.
+    translation : numpy.ndarray, shape (k,)
+        What is added after turning and scaling; 0 in a symmetric rotation.
+    scale : float
+        Factor c of y; 1 if no scaling was asked for.
+    x : numpy.ndarray, shape (n, k)
+        The target, centred (and of sum of squares 1 in a symmetric rotation).
+    yrot : numpy.ndarray, shape (n, k)
+        The rotated points, centred: ``c (y - ybar) A``.
+    xmean : numpy.ndarray, shape (k,)
+        Centre of the target; 0 in a symmetric rotation.
+    symmetric : bool
+        Whether both were scaled to a sum of squares of 1 beforehand.
+    """
+
+    ss: float
+    rotation: FloatArray
+    translation: FloatArray
+    scale: float
+    x: FloatArray
+    yrot: FloatArray
+    xmean: FloatArray
+    symmetric: bool
+
+    @property
+    def rmse(self) -> float:
+        """Root mean squared distance between target and rotated points."""
+        return math.sqrt(self.ss / len(self.x))
+
+    def residuals(self) -> FloatArray:
+        """Return the distance left at each point, (n,)."""
+        return np.linalg.norm(self.x - self.yrot, axis=1)
+
+    def fitted(self) -> FloatArray:
+        """Return the rotated points in the place of the target, (n, k)."""
+        return self.yrot + self.xmean
+
+    def predict(self, newdata: npt.ArrayLike) -> FloatArray:
+        """Return other points, (m, k_y), turned, scaled and moved alike, (m, k)."""
+        takes = f"finite numbers of shape (m, {len(self.rotation)})"
+        if self.symmetric:
+            raise InputError("newdata", "points", "a rotation that is not symmetric")
+        y = arrays.as_points(newdata, "newdata", takes)
+        if y.shape[1] != len(self.rotation):
+            raise InputError("newdata", f"shape {y.shape}", takes)
+        return self.scale * y @ self.rotation + self.translation
+
+    def __str__(self) -> str:
+        n, k = self.yrot.shape
+        names = ("Min", "1Q", "Median", "3Q", "Max")
+        errors = [f"{v:.7g}" for v in np.quantile(self.residuals(), (0, 0.25, 0.5, 0.75, 1))]
+        widths = [max(len(a), len(b)) for a, b in zip(names, errors, strict=True)]
+
+        def line(cells: tuple[str, ...] | list[str]) -> str:
+            return " ".join(c.rjust(w) for c, w in zip(cells, widths, strict=True))
+
+        # The rows of R's summary(procrustes(x, y)), but for the call.
+        return "\n".join(
+            [
+                f"Number of objects: {n}    Number of dimensions: {k}",
+                "",
+                "Procrustes sum of squares:",
+                f"{self.ss:.4g}",
+                "Procrustes root mean squared error:",
+                f"{self.rmse:.4g}",
+                "Quantiles of Procrustes errors:",
+                line(names),
+                line(errors),
+                "",
+                "Rotation matrix:",
+                *(" ".join(f"{v:10.7f}" for v in row) for row in self.rotation),
+                "",
+                "Translation of averages:",
+                " ".join(f"{v:.7g}" for v in self.translation),
+                "",
+                "Scaling of target:",
+                f"{self.scale:.7g}",
+            ]
+        )
+
+
+def procrustes(
+    x: npt.ArrayLike | CMDScale,
+    y: npt.ArrayLike | CMDScale,
+    *,
+    scale: bool = True,
+    symmetric: bool = False,
+) -> Procrustes:
+    """Rotate, move and scale points to be as near to a target as they can.
+
+    Parameters
+    ----------
+    x : array_like, shape (n, k_x), or CMDScale
+        The target.
+    y : array_like, shape (n, k_y), or CMDScale
+        The points to rotate, in the same order.
+    scale : bool
+        Scale `y` too.
+    symmetric : bool
+        Scale both to a sum of squares of 1 first, so that `ss` is the same
+        for x on y as for y on x (where `scale` is true).
+
+    Returns
+    -------
+    Procrustes
+        `rotation`, `translation`, `scale`, `ss`, `yrot` and more; the methods
+        `fitted`, `predict` and `residuals` as in R.
+
+    Raises
+    ------
+    InputError
+        If the numbers of points differ, or if points that must be scaled all
+        coincide.
+
+    Notes
+    -----
+    Minimises ``ss = ||X - (c Y A + 1 b')||^2`` over orthogonal A, b and c.
+    With both centred and ``X'Y = U S V'``: ``A = V U'``, ``c = tr(S)/||Y||^2``
+    and ``ss = ||X||^2 + c^2 ||Y||^2 - 2 c tr(S)``.
+
+    Follows ``vegan::procrustes(X, Y, scale, symmetric)``. It differs in that a
+    target with fewer columns than `y` is filled up with zeros without a
+    warning; that `ss` is never below 0 by a rounding error; and in that a
+    symmetric rotation's translation and centre are exactly 0. The part of A
+    that turns within directions that X'Y does not see (collinear points,
+    filled-up columns) is not determined, in R neither; `ss` and `scale` do not
+    depend on it.
+
+    References
+    ----------
+    Gower, J. C. (1975), Generalized Procrustes analysis, Psychometrika 40, 33-51.
+    Peres-Neto, P. R. and Jackson, D. A. (2001), Oecologia 129, 169-178.
+    Oksanen, J. et al., ``vegan::procrustes``.
+
+    Examples
+    --------
+    >>> from lwdstats.geometry.procrustes import procrustes
+    >>> x = [[0, 0], [2, 0], [0, 1]]
+    >>> y = [[5, 5], [5, 9], [3, 5]]  # turned by 90 degrees, twice as large, moved
+    >>> fit = procrustes(x, y)
+    >>> round(fit.scale, 6), abs(round(fit.ss, 6))
+    (0.5, 0.0)
+    >>> abs(fit.predict(y).round(6))
+    array([[0., 0.],
+           [2., 0.],
+           [0., 1.]])
+    """
+    target, points = _as_configuration(x, "x"), _as_configuration(y, "y")
+    if len(target) != len(points):
+        raise InputError(
+            "y", f"{len(points)} points", f"as many points as x has, which is {len(target)}"
+        )
+    missing = points.shape[1] - target.shape[1]
+    if missing > 0:
+        target = np.pad(target, ((0, 0), (0, missing)))
+    xmean, ymean = target.mean(axis=0), points.mean(axis=0)
+    target, points = _centred(target), _centred(points)
+    if symmetric:
+        if not np.any(target):
+            raise InputError("x", "points that all coincide", _SPREAD)
+        target = target / np.linalg.norm(target)
+        xmean = np.zeros_like(xmean)
+    if (symmetric or scale) and not np.any(points):
+        raise InputError("y", "points that all coincide", _SPREAD)
+    if symmetric:
+        points = points / np.linalg.norm(points)
+        ymean = np.zeros_like(ymean)
+
+    a, c, ss = rotation(target, points, scale=scale)
+    return Procrustes(
+        ss=ss,
+        rotation=a,
+        translation=xmean - c * ymean @ a,
+        scale=c,
+        x=target,
+        yrot=c * points @ a,
+        xmean=xmean,
+        symmetric=bool(symmetric),
+    )
+
+
+def rotation(x: FloatArray, y: FloatArray, *, scale: bool) -> tuple[FloatArray, float, float]:
+    """Return A (k_y, k), c and ss for centred x (n, k) and y (n, k_y), k at least k_y."""
+    u, s, vt = np.linalg.svd(x.T @ y, full_matrices=False)
+    square = float(np.vdot(y, y))
+    c = float(s.sum()) / square if scale else 1.0
+    ss = float(np.vdot(x, x)) + c * c * square - 2.0 * c * float(s.sum())
+    return vt.T @ u.T, c, max(0.0, ss)
+
+
+def _as_configuration(x: object, argument: str) -> FloatArray:
+    points = arrays.as_points(x.points if isinstance(x, CMDScale) else x, argument, _POINTS)
+    if len(points) < 2:
+        raise InputError(argument, f"shape {points.shape}", f"{_POINTS}, n at least 2")
+    return points
+
+
+def _centred(x: FloatArray) -> FloatArray:
+    # Measured from the first point, so that equal points are at exactly 0.
+    x = x - x[0]
+    return x - x.mean(axis=0)

@@ -1,0 +1,240 @@
+"""`betadisper` against vegan's, medians that beat its, and what must hold for any data."""
+
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import f_oneway, ttest_ind
+
+import lwdstats as lwd
+from lwdstats.inference.dispersion import BetaDisper, betadisper, permutest
+from lwdstats.inference.spatial_median import spatial_median
+
+RTOL = 1e-8  # linear algebra against R
+OPTIM = 1e-4  # vegan's medians stop at the tolerance of optim
+REFERENCE = json.loads((Path(__file__).parent / "r" / "permutation.json").read_text())
+CASES = REFERENCE["dispersion"]
+BLOCKS = REFERENCE["blocks"]
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def by_name(case):
+    return case["name"]
+
+
+def quietly(case):
+    """Run betadisper where squared distances may be negative."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return betadisper(
+            np.array(case["d"]), case["group"], type=case["type"], bias_adjust=case["adjust"]
+        )
+
+
+def spread(x, m):
+    return np.sqrt(((x - m) ** 2).sum(axis=1)).sum()
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_agrees_with_vegan(case):
+    fit = quietly(case)
+    tolerance = RTOL if case["type"] == "centroid" else OPTIM
+    scale = np.abs(case["eig"]).max()
+    assert fit.eig == pytest.approx(case["eig"], rel=RTOL, abs=RTOL * scale)
+    length = np.max(case["distances"])
+    # A distance near 0 is the root of a difference of squares, so compare the squares.
+    assert fit.distances**2 == pytest.approx(
+        np.square(case["distances"]), rel=tolerance, abs=tolerance * length**2
+    )
+    assert fit.group_distances == pytest.approx(case["group_distances"], rel=tolerance)
+    # What is made of squares carries twice the error of a distance, and more near 0.
+    loose = 10 * tolerance if case["type"] == "median" else RTOL
+    table = fit.anova().table
+    assert table["df"].tolist() == case["anova"]["df"]
+    assert table["sum_of_squares"].to_numpy() == pytest.approx(case["anova"]["ss"], rel=loose)
+    assert table["mean_square"].to_numpy() == pytest.approx(case["anova"]["ms"], rel=loose)
+    assert table["f"].iloc[0] == pytest.approx(case["anova"]["f"], rel=loose)
+    assert table["p_value"].iloc[0] == pytest.approx(case["anova"]["p"], rel=loose)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c["type"] == "median"], ids=by_name)
+def test_medians_have_no_larger_sum_of_distances_than_vegans(case):
+    fit = quietly(case)
+    for j in range(len(fit.levels)):
+        members = fit.vectors[fit.group == j]
+        for axes, theirs in zip((fit.eig > 0, fit.eig <= 0), case["objective"][j], strict=True):
+            mine = spread(members[:, axes], fit.centroids[j, axes])
+            assert mine <= theirs * (1 + 1e-12)
+            assert mine == pytest.approx(theirs, rel=OPTIM)
+
+
+@pytest.mark.parametrize("case", CASES, ids=by_name)
+def test_permutation_test_agrees_with_vegan(case):
+    rows = np.array(REFERENCE["permutations"][case["permutations"]])
+    test = quietly(case).permutest(pairwise=True, permutations=rows)
+    median = case["type"] == "median"
+    tolerance = OPTIM if median else RTOL
+    pairs = test.pairwise
+    assert pairs["statistic"].to_numpy() == pytest.approx(case["t"], rel=10 * tolerance)
+    assert pairs["p_value"].to_numpy() == pytest.approx(case["pair_observed"], rel=10 * tolerance)
+    # The same permutations, so the same p; one may fall on either side by optim's tolerance.
+    slack = 1.01 / 200 if median else 1e-12
+    assert test.table["p_value"].iloc[0] == pytest.approx(case["p_value"], abs=slack)
+    np.testing.assert_allclose(pairs["p_permuted"], case["pair_permuted"], rtol=0, atol=slack)
+
+
+def test_prints_as_vegan():
+    fit = betadisper(np.array(BLOCKS["d"]), BLOCKS["data"]["group"], type="centroid")
+    assert str(fit).splitlines() == BLOCKS["betadisper"]
+    assert str(fit.anova()).splitlines() == BLOCKS["anova"]
+    rows = np.array(REFERENCE["permutations"]["n20"])
+    test = permutest(fit, pairwise=True, permutations=rows)
+    assert str(test).splitlines() == BLOCKS["permutest"]
+    assert "<table" in test._repr_html_()
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(3, 12), st.integers(1, 15))
+def test_spatial_median_is_the_minimum(seed, n, p):
+    x = np.random.default_rng(seed).normal(size=(n, p))
+    m = spatial_median(x)
+    away = m - x
+    r = np.linalg.norm(away, axis=1)
+    off = r > 1e-9
+    # The condition for a minimum of a convex function: 0 is a subgradient.
+    slope = np.linalg.norm((away[off] / r[off, None]).sum(axis=0))
+    assert slope <= np.sum(~off) + 1e-6
+    found = minimize(lambda a: spread(x, a), x.mean(axis=0), method="Nelder-Mead")
+    assert spread(x, m) <= found.fun + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("points", "median"),
+    [
+        ([[0, 0], [4, 0]], [2, 0]),  # any point between them; the one half way
+        ([[0, 0], [1, 1], [5, 5], [9, 9]], [3, 3]),  # on a line, even in number
+        ([[0, 0], [1, 1], [9, 9]], [1, 1]),  # on a line, odd in number
+        ([[0, 0], [0, 0], [0, 0], [7, 1]], [0, 0]),  # most of the points in one place
+        ([[0, 0], [10, 0], [5, 1]], [5, 1]),  # an angle above 120 degrees
+        ([[2, 3]], [2, 3]),
+        ([[1, 1], [1, 1]], [1, 1]),
+        ([[0, 0], [1, 0], [0.5, 3**0.5 / 2]], [0.5, 3**0.5 / 6]),  # Fermat's point
+        ([[-1e6, 0], [1e6, 0], [0, 1e6], [0, -1e6]], [0, 0]),
+    ],
+)
+def test_spatial_median_of_known_figures(points, median):
+    np.testing.assert_allclose(spatial_median(np.array(points, dtype=float)), median, atol=1e-9)
+
+
+def test_distances_of_points_are_those_to_their_own_median():
+    rng = np.random.default_rng(3)
+    x, group = rng.normal(size=(14, 3)), np.repeat(["a", "b"], 7)
+    for kind, centre in (("median", spatial_median), ("centroid", lambda y: y.mean(axis=0))):
+        fit = betadisper(lwd.dist(x), group, type=kind)
+        expected = np.concatenate(
+            [np.linalg.norm(x[group == g] - centre(x[group == g]), axis=1) for g in ("a", "b")]
+        )
+        np.testing.assert_allclose(fit.distances, expected, atol=1e-7)
+        by_group = [fit.distances[fit.group == j] for j in (0, 1)]
+        assert fit.anova().table["f"].iloc[0] == pytest.approx(f_oneway(*by_group).statistic)
+        t = permutest(fit, pairwise=True, permutations=9).pairwise["statistic"].iloc[0]
+        assert t == pytest.approx(ttest_ind(*by_group).statistic)
+
+
+@settings(max_examples=20)
+@given(SEEDS)
+def test_order_and_names_do_not_matter(seed):
+    rng = np.random.default_rng(seed)
+    d = squareform(pdist(rng.normal(size=(12, 2)), "cityblock"))
+    group = np.repeat(list("abc"), 4)
+    order = rng.permutation(12)
+    renamed = np.array([{"a": "z", "b": "y", "c": "x"}[g] for g in group])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        one = betadisper(d, group)
+        two = betadisper(d[np.ix_(order, order)], renamed[order])
+    np.testing.assert_allclose(one.distances[order] ** 2, two.distances**2, atol=1e-7)
+    np.testing.assert_allclose(one.group_distances, two.group_distances[::-1], atol=1e-4)
+
+
+@settings(max_examples=20)
+@given(SEEDS, st.integers(1, 40))
+def test_p_is_one_of_the_possible_values_and_a_seed_repeats_it(seed, B):
+    x = np.random.default_rng(seed).normal(size=(12, 2))
+    fit = betadisper(lwd.dist(x), np.repeat(list("abc"), 4))
+    one, two = (permutest(fit, pairwise=True, permutations=B, seed=seed) for _ in range(2))
+    p = np.array([one.table["p_value"].iloc[0], *one.pairwise["p_permuted"]])
+    np.testing.assert_allclose(p * (B + 1), np.round(p * (B + 1)), atol=1e-9)
+    assert np.all((p >= 1 / (B + 1) - 1e-12) & (p <= 1))
+    pd.testing.assert_frame_equal(one.pairwise, two.pairwise)
+
+
+def test_permuted_statistics_are_those_of_permuted_residuals():
+    rng = np.random.default_rng(8)
+    fit = betadisper(lwd.dist(rng.normal(size=(11, 3))), list("aaabbbbcccc"))
+    rows = np.array([rng.permutation(11) for _ in range(5)])
+    test = permutest(fit, permutations=rows)
+    residuals = fit.distances - fit.group_distances[fit.group]
+    for row, f in zip(rows, test.f_permuted, strict=True):
+        moved = residuals[row]
+        expected = f_oneway(*(moved[fit.group == j] for j in range(3))).statistic
+        assert f == pytest.approx(expected, rel=1e-9)
+
+
+def test_tells_dispersions_apart():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(40, 3)) * np.repeat([1.0, 3.0], 20)[:, None]
+    test = permutest(betadisper(lwd.dist(x), np.repeat(["a", "b"], 20)), seed=1)
+    assert test.table["p_value"].iloc[0] == pytest.approx(0.001)
+
+
+def test_negative_squares_warn():
+    rng = np.random.default_rng(0)
+    d = squareform(rng.uniform(1, 10, size=45))
+    with pytest.warns(UserWarning, match="squared distances are negative"):
+        fit = betadisper(d, np.repeat(["a", "b"], 5))
+    assert isinstance(fit, BetaDisper)
+    assert np.isfinite(fit.distances).all()
+
+
+D4 = lwd.dist([0.0, 1.0, 3.0, 7.0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ({"d": [[0, 1], [2, 0]]}, "d"),
+        ({"d": np.zeros((4, 4))}, "d"),
+        ({"group": list("aab")}, "group"),
+        ({"group": list("aaaa")}, "group"),
+        ({"group": list("abcd")}, "group"),
+        ({"group": ["a", None, "b", "b"]}, "group"),
+        ({"type": "mean"}, "type"),
+        ({"group": list("aaab"), "bias_adjust": True}, "bias_adjust"),
+    ],
+)
+def test_bad_input_names_the_argument(arguments, argument):
+    with pytest.raises(lwd.InputError) as error:
+        betadisper(**{"d": D4, "group": list("aabb"), **arguments})
+    assert error.value.argument == argument
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ({"x": D4}, "x"),
+        ({"permutations": 0}, "permutations"),
+        ({"permutations": [[1]]}, "permutations"),
+    ],
+)
+def test_bad_input_of_the_test_names_the_argument(arguments, argument):
+    with pytest.raises(lwd.InputError) as error:
+        permutest(**{"x": betadisper(D4, list("aabb")), **arguments})
+    assert error.value.argument == argument

@@ -1,0 +1,141 @@
+"""New points in an old space: laws, and the minimum of the strain by brute force."""
+
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from scipy.spatial.distance import cdist, pdist, squareform
+
+import lwdstats as lwd
+from lwdstats.geometry.outofsample import METHODS, out_of_sample
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def normal_points(seed, n, p):
+    return np.random.default_rng(seed).normal(size=(n, p)) * np.arange(p, 0, -1) + 3.0
+
+
+def quietly(*args, **kwargs):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return lwd.cmdscale(*args, **kwargs)
+
+
+def strain(y, fit, d, new):
+    """Trosset and Priebe's objective from the centred matrix of all n + 1 points."""
+    n = len(d)
+    square = np.zeros((n + 1, n + 1))
+    square[:n, :n], square[n, :n], square[:n, n] = d**2, new**2, new**2
+    weights = np.append(np.full(n, 1 / n), 0.0)  # the origin stays the centre of the old
+    centre = np.eye(n + 1) - np.outer(np.ones(n + 1), weights)
+    b = -0.5 * centre @ square @ centre.T
+    return 2 * np.sum((b[n, :n] - fit.points @ y) ** 2) + (b[n, n] - y @ y) ** 2
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(5, 20), st.integers(1, 4))
+def test_an_old_point_comes_back_to_its_place(seed, n, k):
+    x = normal_points(seed, n, 4)
+    for d in (squareform(pdist(x)), squareform(pdist(x, "cityblock"))):
+        fit = quietly(d, k)
+        np.testing.assert_allclose(out_of_sample(fit, d, d), fit.points, atol=1e-8)
+    fit = lwd.cmdscale(points=x, k=k)
+    np.testing.assert_allclose(out_of_sample(fit, x, points=x), fit.points, atol=1e-8)
+
+
+@given(SEEDS)
+def test_an_old_point_comes_back_where_a_constant_was_added(seed):
+    d = squareform(np.random.default_rng(seed).uniform(1, 10, 28))
+    fit = quietly(d, 3, add=True)
+    assert fit.ac > 0
+    np.testing.assert_allclose(out_of_sample(fit, d, d), fit.points, atol=1e-7)
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(6, 20), st.sampled_from(METHODS))
+def test_distances_to_a_point_of_the_same_space_are_kept(seed, n, method):
+    old, new = normal_points(seed, n, 3), normal_points(seed + 1, 4, 3) * 3
+    fit = lwd.cmdscale(lwd.dist(old), 3)
+    placed = out_of_sample(fit, cdist(new, old), lwd.dist(old), method=method)
+    np.testing.assert_allclose(cdist(placed, fit.points), cdist(new, old), rtol=1e-7)
+    again = out_of_sample(fit, new, points=old, method=method)
+    np.testing.assert_allclose(again, placed, atol=1e-7)
+
+
+@settings(max_examples=40)
+@given(SEEDS, st.integers(5, 12), st.integers(1, 3), st.sampled_from([0.3, 1.0, 4.0]))
+def test_trosset_and_priebe_is_the_least_strain(seed, n, k, far):
+    rng = np.random.default_rng(seed)
+    d = squareform(pdist(rng.normal(size=(n, 5)), "cityblock"))
+    fit = quietly(d, k)
+    k = fit.points.shape[1]
+    new = rng.uniform(0.2, 1.0, n) * d.max() * far
+    y = out_of_sample(fit, new, d, method="trosset-priebe")[0]
+    found = strain(y, fit, d, new)
+    starts = [out_of_sample(fit, new, d)[0], -y, *rng.normal(size=(6, k)) * far * d.max()]
+    best = min(minimize(strain, s, (fit, d, new), method="BFGS").fun for s in starts)
+    assert found <= best * (1 + 1e-6) + 1e-9
+
+
+def test_a_point_off_the_space_is_not_drawn_to_the_centre():
+    # Old points on an axis, with no spread at right angles to which the new one could be laid.
+    old = np.array([[-1.0, 0], [1, 0]])
+    d, new = squareform(pdist(old)), cdist([[0.0, 10.0]], old)
+    fit = lwd.cmdscale(d, 1)
+    assert out_of_sample(fit, new, d)[0, 0] == pytest.approx(0.0)
+    # b = 0, beta = 100, L = 2: least at y^2 = beta - L; of the two, the positive one.
+    y = out_of_sample(fit, new, d, method="trosset-priebe")[0, 0]
+    assert y == pytest.approx(np.sqrt(98))
+    # Close by, beta < L, there is one minimum, at the centre.
+    near = cdist([[0.0, 1.0]], old)
+    assert out_of_sample(fit, near, d, method="trosset-priebe")[0, 0] == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_points_that_all_coincide_have_no_axes(method):
+    fit = quietly(np.zeros((3, 3)), 2)
+    assert out_of_sample(fit, [1.0, 1.0, 1.0], np.zeros((3, 3)), method=method).shape == (1, 0)
+
+
+def test_kinds_of_input():
+    x = normal_points(1, 6, 2)
+    d = squareform(pdist(x))
+    fit = lwd.cmdscale(d, 2)
+    expected = out_of_sample(fit, d[:2], d)
+    np.testing.assert_array_equal(out_of_sample(fit, d[0], pdist(x)), expected[:1])
+    array = xr.DataArray(d, dims=("model", "model_"))
+    np.testing.assert_array_equal(out_of_sample(fit, array[:2], array), expected)
+
+
+X = normal_points(2, 5, 2)
+D = squareform(pdist(X))
+FIT = lwd.cmdscale(D, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "argument"),
+    [
+        ((FIT.points, D, D), {}, "fit"),
+        ((FIT, D), {}, "d"),
+        ((FIT, D, D), {"points": X}, "d"),
+        ((FIT, D, D), {"method": "nystrom"}, "method"),
+        ((FIT, D[:, :4], D), {}, "new"),
+        ((FIT, -D, D), {}, "new"),
+        ((FIT, D * np.nan, D), {}, "new"),
+        ((FIT, np.zeros((0, 5)), D), {}, "new"),
+        ((FIT, D, D[:4, :4]), {}, "d"),
+        ((FIT, D, 2 * D), {}, "d"),
+        ((FIT, X), {"points": X + X}, "points"),
+        ((FIT, X[:4]), {"points": X[:4]}, "points"),
+        ((FIT, X[:, :1]), {"points": X}, "new"),
+    ],
+)
+def test_bad_input_names_the_argument(arguments, options, argument):
+    with pytest.raises(lwd.InputError) as error:
+        out_of_sample(*arguments, **options)
+    assert error.value.argument == argument
