@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -88,7 +89,9 @@ def dispersion(
     x = rng.normal(size=(len(group), n_features))
     x += 3.0 * rng.normal(size=(len(sizes), n_features))[np.repeat(range(len(sizes)), sizes)]
     fit = betadisper(distances(x), group, type=kind, bias_adjust=adjust)
-    return float(fit.permutest(permutations=B, seed=seed).table["p_value"].iloc[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that centroids of few reject too often
+        return fit.permutest(permutations=B, seed=seed).table["p_value"].to_numpy()[0]
 
 
 def energy(rng: np.random.Generator, seed: int, *, sizes: tuple[int, ...]) -> float:
@@ -113,7 +116,7 @@ def collapse(
         {**attributes, "seed": "1", "spec": "{}"},
     )
     test = collapse_test(ds, null=null, statistic=statistic, permutations=B, seed=seed)
-    return float(test.table["p_adjusted"].min())
+    return test.table["p_adjusted"].to_numpy(np.float64).min()
 
 
 CASES: dict[str, Case] = {

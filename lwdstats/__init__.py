@@ -14,10 +14,16 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lwdstats.dataset import positions as positions
     from lwdstats.errors import InputError as InputError
+    from lwdstats.geometry.dimension import profile_likelihood as profile_likelihood
     from lwdstats.geometry.distance import dist as dist
     from lwdstats.geometry.distance import fnorm as fnorm
     from lwdstats.geometry.distance import noise_floor as noise_floor
+    from lwdstats.geometry.dkps import dkps as dkps
+    from lwdstats.geometry.outofsample import out_of_sample as out_of_sample
+    from lwdstats.geometry.procrustes import procrustes as procrustes
     from lwdstats.geometry.scaling import cmdscale as cmdscale
+    from lwdstats.inference.association import mantel as mantel
+    from lwdstats.inference.association import protest as protest
     from lwdstats.io import read_results as read_results
     from lwdstats.io import write_results as write_results
     from lwdstats.plots import plot_answers as plot_answers
@@ -38,6 +44,12 @@ _HOMES = {
     "fnorm": "geometry.distance",
     "noise_floor": "geometry.distance",
     "cmdscale": "geometry.scaling",
+    "dkps": "geometry.dkps",
+    "procrustes": "geometry.procrustes",
+    "profile_likelihood": "geometry.dimension",
+    "out_of_sample": "geometry.outofsample",
+    "protest": "inference.association",
+    "mantel": "inference.association",
     "read_results": "io",
     "write_results": "io",
     "plot_answers": "plots",

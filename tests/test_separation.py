@@ -192,8 +192,9 @@ def test_max_t_and_holm_by_hand():
     np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03])), [0.03, 0.06, 0.06])
     f = np.array([9.0, 1.0])
     permuted = np.array([[1.0, 2.0, 1.5], [0.5, 5.0, 1.2]])
-    # Alone in the first row at 9; in the second the middle one is the largest of all.
-    assert max_t(f, permuted).tolist() == [0.25, 1.0]
+    # f / (1 + f), each row less its mean over its standard deviation:
+    # 1.59 | -1.13 0 -0.45 and -0.29 | -1.22 1.56 -0.04; the largest are -1.13, 1.56, -0.04.
+    assert max_t(f, permuted).tolist() == [0.25, 0.75]
     # One time needs no adjustment.
     assert max_t(f[:1], permuted[:1]).tolist() == [0.25]
 

@@ -189,7 +189,7 @@ def _least_strain(spread: FloatArray, c: FloatArray, beta: float) -> FloatArray:
 
 def _old_squares(d: object, fit: CMDScale) -> FloatArray:
     """Return row means of the squared distances that were scaled, (n,)."""
-    matrix = scaling._as_distances(d)
+    matrix = scaling.as_distances(d)
     if len(matrix) != len(fit.points):
         raise InputError(
             "d", f"distances of {len(matrix)} points", f"those of fit, {len(fit.points)} points"

@@ -61,12 +61,12 @@ def scale_answers(
     if aggregate == "mean":
         points = _flat(x)
         squares = outofsample.mean_squares(points)
-        y, eig = scaling._scale_points(points, limit)
+        y, eig = scaling.scale_points(points, limit)
     else:
         squared = squared_distances(x, None, aggregate, bandwidth)
         squares = squared.mean(axis=1)
-        y, eig = scaling._scale_distances(np.sqrt(squared), limit)
-    return scaling._fix_signs(y), eig, squares
+        y, eig = scaling.scale_distances(np.sqrt(squared), limit)
+    return scaling.fix_signs(y), eig, squares
 
 
 def pad_columns(y: FloatArray, k: int) -> FloatArray:

@@ -163,7 +163,7 @@ def cmdscale(
         got = "neither d nor points" if d is None else "both d and points"
         raise InputError("d", got, "exactly one of d and points")
     if d is not None:
-        matrix = _as_distances(d)
+        matrix = as_distances(d)
         n = len(matrix)
     else:
         matrix = arrays.as_points(points, "points", _POINTS)
@@ -176,13 +176,13 @@ def cmdscale(
 
     ac = 0.0
     if d is None:
-        coordinates, eig = _scale_points(matrix, k)
+        coordinates, eig = scale_points(matrix, k)
     else:
         if add:
             ac = additive_constant(matrix)
             matrix = matrix + ac
             np.fill_diagonal(matrix, 0.0)
-        coordinates, eig = _scale_distances(matrix, k)
+        coordinates, eig = scale_distances(matrix, k)
     kept = coordinates.shape[1]
     if kept < k:
         warnings.warn(f"only {kept} of the first {k} eigenvalues are > 0", stacklevel=2)
@@ -190,7 +190,7 @@ def cmdscale(
     used, total = float(eig[:kept].sum()), float(np.abs(eig).sum())
     positive = float(np.maximum(eig, 0.0).sum())
     gof = (used / total, used / positive) if positive > 0 else (math.nan, math.nan)
-    return CMDScale(_fix_signs(coordinates), eig, gof, ac, _labels(d))
+    return CMDScale(fix_signs(coordinates), eig, gof, ac, _labels(d))
 
 
 def additive_constant(d: FloatArray) -> float:
@@ -219,7 +219,7 @@ def _drop_mean(a: FloatArray) -> FloatArray:
     return reflected[1:, 1:]
 
 
-def _scale_distances(d: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+def scale_distances(d: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     """Return coordinates (n, at most k) and eigenvalues (n,) of distances (n, n)."""
     b = d * d
     b -= b.mean(axis=0)
@@ -231,7 +231,7 @@ def _scale_distances(d: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     return vectors[:, keep] * np.sqrt(eig[:k][keep]), eig.copy()
 
 
-def _scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+def scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     """Return coordinates (n, at most k) and eigenvalues (n,) of points (n, p).
 
     Double centring of the squared distances gives XX', X being the centred
@@ -262,7 +262,7 @@ def _noise(n: int, largest_square: float) -> float:
     return 4.0 * n * float(np.finfo(np.float64).eps) * float(largest_square)
 
 
-def _fix_signs(points: FloatArray) -> FloatArray:
+def fix_signs(points: FloatArray) -> FloatArray:
     """Return `points` with the largest absolute entry of each column positive."""
     size = np.abs(points)
     # Entries equal but for rounding count as equal, and the first of them decides.
@@ -270,7 +270,7 @@ def _fix_signs(points: FloatArray) -> FloatArray:
     return points * np.where(points[first, np.arange(points.shape[1])] < 0, -1.0, 1.0)
 
 
-def _as_distances(d: object) -> FloatArray:
+def as_distances(d: object) -> FloatArray:
     """Return distances as a checked (n, n) matrix."""
     array = arrays.as_floats(d, "d", _DISTANCES)
     if array.ndim == 1:

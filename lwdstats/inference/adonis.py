@@ -14,7 +14,7 @@ import xarray as xr
 
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.arrays import FloatArray
-from lwdstats.geometry.scaling import _as_distances
+from lwdstats.geometry.scaling import as_distances
 from lwdstats.inference.design import as_frame, design_of, new_directions, terms_to_test
 from lwdstats.inference.permutation import Scheme, p_values, quadratic_forms, scheme
 from lwdstats.inference.printing import PrintsTable, coefficient_lines
@@ -195,7 +195,7 @@ def adonis2(
     model = check_choice("model", model, ("reduced", "direct"))
     if d is None:
         raise InputError("d", None, "distances between the rows of data")
-    matrix = _as_distances(d)
+    matrix = as_distances(d)
     n = len(matrix)
     frame = as_frame(data, n)
     names, designs, orders = design_of(formula, frame)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lwdstats.errors import InputError, check_integer
 from lwdstats.geometry.arrays import FloatArray, as_points, distances
-from lwdstats.geometry.scaling import _as_distances
+from lwdstats.geometry.scaling import as_distances
 from lwdstats.inference.htest import HTest
 from lwdstats.inference.permutation import p_values, quadratic_forms, scheme
 
@@ -98,7 +98,7 @@ def eqdist_etest(
     """
     R = check_integer("R", R, minimum=1)
     if distance:
-        matrix, kind = _as_distances(x), ""
+        matrix, kind = as_distances(x), ""
     else:
         takes = "finite numbers of shape (n, p) or (n,), or distances with distance=True"
         points = as_points(x, "x", takes)

@@ -170,8 +170,8 @@ def nls(
     begin = starting_values(parsed, names, start, variables, y, w)
     model = weighted_model(parsed.model, names, variables, y, w)
     weighted = y if w is None else np.sqrt(w) * y
-    if not np.isfinite(weighted).all() or np.abs(weighted).max() > 1e150:
-        raise InputError("formula", "a response above 1e150", "one whose squares are finite")
+    if not np.isfinite(weighted).all() or np.abs(weighted).max() > 1e140:
+        raise InputError("formula", "a response above 1e140", "one whose squares are finite")
     norm = float(np.linalg.norm(weighted))
     found = solve(model, begin, norm, maxiter, float(tol))
     fit = NLSFit(

@@ -25,15 +25,17 @@ FloatArray = npt.NDArray[np.float64]
 _STEPS = 3
 _GROWTH = 3.0
 _FARTHEST = 1e6
-# Shorter steps tried where no fit is found, and the share of the cutoff by which a
-# profile may still rise over the second half of the way and count as level.
-_FAILURES = 6
-_LEVEL = 0.01
+# Shorter steps tried where no fit is found.
+_FAILURES = 4
+# A profile has levelled off where, at the slope of its last step, it would not reach the
+# cutoff within this many times the way behind it.
+_LEVEL = 10.0
 # Where a search may go astray: the most that the root may gain in one step, in steps.
 _LEAP = 2.0
 _RAN_OFF = "is approximate: other parameters run off to a limit of the law there"
 _MAX_ITERATIONS = 200
-_MAX_FITS = 100
+_MAX_FITS = 60
+_JUMPS = 3
 # Residuals below this share of the response are rounding errors: no profile is seen.
 _EXACT = 1e-9
 # What a further search may still take off a sum of squares that has no minimum, in
@@ -181,7 +183,7 @@ class _Profile:
         """Return one end of the interval, and what to say of it if it is not finite."""
         first = sign * self.se * cutoff / _STEPS
         trace, step, slope, failures = [self.centre], first, self.slope, 0
-        self.strict, here = True, self.centre
+        self.strict, here, jumps = True, self.centre, 0
         for _ in range(_MAX_FITS):
             here = trace[-1]
             travelled = abs(here.value - self.centre.value)
@@ -191,11 +193,12 @@ class _Profile:
                 except _LostError:
                     between = f"{trace[-2].value:.4g} and {here.value:.4g}"
                     return math.nan, f"could not be found: no fit between {between}"
-                elsewhere = self._other_branch(end)
+                elsewhere = self._other_branch(end) if jumps < _JUMPS else None
                 if elsewhere is None or elsewhere.tau >= cutoff * (1.0 - 1e-6):
                     return end, "" if self.strict else _RAN_OFF
                 # The others fit better far from where they were followed: go on from there.
                 trace, step, slope = [*trace[:-1], elsewhere], first, np.zeros_like(slope)
+                jumps += 1
                 continue
             if travelled > _FARTHEST * self.se:
                 return self._open(sign, here)
@@ -211,8 +214,7 @@ class _Profile:
                 if failures <= _FAILURES:
                     continue
                 # Far out, on a profile that has levelled off, rounding ends the trace.
-                half = [at for at in trace if abs(at.value - self.centre.value) < travelled / 2.0]
-                if len(trace) > _STEPS and here.tau - half[-1].tau < _LEVEL * cutoff:
+                if len(trace) > _STEPS and _is_level(trace[-2], here, travelled, cutoff):
                     return self._open(sign, here)
                 if not self.strict:
                     return math.nan, f"could not be found: no fit beyond {here.value:.4g}"
@@ -246,11 +248,29 @@ class _Profile:
             return self.at(value, guess).tau - cutoff
 
         size = max(abs(below.value), abs(above.value), abs(above.value - below.value))
-        return float(brentq(excess, below.value, above.value, xtol=1e-10 * size, rtol=1e-10))
+        root, _ = brentq(
+            excess,
+            below.value,
+            above.value,
+            xtol=1e-10 * size,
+            rtol=1e-10,
+            maxiter=40,
+            full_output=True,
+            disp=False,
+        )
+        # On a profile that is rough with rounding there may be a leap, and no crossing.
+        if abs(excess(float(root))) > 1e-3 * cutoff:
+            raise _LostError
+        return float(root)
 
     def _open(self, sign: float, here: _At) -> tuple[float, str]:
         told = f"is open: the profile does not reach the cutoff by {here.value:.4g}"
         return sign * math.inf, told
+
+
+def _is_level(before: _At, here: _At, travelled: float, cutoff: float) -> bool:
+    rate = (here.tau - before.tau) / abs(here.value - before.value)
+    return cutoff - here.tau > _LEVEL * rate * travelled
 
 
 def _cutoff(fit: NLSFit, level: float) -> float:

@@ -181,10 +181,14 @@ def _point(model: Model, at: FloatArray, norm: float) -> _Point | None:
     along = u.T @ residuals
     rest = residuals - u @ along
     step = (vt.T @ (along / s)) / scale
-    inverse = (vt.T / s) / scale[:, None]
+    with np.errstate(all="ignore"):
+        inverse = (vt.T / s) / scale[:, None]
+        cov = inverse @ inverse.T
+    if not np.isfinite(cov).all():  # units so extreme that squares leave floating point
+        return _Point(at, rss, math.nan, np.zeros_like(at), empty, True)
     floor = _ROUNDING * norm
     offset = math.sqrt(along @ along) / max(math.hypot(math.sqrt(rest @ rest), floor), 1e-300)
-    return _Point(at, rss, offset, step, inverse @ inverse.T, False)
+    return _Point(at, rss, offset, step, cov, False)
 
 
 def _levenberg_marquardt(
@@ -200,6 +204,9 @@ def _levenberg_marquardt(
         parameters.add(name, value=value)
     best, least, count = start, math.inf, 0
     last: tuple[bytes, FloatArray, FloatArray] | None = None
+    # What stands for residuals that are not finite: more than any that is accepted, so
+    # that the step is taken back.
+    beyond = 1e10 * (1.0 + float(np.abs(model(start)[0]).max()))
 
     def values_of(current: lmfit.Parameters) -> FloatArray:
         return np.array([current[name].value for name in names], dtype=float)
@@ -218,8 +225,7 @@ def _levenberg_marquardt(
         with np.errstate(all="ignore"):
             rss = float(residuals @ residuals)
         if not (math.isfinite(rss) and np.isfinite(gradient).all()):
-            # So far off that the step is taken back, and still finite when squared.
-            return np.full(len(residuals), 1e100)
+            return np.full(len(residuals), beyond)
         if rss < least:
             best, least = at, rss
         return residuals

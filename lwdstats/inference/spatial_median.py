@@ -45,41 +45,58 @@ def spatial_median(x: FloatArray) -> FloatArray:
 
 def _minimise(y: FloatArray, m: FloatArray, scale: float) -> FloatArray:
     n, p = y.shape
-    gradient, weight, pull = _slope(y, m, scale)
-    if np.linalg.norm(gradient) <= _FLAT * n + pull:
+    gradient, weight, held = _slope(y, m, scale)
+    if np.linalg.norm(gradient) <= _FLAT * n + held:
         return m
     # The only places without a derivative are the points themselves: try them once.
-    for point in np.unique(y, axis=0):
-        gradient, _, pull = _slope(y, point, scale)
-        if np.linalg.norm(gradient) <= pull:
+    points = np.unique(y, axis=0)
+    at_points = np.array([_objective(y, point) for point in points])
+    for point in points:
+        gradient, _, held = _slope(y, point, scale)
+        if np.linalg.norm(gradient) <= held:
             return point
+    # From now on the objective stays below that at every point, so none can be run into.
+    if _objective(y, m) >= at_points.min():
+        m = _step_off(y, points[at_points.argmin()], scale)
     value = _objective(y, m)
+    gradient, weight, _ = _slope(y, m, scale)
     for _ in range(_MAX_STEPS):
-        gradient, weight, pull = _slope(y, m, scale)
-        size = float(np.linalg.norm(gradient))
-        if size <= _FLAT * n:
+        if np.linalg.norm(gradient) <= _FLAT * n:
             break
-        if pull:  # on a point that is not the minimum: Vardi and Zhang's step off it
-            step = -gradient * (1.0 - pull / size) / weight.sum()
-        else:
-            # sum_i (I - u_i u_i') / r_i, u_i the unit vector to point i.
-            units = (y - m) * weight[:, None]
-            hessian = weight.sum() * np.eye(p) - units.T @ (units * weight[:, None])
-            try:
-                step = -np.linalg.solve(hessian, gradient)
-            except np.linalg.LinAlgError:
-                step = -gradient / weight.sum()
-            if not gradient @ step < 0:
-                step = -gradient / weight.sum()
+        # sum_i (I - u_i u_i') / r_i, u_i the unit vector to point i.
+        units = (y - m) * weight[:, None]
+        hessian = weight.sum() * np.eye(p) - units.T @ (units * weight[:, None])
+        try:
+            step = -np.linalg.solve(hessian, gradient)
+        except np.linalg.LinAlgError:
+            step = -gradient / weight.sum()
+        if not gradient @ step < 0:
+            step = -gradient / weight.sum()  # Weiszfeld's, which always leads down
         for _ in range(_HALVINGS):
             trial = _objective(y, m + step)
-            if trial < value:
+            new = _slope(y, m + step, scale)
+            # Where the objective is flat to rounding, the gradient still tells.
+            flatter = np.linalg.norm(new[0]) < np.linalg.norm(gradient)
+            if trial < value or (flatter and trial <= value * (1.0 + 1e-15)):
                 break
             step = step / 2.0
         else:  # no lower point within rounding
             break
-        m, value = m + step, trial
+        m, value, (gradient, weight, _) = m + step, trial, new
     return m
+
+
+def _step_off(y: FloatArray, m: FloatArray, scale: float) -> FloatArray:
+    """Return a point with a smaller sum of distances than at the point `m`, not the minimum."""
+    gradient, weight, held = _slope(y, m, scale)
+    # Vardi and Zhang's step, which leads down from a point.
+    step = -gradient * (1.0 - held / float(np.linalg.norm(gradient))) / weight.sum()
+    value = _objective(y, m)
+    for _ in range(_HALVINGS):
+        if _objective(y, m + step) < value:
+            break
+        step = step / 2.0
+    return m + step
 
 
 def _objective(y: FloatArray, m: FloatArray) -> float:
