@@ -20,12 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 from threadpoolctl import threadpool_limits
 
 import lwdstats as lwd
 from lwdstats.inference.adonis import adonis2
 from lwdstats.inference.dispersion import betadisper
 from lwdstats.inference.energy import eqdist_etest
+from lwdstats.inference.separation import collapse_test
 
 R_HEAD = """
 suppressPackageStartupMessages({library(vegan); library(energy)})
@@ -49,7 +51,8 @@ group = np.repeat(list("abc"), len(d) // 3)
 matrix = DistanceMatrix(d, [str(i) for i in range(len(d))])
 permanova(matrix, group, permutations=9)
 start = time.perf_counter()
-fit = permanova(matrix, group, permutations=int(sys.argv[2]))
+for _ in range(int(sys.argv[3])):
+    fit = permanova(matrix, group, permutations=int(sys.argv[2]))
 print(json.dumps([time.perf_counter() - start, float(fit["test statistic"])]))
 """
 
@@ -69,9 +72,10 @@ def in_r(what: str, folder: Path, n_permutations: int) -> tuple[float, float]:
     return taken, value
 
 
-def in_skbio(python: str, folder: Path, n_permutations: int) -> tuple[float, float]:
+def in_skbio(python: str, folder: Path, n_permutations: int, calls: int = 1) -> tuple[float, float]:
     """Return how long scikit-bio takes, and its statistic."""
     command = [python, "-W", "ignore", "-c", SKBIO, str(folder), str(n_permutations)]
+    command += [str(calls)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     taken, value = json.loads(done.stdout)
     return taken, value
@@ -155,6 +159,27 @@ def main() -> None:
         ]
         for case, ours, other in rows:
             print(compare(f"{case}; {what}", ours, other, repeats), flush=True)
+
+        # A network of 3 models with 40 answers each, at 61 times; distances included in ours.
+        answers = rng.normal(size=(61, 3, 1, 1, 40, 384)).astype(np.float32)
+        dims = ("time", "model", "replicate", "query", "response", "feature")
+        attributes = dict.fromkeys(("title", "Conventions", "lwdstats_version", "created"), "")
+        ds = xr.Dataset(
+            {"embedding": (dims, answers)},
+            {"time": np.arange(61)},
+            {**attributes, "seed": "1", "spec": "{}"},
+        )
+        first = lwd.dist(answers[0, :, 0, 0].reshape(120, 384).astype(np.float64))
+        np.savetxt(folder / "d.csv", first, delimiter=",")
+        print(
+            compare(
+                "`collapse_test`; 61 calls of scikit-bio `permanova`; n = 120, 999 permutations",
+                lambda: collapse_test(ds, statistic="f").table["f"].to_numpy()[0],
+                lambda: in_skbio(skbio, folder, 999, 61),
+                repeats,
+            ),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from copy import deepcopy
 
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 from transformers import (
     Gemma2Config,
     Gemma2ForCausalLM,
@@ -14,13 +16,14 @@ from transformers import (
     MistralForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    TopPLogitsWarper,
 )
 
 import lwdstats as lwd
 from lwdstats.simulate.models import packaged
 from lwdstats.simulate.models.local import TransformersModel
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
-from lwdstats.simulate.models.shared_prefix import NAME, continuation_cache
+from lwdstats.simulate.models.shared_prefix import NAME, continuation_cache, keep_nucleus
 
 POSTS = tuple(lwd.load_posts()["text"])
 QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
@@ -119,6 +122,19 @@ def test_same_tokens_as_the_library(which, sampling, request):
     )
     theirs = library_answers(model, prompt, 4, 11, max_new_tokens=16, **sampling)
     assert [answer.text for answer in ours] == theirs
+
+
+@given(st.integers(1, 3000), st.floats(0.01, 0.999), st.floats(0.01, 20), st.integers(0, 99))
+@example(3000, 0.999, 0.01, 0)
+def test_nucleus_is_the_librarys(n_tokens, top_p, spread, seed):
+    scores = spread * torch.randn(2, n_tokens, generator=torch.Generator().manual_seed(seed))
+    kept = keep_nucleus(scores, top_p)
+    expected = TopPLogitsWarper(top_p)(None, scores)
+    # At the very edge of the set rounding may decide.
+    assert (kept.isfinite() != expected.isfinite()).sum(dim=-1).max() <= 1
+    mass = torch.softmax(scores, dim=-1)
+    assert (mass.where(kept.isfinite(), 0).sum(dim=-1) > top_p - 1e-4).all()
+    assert (kept[kept.isfinite()] == scores[kept.isfinite()]).all()
 
 
 def test_repeating_the_prompt_gives_the_same(smol):

@@ -231,7 +231,7 @@ def permutest(
 
     Distances to an estimated centre are not quite exchangeable, so the test is
     approximate. Of normal data in four dimensions a test at 5% rejects, with
-    medians, about 3% in groups of 10 and 4.5% in groups of 20 (it is
+    medians, about 3.5% in groups of 10 and 4.5% in groups of 20 (it is
     conservative); with centroids about 7% in groups of 10 and 6% in groups of
     20, as the distances from a mean of m points rise and fall together: their
     mean varies like one of m - 1. With groups of different size use

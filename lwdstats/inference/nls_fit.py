@@ -148,9 +148,14 @@ class NLSFit(PrintsTable):
         root of (S(value) - S) / sigma^2, S being the sum of squares with the other
         parameters fitted anew, is within the t quantile on the residual degrees of
         freedom. R interpolates it by a spline over about ten values; here its
-        crossing is found by iteration, to 1e-8. Where it does not cross, R gives
-        NA; here that end is -inf or inf, and `notes` says so. ``"wald"`` uses the
-        t distribution, where R's ``confint.default`` uses the normal.
+        crossing is found by iteration. Where it does not cross, R gives NA; here that
+        end is -inf or inf, and `notes` says so. It says so too where the other
+        parameters have no minimum at that end but a limit, such as a straight line.
+        For a self-start the others are also searched for anew at each end, so
+        that the profile is that of their best fit, and not only of the fit to which
+        small steps lead. Observations of weight 0 are not counted in the degrees of
+        freedom, where R counts them. ``"wald"`` uses the t distribution, where R's
+        ``confint.default`` uses the normal.
 
         References
         ----------
@@ -186,7 +191,8 @@ class NLSFit(PrintsTable):
         Parameters
         ----------
         type : {"response", "pearson"}
-            As they are, or times the root of the weight and over `sigma`.
+            As they are, or times the root of the weight and over `sigma` (in R
+            observations of weight 0 count in that sigma, here they do not).
         """
         check_choice("type", type, ("response", "pearson"))
         plain = self.response - self._fitted

@@ -56,7 +56,8 @@ def _minimise(y: FloatArray, m: FloatArray, scale: float) -> FloatArray:
         if np.linalg.norm(gradient) <= held:
             return point
     # From now on the objective stays below that at every point, so none can be run into.
-    if _objective(y, m) >= at_points.min():
+    # (By more than rounding: the start may be a point itself.)
+    if _objective(y, m) >= at_points.min() * (1.0 - 1e-12):
         m = _step_off(y, points[at_points.argmin()], scale)
     value = _objective(y, m)
     gradient, weight, _ = _slope(y, m, scale)

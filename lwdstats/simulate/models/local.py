@@ -13,14 +13,17 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     DynamicCache,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
 )
 
 from lwdstats.errors import InputError
 from lwdstats.simulate.models.packaged import locate, without_progress_bars
 from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling
-from lwdstats.simulate.models.shared_prefix import NAME, continuation_cache, sample_tokens
+from lwdstats.simulate.models.shared_prefix import (
+    NAME,
+    continuation_cache,
+    keep_nucleus,
+    sample_tokens,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -224,9 +227,7 @@ class TransformersModel:
 def _warpers(sampling: Sampling) -> list[Callable[[torch.Tensor], torch.Tensor]]:
     warpers: list[Callable[[torch.Tensor], torch.Tensor]] = []
     if sampling.temperature not in (0, 1):
-        temperature = TemperatureLogitsWarper(float(sampling.temperature))
-        warpers.append(lambda scores: temperature(None, scores))  # type: ignore[arg-type]
+        warpers.append(lambda scores: scores / sampling.temperature)
     if sampling.top_p < 1:
-        nucleus = TopPLogitsWarper(sampling.top_p)
-        warpers.append(lambda scores: nucleus(None, scores))  # type: ignore[arg-type]
+        warpers.append(lambda scores: keep_nucleus(scores, sampling.top_p))
     return warpers

@@ -175,6 +175,27 @@ AttentionInterface.register(NAME, shared_prefix_attention)
 AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
+def keep_nucleus(scores: torch.Tensor, top_p: float) -> torch.Tensor:
+    """Set the scores outside the smallest set of tokens with mass `top_p` to -inf.
+
+    A token stays if the tokens above it hold less than `top_p`. The library sorts
+    the whole vocabulary for that, which takes longer than a small model's step;
+    the nucleus is nearly always among the first few hundred.
+    """
+    total = torch.logsumexp(scores, dim=-1, keepdim=True)
+    size = 256
+    while True:
+        size = min(size, scores.shape[-1])
+        best = torch.topk(scores, size, dim=-1).values
+        mass = torch.exp(best - total)
+        above = mass.cumsum(dim=-1) - mass
+        if size == scores.shape[-1] or bool((above[:, -1] >= top_p).all()):
+            break
+        size *= 16
+    last = (above < top_p).sum(dim=-1, keepdim=True) - 1
+    return scores.masked_fill(scores < best.gather(-1, last), -torch.inf)
+
+
 def sample_tokens(
     logits: torch.Tensor,
     generator: torch.Generator,
