@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from lwdstats.geometry.outofsample import out_of_sample as out_of_sample
     from lwdstats.geometry.procrustes import procrustes as procrustes
     from lwdstats.geometry.scaling import cmdscale as cmdscale
+    from lwdstats.inference.adonis import adonis2 as adonis2
     from lwdstats.inference.association import mantel as mantel
     from lwdstats.inference.association import protest as protest
+    from lwdstats.inference.dispersion import betadisper as betadisper
+    from lwdstats.inference.dispersion import permutest as permutest
+    from lwdstats.inference.energy import eqdist_etest as eqdist_etest
+    from lwdstats.inference.htest import HTest as HTest
+    from lwdstats.inference.separation import collapse_test as collapse_test
     from lwdstats.io import read_results as read_results
     from lwdstats.io import write_results as write_results
     from lwdstats.plots import plot_answers as plot_answers
@@ -50,6 +56,12 @@ _HOMES = {
     "out_of_sample": "geometry.outofsample",
     "protest": "inference.association",
     "mantel": "inference.association",
+    "HTest": "inference.htest",
+    "adonis2": "inference.adonis",
+    "betadisper": "inference.dispersion",
+    "permutest": "inference.dispersion",
+    "collapse_test": "inference.separation",
+    "eqdist_etest": "inference.energy",
     "read_results": "io",
     "write_results": "io",
     "plot_answers": "plots",

@@ -19,7 +19,7 @@ from lwdstats.inference.printing import named_lines
 from lwdstats.inference.spatial_median import spatial_median
 
 # Below this size of a group the test of distances to centroids rejects too often.
-_FEW = 20
+_FEW = 40
 # Axes whose eigenvalue is below this share of the largest hold rounding errors only.
 _AXIS = float(np.sqrt(np.finfo(np.float64).eps))
 
@@ -219,7 +219,7 @@ def permutest(
     Warns
     -----
     UserWarning
-        If centres are centroids of fewer than 20 observations.
+        If centres are centroids of fewer than 40 observations.
 
     Notes
     -----
@@ -231,11 +231,10 @@ def permutest(
 
     Distances to an estimated centre are not quite exchangeable, so the test is
     approximate. Of normal data in four dimensions a test at 5% rejects, with
-    medians, about 3.5% in groups of 10 and 4.5% in groups of 20 (it is
-    conservative); with centroids about 7% in groups of 10 and 6% in groups of
-    20, as the distances from a mean of m points rise and fall together: their
-    mean varies like one of m - 1. With groups of different size use
-    ``bias_adjust=True`` in `betadisper`.
+    medians, about 3.7% in groups of 10 and 4.1% in groups of 20 (it is
+    conservative); with centroids about 6.5% in either, as the distances from a
+    mean of m points rise and fall together: their mean varies like one of m - 1.
+    With groups of different size use ``bias_adjust=True`` in `betadisper`.
 
     Follows R's ``vegan::permutest(x, pairwise, permutations)``, where ties
     have a tolerance for F only, and a group of one has no t.
