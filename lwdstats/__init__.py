@@ -28,8 +28,27 @@ if TYPE_CHECKING:
     from lwdstats.inference.dispersion import betadisper as betadisper
     from lwdstats.inference.dispersion import permutest as permutest
     from lwdstats.inference.energy import eqdist_etest as eqdist_etest
+    from lwdstats.inference.generics import AIC as AIC
+    from lwdstats.inference.generics import BIC as BIC
+    from lwdstats.inference.generics import anova as anova
+    from lwdstats.inference.generics import augment as augment
+    from lwdstats.inference.generics import coef as coef
+    from lwdstats.inference.generics import confint as confint
+    from lwdstats.inference.generics import deviance as deviance
+    from lwdstats.inference.generics import df_residual as df_residual
+    from lwdstats.inference.generics import fitted as fitted
+    from lwdstats.inference.generics import glance as glance
+    from lwdstats.inference.generics import logLik as logLik
+    from lwdstats.inference.generics import nobs as nobs
+    from lwdstats.inference.generics import predict as predict
+    from lwdstats.inference.generics import residuals as residuals
+    from lwdstats.inference.generics import tidy as tidy
+    from lwdstats.inference.generics import vcov as vcov
     from lwdstats.inference.htest import HTest as HTest
+    from lwdstats.inference.nls import NLSError as NLSError
+    from lwdstats.inference.nls import nls as nls
     from lwdstats.inference.separation import collapse_test as collapse_test
+    from lwdstats.inference.solver import Convergence as Convergence
     from lwdstats.io import read_results as read_results
     from lwdstats.io import write_results as write_results
     from lwdstats.plots import plot_answers as plot_answers
@@ -62,6 +81,25 @@ _HOMES = {
     "permutest": "inference.dispersion",
     "collapse_test": "inference.separation",
     "eqdist_etest": "inference.energy",
+    "nls": "inference.nls",
+    "NLSError": "inference.nls",
+    "Convergence": "inference.solver",
+    "coef": "inference.generics",
+    "vcov": "inference.generics",
+    "confint": "inference.generics",
+    "predict": "inference.generics",
+    "fitted": "inference.generics",
+    "residuals": "inference.generics",
+    "anova": "inference.generics",
+    "logLik": "inference.generics",
+    "AIC": "inference.generics",
+    "BIC": "inference.generics",
+    "deviance": "inference.generics",
+    "df_residual": "inference.generics",
+    "nobs": "inference.generics",
+    "tidy": "inference.generics",
+    "glance": "inference.generics",
+    "augment": "inference.generics",
     "read_results": "io",
     "write_results": "io",
     "plot_answers": "plots",

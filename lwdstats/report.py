@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from lwdstats.geometry.distance import fnorm, noise_floor
+from lwdstats.inference import generics
 from lwdstats.schema import spec_of, validate
 
 
@@ -48,17 +49,23 @@ class DatasetSummary:
         return "\n".join(lines)
 
 
-def summary(ds: xr.Dataset) -> DatasetSummary:
-    """Summarise a dataset: what ran, and how ||D||_F went.
+@overload
+def summary(ds: xr.Dataset) -> DatasetSummary: ...
+@overload
+def summary(ds: Any, **kwargs: Any) -> Any: ...
+def summary(ds: Any, **kwargs: Any) -> Any:
+    """Summarise a dataset (what ran, and how ||D||_F went) or a result.
 
     Parameters
     ----------
-    ds : xarray.Dataset
-        A dataset of either simulation.
+    ds : xarray.Dataset or object
+        A dataset of either simulation, or a result with a method ``summary``.
+    **kwargs
+        Passed on to a result's method.
 
     Returns
     -------
-    DatasetSummary
+    DatasetSummary or object
         Print it to read it.
 
     Raises
@@ -73,6 +80,8 @@ def summary(ds: xr.Dataset) -> DatasetSummary:
     >>> text.splitlines()[0]
     'Network of 3 Gaussian mixture models with 2 components'
     """
+    if not isinstance(ds, xr.Dataset) and hasattr(ds, "summary"):
+        return generics.summary(ds, **kwargs)
     validate(ds)
     spec = spec_of(ds)
     facts = _run_facts(ds, spec)

@@ -205,3 +205,9 @@ def test_figure_scripts(figure, tmp_path, gmm):
 def test_specs_reject(spec, message):
     with pytest.raises(lwd.InputError, match=message):
         lwd.run_spec(spec)
+
+
+def test_summary_takes_results_too():
+    x = np.arange(6.0)
+    fit = lwd.nls("y ~ a + b x", {"x": x, "y": 1 + 2 * x + np.sin(x)}, {"a": 0, "b": 1})
+    assert str(lwd.summary(fit)) == str(fit.summary())
