@@ -14,8 +14,8 @@ say "Gaussian mixtures, B = 11 (figure 6)"
 "$BIN/lwdstats" simulate gmm --n-components 11 --seed 1 --output "$RESULTS/gmm11.nc"
 
 say "Three language models on a web of 20 posts (figures 2 and 3)"
-"$BIN/lwdstats" simulate llm data/bitcoin_network.toml --replicates 1 --n-steps 6 --n-responses 4 \
-    --max-new-tokens 40 --seed 1 --output "$RESULTS/llm.nc"
+"$BIN/lwdstats" simulate llm data/bitcoin_network.toml --replicates 1 --n-steps 8 --n-responses 8 \
+    --seed 1 --output "$RESULTS/llm.nc"
 
 say "Figures"
 "$BIN/python" analysis/figure2.py "$RESULTS/llm.nc" "$RESULTS"
