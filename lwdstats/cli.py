@@ -6,7 +6,7 @@ import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -23,24 +23,23 @@ simulate = typer.Typer(
 )
 app.add_typer(simulate, name="simulate")
 
-# typer reads Optional, not "| None", from annotations it must evaluate.
 Spec = Annotated[
-    Optional[Path],  # noqa: UP045
+    Path | None,
     typer.Argument(
         help="TOML or JSON file of the simulator's arguments. Options below replace its values."
     ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="netCDF file to write.")]
-Integer = Optional[int]  # noqa: UP045
-Number = Optional[float]  # noqa: UP045
-Text = Optional[str]  # noqa: UP045
+Integer = int | None
+Number = float | None
+Text = str | None
 Seed = Annotated[Text, typer.Option(help="Seed; drawn and recorded if not given.")]
 Steps = Annotated[Integer, typer.Option(help="T: times 0..T are kept.")]
 Responses = Annotated[Integer, typer.Option(help="L: responses a model and step.")]
 Beta = Annotated[Number, typer.Option(help="Share of the web that a model reads, in (0, 1].")]
 Replicates = Annotated[Integer, typer.Option(help="Number of independent runs.")]
 Progress = Annotated[
-    Optional[bool],  # noqa: UP045
+    bool | None,
     typer.Option("--progress/--no-progress", help="Progress bar; by default on a terminal."),
 ]
 
@@ -95,7 +94,7 @@ def simulate_llm(
     spec: Spec = None,
     output: Output = Path("llm.nc"),
     model: Annotated[
-        Optional[list[str]],  # noqa: UP045
+        list[str] | None,
         typer.Option(
             help="Folder, hub name, or package:NAME; give it once for each model of the network."
         ),
@@ -109,7 +108,7 @@ def simulate_llm(
     beta: Beta = None,
     embedder: Annotated[Text, typer.Option(help="Folder, hub name, or package:NAME.")] = None,
     normalize: Annotated[
-        Optional[bool],  # noqa: UP045
+        bool | None,
         typer.Option("--normalize/--no-normalize", help="Scale embeddings to length 1."),
     ] = None,
     replicates: Replicates = None,
@@ -162,7 +161,7 @@ def plot(
         Text, typer.Option(help="norm, answers or mixtures; by default all that the file can show.")
     ] = None,
     output: Annotated[
-        Optional[Path],  # noqa: UP045
+        Path | None,
         typer.Option("--output", "-o", help="Folder of the pictures; by default the file's own."),
     ] = None,
     log: Annotated[bool, typer.Option(help="Logarithmic axes for the norm.")] = False,
