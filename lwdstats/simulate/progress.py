@@ -27,15 +27,21 @@ class Progress:
         if sys.stderr.isatty() if show is None else show:
             from rich import progress
             from rich.console import Console
+            from rich.table import Column
 
             self._bar = progress.Progress(
-                progress.TextColumn("{task.description}"),
-                progress.BarColumn(),
-                progress.MofNCompleteColumn(),
-                progress.TimeElapsedColumn(),
-                progress.TextColumn("left"),
-                progress.TimeRemainingColumn(),
+                # What is done may be cut where the line is short; the times may not.
+                progress.TextColumn(
+                    "{task.description}",
+                    markup=False,
+                    table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                ),
+                progress.BarColumn(bar_width=8),
+                progress.MofNCompleteColumn(table_column=Column(no_wrap=True)),
+                progress.TimeRemainingColumn(table_column=Column(no_wrap=True, min_width=7)),
+                progress.TextColumn("left", table_column=Column(no_wrap=True, min_width=4)),
                 console=Console(stderr=True),
+                expand=True,
             )
             self._task = self._bar.add_task("starting", total=total)
 
