@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+import lwdstats
 from lwdstats.errors import InputError
 
 CONVENTIONS = "CF-1.10"
@@ -121,6 +123,18 @@ VARIABLES: dict[str, Variable] = {
         ("replicate", "post", "feature"), "f", "point of the initial web", finite=True
     ),
 }
+
+
+def attributes(title: str, seed: int, spec: dict[str, Any]) -> dict[str, str]:
+    """Return the attributes that every dataset has, `spec` as what gives it again."""
+    return {
+        "title": title,
+        "Conventions": CONVENTIONS,
+        "lwdstats_version": lwdstats.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": str(seed),
+        "spec": json.dumps(spec, ensure_ascii=False),
+    }
 
 
 def describe(ds: xr.Dataset) -> xr.Dataset:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import joblib
@@ -13,9 +11,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-import lwdstats
 from lwdstats.errors import InputError
-from lwdstats.schema import CONVENTIONS, describe, validate
+from lwdstats.schema import attributes, describe, validate
 from lwdstats.simulate.gmm_spec import GmmSpec, Rule, resolve
 from lwdstats.simulate.progress import Progress
 from lwdstats.simulate.streams import seed_sequence
@@ -163,8 +160,7 @@ def simulate_gmm(
 
     The specification in a dataset gives the dataset again.
 
-    >>> import json
-    >>> spec = json.loads(ds.attrs["spec"])
+    >>>     >>> spec = json.loads(ds.attrs["spec"])
     >>> spec.pop("simulator")
     'gmm'
     >>> lwd.simulate_gmm(**spec).equals(ds)
@@ -305,13 +301,6 @@ def _dataset(spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None]) -> xr
         points = np.broadcast_to(spec.initial_points, (r, n_initial, d))
         variables["initial_point"] = (("replicate", "post", "feature"), points)
         coordinates["post"] = np.arange(n_initial)
-    attributes = {
-        "title": f"Network of {n} Gaussian mixture models with {b} components",
-        "Conventions": CONVENTIONS,
-        "lwdstats_version": lwdstats.__version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": str(spec.seed),
-        "spec": json.dumps(spec.to_json()),
-        "engine": spec.engine,
-    }
-    return validate(describe(xr.Dataset(variables, coordinates, attributes)))
+    title = f"Network of {n} Gaussian mixture models with {b} components"
+    attrs = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
+    return validate(describe(xr.Dataset(variables, coordinates, attrs)))

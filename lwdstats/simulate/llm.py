@@ -7,15 +7,13 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-import lwdstats
-from lwdstats.schema import CONVENTIONS, describe, validate
+from lwdstats.schema import attributes, describe, validate
 from lwdstats.simulate.llm_spec import (
     DEFAULT_EMBEDDER,
     DEFAULT_QUERY,
@@ -25,6 +23,7 @@ from lwdstats.simulate.llm_spec import (
     check_context,
     resolve,
 )
+from lwdstats.simulate.models.packaged import locate
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt
 from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
 from lwdstats.simulate.posts import Posts
@@ -142,9 +141,12 @@ def simulate_llm(
     n_batches = len(spec.models) * (spec.n_steps + 1) * len(spec.query) * len(spec.replicates)
     with Progress(n_batches, progress) as bar:
         bar.say("loading models")
+        _locate(embedder, "embedder")
+        for model in named.values():
+            _locate(model, "models")
+        embed = _load_embedder(embedder, spec.normalize)
         network = _load(named)
         check_context(spec, network)
-        embed = _load_embedder(embedder, spec.normalize)
         record = _Record.empty(spec)
         for r, replicate in enumerate(spec.replicates):
             for q in range(len(spec.query)):
@@ -196,7 +198,7 @@ def _run(
     stop = has_first_sentence if spec.cut == "sentence" else None
     for t, k in enumerate(spec.n_retrieved.tolist()):
         for i, (label, model) in enumerate(network.items()):
-            bar.say(f"replicate {replicate}, t = {t} of {spec.n_steps}, {label} reads {k} posts")
+            bar.say(f"replicate {replicate}, t = {t}/{spec.n_steps}: {label} reads {k} posts")
             key = (replicate, i, t, q)
             rows = web.sample(k, generator(spec.seed, "retrieval", *key))
             record.retrieved[t, i, r, q, :k] = rows
@@ -227,6 +229,12 @@ def _run(
                 for i in range(len(network))
             ]
         )
+
+
+def _locate(model: object, argument: str) -> None:
+    """Raise for a name that leads nowhere before anything, which may take minutes, is loaded."""
+    if isinstance(model, str):
+        locate(model, argument=argument)
 
 
 def _load(named: Mapping[str, str | LanguageModel]) -> dict[str, LanguageModel]:
@@ -284,6 +292,7 @@ def _dataset(
             if entry.time >= 0:
                 place = (entry.time, entry.model, r, q, entry.response)
                 post["post_embedding"][r, q, row] = embedding[place]
+    title = f"Network of {len(spec.models)} language models (Algorithm 1)"
     drawn = record.retrieved >= 0
     synthetic = record.retrieved >= n_initial
     with np.errstate(invalid="ignore"):
@@ -313,12 +322,7 @@ def _dataset(
             "post": np.arange(n_posts),
         },
         attrs={
-            "title": f"Network of {len(spec.models)} language models (Algorithm 1)",
-            "Conventions": CONVENTIONS,
-            "lwdstats_version": lwdstats.__version__,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "seed": str(spec.seed),
-            "spec": json.dumps(spec.to_json(), ensure_ascii=False),
+            **attributes(title, spec.seed, spec.to_json()),
             "embedder": spec.embedder,
             "embedder_prefix": str(getattr(embed, "prefix", "")),
             "embedder_normalize": str(spec.normalize),
