@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from numbers import Real
 
 
 class InputError(ValueError):
@@ -40,10 +42,13 @@ class InputError(ValueError):
         return type(self), (self.argument, self.got, self.takes)
 
 
+def is_number(value: object) -> bool:
+    """Return whether `value` is one real number, Python's or NumPy's, and not a truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
 def check_integer(argument: str, value: object, *, minimum: int) -> int:
     """Return `value` as an int of at least `minimum`, or raise `InputError`."""
-    import operator
-
     takes = f"an integer of at least {minimum}"
     if isinstance(value, bool):
         raise InputError(argument, value, takes)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 from typing import overload
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from lwdstats.dataset import positions
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_choice, is_number
 from lwdstats.geometry import arrays
 
 _POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
@@ -80,8 +79,7 @@ def dist(
            [7., 0.]])
     """
     method = check_choice("method", method, tuple(arrays.METHODS))
-    number = isinstance(p, numbers.Real) and not isinstance(p, bool)
-    if not number or not math.isfinite(p) or p <= 0:
+    if not is_number(p) or not math.isfinite(p) or p <= 0:
         raise InputError("p", p, "a finite number above 0")
     if not isinstance(x, xr.Dataset):
         return arrays.distances(arrays.as_points(x, "x", _POINTS), method, p)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import numbers
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,7 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.geometry import outofsample, perspectives, samples
 from lwdstats.geometry.dimension import profile_likelihood
 from lwdstats.geometry.perspectives import POINT
@@ -290,6 +289,5 @@ def _check_bandwidth(bandwidth: object, aggregate: str) -> None:
     if bandwidth is None:
         return
     takes = "a finite number above 0, with aggregate='mmd'"
-    number = isinstance(bandwidth, numbers.Real) and not isinstance(bandwidth, bool)
-    if aggregate != "mmd" or not number or not 0 < bandwidth < math.inf:  # pyright: ignore
+    if aggregate != "mmd" or not is_number(bandwidth) or not 0 < bandwidth < math.inf:  # pyright: ignore
         raise InputError("bandwidth", bandwidth, takes)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lwdstats.errors import InputError, check_integer
+from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.expression import parse
 
 Floats = NDArray[np.float64]
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_))
 
 
 def _numbers(argument: str, value: object, takes: str) -> Floats:
@@ -31,7 +26,7 @@ def _numbers(argument: str, value: object, takes: str) -> Floats:
 
 def check_threshold(value: Any) -> float:
     """Return epsilon."""
-    if not _is_number(value) or not 0 <= float(value) <= 1:
+    if not is_number(value) or not 0 <= float(value) <= 1:
         raise InputError("threshold", value, "a number in [0, 1]")
     return float(value)
 
@@ -155,7 +150,7 @@ def evaluate_rule(
         with np.errstate(all="ignore"):
             values[reads] = np.broadcast_to(formula(known), k.shape)[reads]
         return values, rule
-    if _is_number(rule):
+    if is_number(rule):
         values[reads] = float(rule)
         return values, float(rule)
     if callable(rule):
@@ -170,7 +165,7 @@ def evaluate_rule(
                 argument, f"{len(given)} values", f"one value for each of the {k.size} steps"
             )
     for t in np.flatnonzero(reads):
-        if np.ndim(given[t]) or not _is_number(np.asarray(given[t])[()]):
+        if np.ndim(given[t]) or not is_number(np.asarray(given[t])[()]):
             raise InputError(argument, f"{given[t]!r} at step {t} (k = {k[t]})", takes)
         values[t] = float(given[t])
     return values, tuple(None if np.isnan(v) else float(v) for v in values)

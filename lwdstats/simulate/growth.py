@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, is_number
 
 
-def check_beta(beta: object) -> float:
+def check_beta(beta: Any) -> float:
     """Return the share of the web that a model reads, a number in (0, 1]."""
-    number = isinstance(beta, (int, float, np.integer, np.floating)) and not isinstance(beta, bool)
-    if not number or not 0 < float(beta) <= 1:  # type: ignore[arg-type]
+    if not is_number(beta) or not 0 < beta <= 1:
         raise InputError("beta", beta, "a number in (0, 1]")
-    return float(beta)  # type: ignore[arg-type]
+    return float(beta)
 
 
 def web_sizes(n_initial: int, n_posted: int, n_steps: int) -> NDArray[np.int64]:

@@ -214,7 +214,7 @@ class TransformersModel:
             logits, cache = self._prefill(ids, 2, 3)
             for column in continuations.T:
                 logits = self._continue(column, cache)
-            # Without a cache the attention is the library's.
+            # Without a cache the attention is the library's (capped scores apart).
             whole = torch.cat([ids.expand(2, -1), continuations], dim=1)
             expected = model(whole, logits_to_keep=1, use_cache=False).logits[:, -1]
         except (NotImplementedError, TypeError, AttributeError, LookupError, ValueError) as error:

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.errors import InputError, check_integer
+from lwdstats.errors import InputError, check_integer, is_number
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class Sampling:
     max_new_tokens: int = 80
 
     def __post_init__(self) -> None:
-        if not _is_number(self.temperature) or not 0 <= self.temperature < float("inf"):
+        if not is_number(self.temperature) or not 0 <= self.temperature < float("inf"):
             raise InputError("temperature", self.temperature, "a number of at least 0")
-        if not _is_number(self.top_p) or not 0 < self.top_p <= 1:
+        if not is_number(self.top_p) or not 0 < self.top_p <= 1:
             raise InputError("top_p", self.top_p, "a number in (0, 1]")
         check_integer("max_new_tokens", self.max_new_tokens, minimum=1)
 
@@ -103,7 +103,3 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return a vector for each text."""
         ...
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
