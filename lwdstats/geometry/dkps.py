@@ -6,6 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -285,9 +286,9 @@ def dkps(
     )
 
 
-def _check_bandwidth(bandwidth: object, aggregate: str) -> None:
+def _check_bandwidth(bandwidth: Any, aggregate: str) -> None:
     if bandwidth is None:
         return
     takes = "a finite number above 0, with aggregate='mmd'"
-    if aggregate != "mmd" or not is_number(bandwidth) or not 0 < bandwidth < math.inf:  # pyright: ignore
+    if aggregate != "mmd" or not is_number(bandwidth) or not 0 < bandwidth < math.inf:
         raise InputError("bandwidth", bandwidth, takes)
