@@ -160,10 +160,7 @@ def simulate_gmm(
 
     The specification in a dataset gives the dataset again.
 
-    >>>     >>> spec = json.loads(ds.attrs["spec"])
-    >>> spec.pop("simulator")
-    'gmm'
-    >>> lwd.simulate_gmm(**spec).equals(ds)
+    >>> lwd.run_spec(ds).equals(ds)
     True
     """
     spec = resolve(
