@@ -125,8 +125,12 @@ VARIABLES: dict[str, Variable] = {
 }
 
 
-def attributes(title: str, seed: int, spec: dict[str, Any]) -> dict[str, str]:
-    """Return the attributes that every dataset has, `spec` as what gives it again."""
+def attributes(title: str, seed: int | str, spec: dict[str, Any]) -> dict[str, str]:
+    """Return the attributes that every dataset has, `spec` as what gives it again.
+
+    Where no run of a simulator gives it again, as with a user's own answers, the
+    spec has ``"simulator": None``, and a seed that nobody knows is "unknown".
+    """
     return {
         "title": title,
         "Conventions": CONVENTIONS,

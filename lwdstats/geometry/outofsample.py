@@ -88,12 +88,11 @@ def out_of_sample(
     Examples
     --------
     >>> import lwdstats as lwd
-    >>> from lwdstats.geometry.outofsample import out_of_sample
     >>> d = [[0, 4, 2], [4, 0, 2], [2, 2, 0]]  # three points on a line
     >>> fit = lwd.cmdscale(d, k=1)
     >>> fit.points[:2].ravel()
     array([ 2., -2.])
-    >>> out_of_sample(fit, [1, 5, 3], d).round(6)  # one further out
+    >>> lwd.out_of_sample(fit, [1, 5, 3], d).round(6)  # one further out
     array([[3.]])
     """
     if not isinstance(fit, CMDScale):

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from lwdstats.errors import InputError
 from lwdstats.geometry import arrays
 from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.results import Plots, coordinate_columns
 from lwdstats.geometry.scaling import CMDScale
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
@@ -18,7 +20,7 @@ _SPREAD = "points that do not all coincide"
 
 
 @dataclass(frozen=True, eq=False)
-class Procrustes:
+class Procrustes(Plots):
     """A rotation found by `procrustes`.
 
     Attributes
@@ -106,6 +108,34 @@ class Procrustes:
             ]
         )
 
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each number of the transformation, named as in the printed matrix."""
+        rows = {
+            f"rotation[{i},{j}]": float(value) for (i, j), value in np.ndenumerate(self.rotation)
+        }
+        rows |= {f"translation[{j}]": float(value) for j, value in enumerate(self.translation)}
+        rows |= {"scale": self.scale}
+        return pd.DataFrame({"term": list(rows), "estimate": list(rows.values())})
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the rotation."""
+        return pd.DataFrame(
+            {
+                "sum_of_squares": [self.ss],
+                "rmse": [self.rmse],
+                "scale": [self.scale],
+                "symmetric": [self.symmetric],
+                "nobs": [len(self.x)],
+            }
+        )
+
+    def augment(self) -> pd.DataFrame:
+        """Return a row for each point: its rotated coordinates and the distance left."""
+        columns = coordinate_columns(self.fitted())
+        return (
+            pd.DataFrame({**columns, ".resid": self.residuals()}).rename_axis("point").reset_index()
+        )
+
 
 def procrustes(
     x: npt.ArrayLike | CMDScale,
@@ -162,10 +192,10 @@ def procrustes(
 
     Examples
     --------
-    >>> from lwdstats.geometry.procrustes import procrustes
+    >>> import lwdstats as lwd
     >>> x = [[0, 0], [2, 0], [0, 1]]
     >>> y = [[5, 5], [5, 9], [3, 5]]  # turned by 90 degrees, twice as large, moved
-    >>> fit = procrustes(x, y)
+    >>> fit = lwd.procrustes(x, y)
     >>> round(fit.scale, 6), abs(round(fit.ss, 6))
     (0.5, 0.0)
     >>> abs(fit.predict(y).round(6))

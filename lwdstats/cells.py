@@ -1,0 +1,309 @@
+"""Answers on a grid of time, model, replicate, query and response, from a table or from arrays.
+
+The steps of `as_results`: each reader checks what a user has and returns `Answers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwdstats.errors import InputError, check_integer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELL = ("time", "model", "replicate", "query")
+ANSWER = (*CELL, "response")
+# What a table may say of a whole cell, besides its answers.
+CELL_VARIABLES = ("n_web", "n_retrieved", "n_truncated", "synthetic_share")
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What was read, in the order of `ANSWER`.
+
+    Attributes
+    ----------
+    labels : dict of str to ndarray
+        Labels of each dimension; `query` only where queries are told apart.
+    vectors : ndarray of float, shape (T, n, R, m, L, d), or None
+        Embedded answers.
+    texts : dict of str to ndarray of str, each (T, n, R, m, L)
+        `text` and `text_raw`, where they are known.
+    cells : dict of str to ndarray of float, each (T, n, R, m)
+        Variables of `CELL_VARIABLES`.
+    """
+
+    labels: dict[str, NDArray[Any]]
+    vectors: NDArray[Any] | None
+    texts: dict[str, NDArray[Any]]
+    cells: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+def from_frame(frame: pd.DataFrame, names: Mapping[str, Any], n_responses: int | None) -> Answers:
+    """Return the answers of a long table; `names` maps each part to its column, None or default."""
+    columns = {part: _column(frame, part, name) for part, name in names.items()}
+    if len(frame) == 0:
+        raise InputError("data", "a table without rows", "one row an answer")
+    labels: dict[str, NDArray[Any]] = {}
+    codes: list[NDArray[Any]] = []
+    for dim in CELL:
+        code, labels[dim] = _factor(frame, columns[dim], dim)
+        codes.append(code)
+    shape = tuple(len(labels[dim]) for dim in CELL)
+    cell = np.ravel_multi_index(codes, shape)
+    rows, responses = _arrange(frame, columns["response"], labels, cell, n_responses)
+    if columns["query"] is None:
+        labels.pop("query")
+    labels["response"] = responses
+    full = (*shape, len(responses))
+    vectors = frame_vectors(frame, names["embedding"], "embedding")
+    texts = {}
+    for name in ("text", "text_raw"):
+        column = columns["text"] if name == "text" else name
+        if columns["text"] is not None and column in frame.columns:
+            texts[name] = _strings(frame[column].tolist(), str(column))[rows].reshape(full)
+    return Answers(
+        labels,
+        None if vectors is None else vectors[rows].reshape(*full, -1),
+        texts,
+        {
+            name: _of_cells(frame, name, rows.reshape(-1, len(responses)), shape)
+            for name in CELL_VARIABLES
+            if name in frame.columns
+        },
+    )
+
+
+def from_arrays(vectors: Any, texts: Any, labels: Mapping[str, Any]) -> Answers:
+    """Return the answers of arrays; `labels` has those of each dimension, or None for 0, 1, ..."""
+    known: dict[str, NDArray[Any]] = {}
+    x = None if vectors is None else as_vectors(vectors, "data", (4, 5, 6))
+    t = None if texts is None else _text_array(texts)
+    shapes = [a.shape[: a.ndim - k] for a, k in ((x, 1), (t, 0)) if a is not None]
+    lead = shapes[0]
+    if lead != shapes[-1]:
+        raise InputError("text", f"shape {shapes[-1]}", f"texts of shape {lead}, one a vector")
+    # What is missing is one replicate, one query: inserted where the schema has them.
+    between = (*lead[2:-1], 1, 1)[:2]
+    shape = (*lead[:2], *between, lead[-1])
+    for dim, size in zip(ANSWER, shape, strict=True):
+        if dim == "query" and labels[dim] is None and size == 1:
+            continue
+        if labels[dim] is not None and np.ndim(labels[dim]) != 1:
+            raise InputError(dim, labels[dim], f"{size} labels, one along its dimension")
+        given = np.arange(size) if labels[dim] is None else _labels(labels[dim], dim)
+        if len(given) != size:
+            raise InputError(dim, f"{len(given)} labels", f"{size} labels, one along its dimension")
+        if len(set(given.tolist())) != size:
+            raise InputError(dim, given, "labels that differ")
+        known[dim] = given
+    time = known["time"]
+    if not np.all(np.diff(time) > 0):
+        raise InputError("time", time, "increasing steps")
+    return Answers(
+        known,
+        None if x is None else x.reshape(*shape, -1),
+        {} if t is None else {"text": t.reshape(shape)},
+    )
+
+
+def frame_vectors(frame: pd.DataFrame, name: Any, argument: str) -> NDArray[Any] | None:
+    """Return a table's vectors (rows, d): from one column, several, or name_0, name_1, ...."""
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        chosen = list(name)
+    elif name in frame.columns:
+        return _stack(frame[name].tolist(), name)
+    else:
+        chosen = []
+        while f"{name}_{len(chosen)}" in frame.columns:
+            chosen.append(f"{name}_{len(chosen)}")
+        if not chosen and name == "embedding":
+            return None
+    missing = [column for column in chosen if column not in frame.columns]
+    if missing or not chosen:
+        got = f"no column {', '.join(map(str, missing or [name, f'{name}_0']))}"
+        raise InputError(argument, got, "a column of vectors, or columns of numbers")
+    return as_vectors(frame[chosen].to_numpy(), argument, (2,))
+
+
+def as_vectors(values: Any, argument: str, ndim: tuple[int, ...]) -> NDArray[Any]:
+    """Return finite vectors along the last axis; float32 stays, other numbers become float64."""
+    dims = " or ".join(map(str, ndim))
+    takes = f"finite numbers, an array of {dims} dimensions, the last one the vectors'"
+    try:
+        x = np.asarray(values)
+        if x.dtype.kind == "O":
+            x = x.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(argument, "values that are not numbers, or ragged", takes) from None
+    if x.dtype.kind not in "fiu" or x.ndim not in ndim or 0 in x.shape:
+        raise InputError(argument, f"dtype {x.dtype}, shape {x.shape}", takes)
+    x = x if x.dtype == np.float32 else x.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(x).all(axis=-1))
+    if len(bad):
+        where = ", ".join(map(str, bad[0].tolist()))
+        raise InputError(argument, f"{len(bad)} vectors not finite (first at {where})", takes)
+    return x
+
+
+def _column(frame: pd.DataFrame, part: str, name: Any) -> Any:
+    """Return the column that holds a part, None where there is none and none is needed."""
+    if part == "embedding" or name is None:
+        if part in ("time", "model"):
+            raise InputError(part, name, "the name of a column")
+        return None
+    if name in frame.columns:
+        return name
+    if name == part and part not in ("time", "model"):
+        return None
+    raise InputError(part, f"no column {name!r}", f"one of {', '.join(map(str, frame.columns))}")
+
+
+def _factor(frame: pd.DataFrame, column: Any, dim: str) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the code of each row and the labels, times in order, others as they first occur."""
+    if column is None:
+        return np.zeros(len(frame), dtype=np.intp), np.zeros(1, dtype=np.int64)
+    values = _labels(frame[column].tolist(), dim)
+    position = {label: i for i, label in enumerate(dict.fromkeys(values.tolist()))}
+    labels = _labels(list(position), dim)
+    codes = np.array([position[label] for label in values.tolist()], dtype=np.intp)
+    if dim == "time":
+        order = np.argsort(labels)
+        return np.argsort(order)[codes], labels[order]
+    return codes, labels
+
+
+def _labels(values: Any, dim: str) -> NDArray[Any]:
+    """Return labels as int64, or as Python strings."""
+    listed = np.asarray(values).tolist() if not isinstance(values, list) else values
+    whole = [not isinstance(v, bool | str) and _is_whole(v) for v in listed]
+    if listed and all(whole):
+        return np.array([int(v) for v in listed], dtype=np.int64)
+    strings = [isinstance(v, str) and (v != "" or dim == "query") for v in listed]
+    if dim != "time" and listed and all(strings):
+        return np.array(listed, dtype=object)
+    takes = "whole numbers (number the rounds, if they have dates)"
+    if dim != "time":
+        takes = "whole numbers, or strings that are not empty"
+    good = whole if dim == "time" or sum(whole) >= sum(strings) else strings
+    row = next((i for i, ok in enumerate(good) if not ok), 0)
+    raise InputError(dim, f"{listed[row]!r} in row {row}" if listed else "nothing", takes)
+
+
+def _is_whole(value: Any) -> bool:
+    try:
+        return bool(int(value) == value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
+def _arrange(
+    frame: pd.DataFrame,
+    column: Any,
+    labels: Mapping[str, NDArray[Any]],
+    cell: NDArray[Any],
+    n_responses: int | None,
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the row of each answer, laid out as (cells, L), and the labels of responses."""
+    n_cells = int(np.prod([len(labels[dim]) for dim in CELL]))
+
+    def name(index: int) -> str:
+        at = np.unravel_index(index, [len(labels[dim]) for dim in CELL])
+        pairs = [(dim, labels[dim].tolist()[i]) for dim, i in zip(CELL, at, strict=True)]
+        return ", ".join(
+            f"{dim}={label!r}" for dim, label in pairs if dim != "query" or len(labels[dim]) > 1
+        )
+
+    order = np.argsort(cell, kind="stable")
+    counts = np.bincount(cell, minlength=n_cells)
+    starts = np.cumsum(counts) - counts
+    rank = np.empty_like(cell)
+    rank[order] = np.arange(len(cell)) - starts[cell[order]]
+    code, responses = rank, np.arange(counts.max())
+    if column is not None:
+        code, responses = _factor(frame, column, "response")
+        key = cell * len(responses) + code
+        first = np.full(n_cells * len(responses), -1)
+        for row, place in enumerate(key.tolist()):
+            if first[place] >= 0:
+                label = responses[code[row]]
+                got = f"rows {first[place]} and {row} both for {name(cell[row])}, response={label}"
+                raise InputError("data", got, "one row an answer (response=None numbers them)")
+            first[place] = row
+    if n_responses is not None:
+        n = check_integer("n_responses", n_responses, minimum=1)
+        short = np.flatnonzero(counts < n)
+        if short.size:
+            got = f"{counts[short[0]]} answers at {name(short[0])}"
+            raise InputError("data", got, f"at least n_responses={n} answers in every cell")
+        kept = np.flatnonzero(rank < n)
+        rows = np.empty(n_cells * n, dtype=np.intp)
+        rows[cell[kept] * n + rank[kept]] = kept
+        return rows, np.arange(n)
+    usual = int(np.bincount(counts).argmax())
+    odd = np.flatnonzero(counts != (usual if column is None else len(responses)))
+    if np.any(counts != usual):
+        odd = np.flatnonzero(counts != usual)
+        got = f"{counts[odd[0]]} answers at {name(odd[0])}, where most cells have {usual}"
+        takes = "as many in every cell (n_responses=L keeps the first L of each)"
+        raise InputError("data", got, takes)
+    if odd.size:
+        seen = set(code[cell == odd[0]].tolist())
+        lost = next(label for i, label in enumerate(responses.tolist()) if i not in seen)
+        got = f"no response {lost!r} at {name(odd[0])}"
+        raise InputError("data", got, "the same responses everywhere (response=None numbers them)")
+    rows = np.empty(len(cell), dtype=np.intp)
+    rows[cell * usual + code] = np.arange(len(cell))
+    return rows, responses
+
+
+def _of_cells(
+    frame: pd.DataFrame, name: str, rows: NDArray[Any], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """Return a column that is one number a cell, (T, n, R, m); `rows` is (cells, L)."""
+    values = frame[name].to_numpy(dtype=np.float64)[rows]
+    same = (values == values[:, :1]) | (np.isnan(values) & np.isnan(values[:, :1]))
+    if not same.all():
+        row = rows[np.argwhere(~same)[0][0], 0]
+        raise InputError(name, f"several values in the cell of row {row}", "one number a cell")
+    return values[:, 0].reshape(shape)
+
+
+def _stack(values: Sequence[Any], column: str) -> NDArray[Any]:
+    """Return the vectors of a column as (rows, d)."""
+    takes = "vectors of one length in every row"
+    vectors = [np.atleast_1d(np.asarray(value)) for value in values]
+    length = vectors[0].shape
+    for row, vector in enumerate(vectors):
+        if vector.shape != length or vector.ndim != 1:
+            raise InputError(column, f"shape {vector.shape} in row {row}, {length} before", takes)
+    return as_vectors(np.stack(vectors), column, (2,))
+
+
+def _strings(values: Sequence[Any], argument: str) -> NDArray[Any]:
+    """Return Python strings, (rows,)."""
+    for row, value in enumerate(values):
+        if not isinstance(value, str):
+            raise InputError(argument, f"{value!r} in row {row}", "a string in every row")
+    out = np.empty(len(values), dtype=object)
+    out[:] = [str(value) for value in values]
+    return out
+
+
+def _text_array(texts: Any) -> NDArray[Any]:
+    takes = "strings of shape (time, model, [replicate, [query,]] response)"
+    try:
+        array = np.asarray(texts, dtype=object)
+    except ValueError:
+        raise InputError("text", "lists of different lengths", takes) from None
+    if array.ndim not in (3, 4, 5) or array.size == 0:
+        raise InputError("text", f"shape {array.shape}", takes)
+    return _strings(array.ravel().tolist(), "text").reshape(array.shape)

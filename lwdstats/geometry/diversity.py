@@ -1,0 +1,260 @@
+"""How far a model has gone from where it began, and how much its answers differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from lwdstats.dataset import positions
+from lwdstats.errors import InputError, check_choice
+from lwdstats.geometry import spread
+from lwdstats.schema import validate
+
+_CELL = ("time", "model", "replicate")
+
+
+def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) -> xr.DataArray:
+    """Return how far each model is from the initial web, or from its own start.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation, or one's own.
+    origin : {"web", "start"}, optional
+        From where: the initial web A^(0), or the model's own position at the
+        first time of the dataset. By default from the web where the dataset
+        holds one, else from the start; the result's `long_name` says which.
+    debias : bool
+        Take out what a finite number of responses adds, as in `fnorm`.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions (time, model, replicate), in the units of `positions`.
+
+    Raises
+    ------
+    InputError
+        If there is no A^(0) to measure from, or `debias` is asked of a single
+        response a model.
+
+    Notes
+    -----
+    Positions are those of `positions`. For mean answers the distance is
+    ``||X_i^(t) - a||``, a being the mean embedding of the initial posts (or
+    X_i at the first time); over m queries the root mean square.
+
+    For mixture weights a is what A^(0) says about them: the weights under which
+    its points are likeliest, given the components. Where components do not
+    overlap these are the shares of points by component. They need components
+    that stay where they are.
+
+    The mean of L responses has a variance, and ``E ||X_i - a||^2 =
+    ||mu_i - a||^2 + tr(S_i)/L`` (from the start: plus that of the first time).
+    `debias` subtracts its unbiased estimate, and the result is the signed root
+    ``sign(v) sqrt(|v|)`` of what is left, which may fall below 0. The initial
+    web is taken as it is, not as a sample. Weights have no such part.
+
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 1 and 4.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> from lwdstats.geometry.diversity import drift
+    >>> ds = lwd.simulate_gmm(n_steps=5, initial_points=[-5.1, -4.8, 5.2, 5.0], seed=1)
+    >>> drift(ds).attrs["long_name"]
+    'distance of a model from the initial web'
+    >>> float(drift(ds, "start").sel(time=0).max())
+    0.0
+    """
+    position = positions(ds)
+    if origin is None:
+        origin = "web" if _has_web(ds) else "start"
+    elif check_choice("origin", origin, ("web", "start")) == "web" and not _has_web(ds):
+        raise InputError("origin", origin, "'start', as the dataset has no initial web A^(0)")
+    inner = "component" if "component" in position.dims else "feature"
+    if origin == "start":
+        reference = position.isel(time=0, drop=True)
+    elif inner == "component":
+        reference = _web_weights(ds)
+    else:
+        reference = _web_mean(ds)
+    square = xr.apply_ufunc(
+        spread.squared_distance,
+        position.transpose("time", ...),
+        reference.drop_vars([name for name in reference.coords if name in ("time", inner)]),
+        input_core_dims=[[inner], [inner]],
+    )
+    if debias and inner == "feature":
+        noise = _over_queries(_trace(ds)) / ds.sizes["response"]
+        square = _over_queries(square) - noise
+        if origin == "start":
+            # At the first time a model is compared with itself, and nothing is added.
+            later = square["time"] > square["time"][0]
+            square = (square - noise.isel(time=0, drop=True)).where(later, 0.0)
+    square = _over_queries(square).transpose(*_CELL)
+    out = square.copy(data=np.sign(square.values) * np.sqrt(np.abs(square.values)))
+    place = "the initial web" if origin == "web" else "its own start"
+    out.attrs = {"long_name": f"distance of a model from {place}", "units": "1"}
+    return out.rename("drift")
+
+
+def inner_diversity(
+    ds: xr.Dataset, measure: str = "variance", *, of: str | None = None
+) -> xr.DataArray:
+    """Return how much the answers of one model at one time differ from each other.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation, or one's own.
+    measure : {"variance", "distance"}
+        The total variance, that is the trace of the covariance of the answers;
+        or their mean distance.
+    of : {"answers", "mixture"}, optional
+        Estimate it from the answers, or compute it from the mixture they are
+        drawn from. By default from the mixture where a dataset has its weights
+        and components and the measure is "variance".
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensions (time, model, replicate), averaged over queries. "variance" in
+        squared units of the embedding, "distance" in its units.
+
+    Raises
+    ------
+    InputError
+        If there are no answers, or a single one a model, or no mixture; or the mean
+        distance is asked of a mixture.
+
+    Notes
+    -----
+    "variance", of answers: ``tr(S_i) = sum_l ||x_l - xbar||^2 / (L - 1)``, unbiased, and
+    half the mean squared distance between two answers. It is what `noise_floor`
+    is made of: ``noise_floor^2 = 2 (n - 1)/L sum_i tr(S_i)`` where positions are
+    mean answers.
+
+    "distance": ``2 / (L (L - 1)) sum_{k<l} ||x_k - x_l||``, unbiased for
+    ``E ||X - X'||``, and less moved by a few far answers.
+
+    Of a mixture: ``sum_b w_b (tr(S_b) + ||mu_b - mu||^2)``, mu the mean of the
+    mixture, without sampling noise. The weights are over their sum, as when
+    points are drawn.
+
+    The answers share one prompt, so this is the diversity within a prompt. For
+    tests of it see `betadisper`, whose distances to the centroid are roots.
+
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithms 1 and 3.
+    Anderson, M. J. (2006), Biometrics 62, 245-253.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> from lwdstats.geometry.diversity import inner_diversity
+    >>> ds = lwd.simulate_gmm(initial_weights=[0.5, 0.5], n_steps=0, seed=1)
+    >>> inner_diversity(ds).values.ravel()
+    array([26., 26., 26.])
+    """
+    validate(ds)
+    check_choice("measure", measure, ("variance", "distance"))
+    mixture = {"weight", "component_mean", "component_covariance"} <= set(ds.data_vars)
+    if of is None:
+        of = "mixture" if mixture and measure == "variance" else "answers"
+    check_choice("of", of, ("answers", "mixture"))
+    if of == "mixture":
+        if not mixture:
+            raise InputError("of", of, "'answers', as the dataset has no weights and components")
+        if measure != "variance":
+            raise InputError("measure", measure, "'variance' of a mixture, or of='answers'")
+        out = _mixture_variance(ds)
+    else:
+        out = _trace(ds) if measure == "variance" else _mean_distance(ds)
+    out = _over_queries(out).transpose(*_CELL)
+    what = "total variance" if measure == "variance" else "mean distance"
+    within = "the answers of a model" if of == "answers" else "the mixture of a model"
+    out.attrs = {"long_name": f"{what} within {within}", "units": "1"}
+    return out.rename("inner_diversity")
+
+
+def _has_web(ds: xr.Dataset) -> bool:
+    if {"post_embedding", "post_time"} <= set(ds.data_vars):
+        return bool((ds["post_time"] == -1).any("post").all())
+    return "initial_point" in ds
+
+
+def _over_queries(x: xr.DataArray) -> xr.DataArray:
+    return x.mean("query") if "query" in x.dims else x
+
+
+def _answers(ds: xr.Dataset) -> xr.DataArray:
+    if "embedding" not in ds:
+        raise InputError("ds", "no variable embedding", "a dataset with answers")
+    if ds.sizes["response"] < 2:
+        raise InputError("ds", "1 response a model and time", "2 or more, to see them differ")
+    return ds["embedding"]
+
+
+def _trace(ds: xr.Dataset) -> xr.DataArray:
+    return _reduced(spread.total_variance, _answers(ds))
+
+
+def _mean_distance(ds: xr.Dataset) -> xr.DataArray:
+    return _reduced(spread.mean_distance, _answers(ds))
+
+
+def _reduced(kernel: Any, answers: xr.DataArray) -> xr.DataArray:
+    return xr.apply_ufunc(kernel, answers, input_core_dims=[["response", "feature"]])
+
+
+def _mixture_variance(ds: xr.Dataset) -> xr.DataArray:
+    weight, mean = ds["weight"].astype(np.float64), ds["component_mean"].astype(np.float64)
+    weight = weight / weight.sum("component")
+    covariance = ds["component_covariance"]
+    own = xr.apply_ufunc(
+        np.trace,
+        covariance,
+        input_core_dims=[["feature", "feature_"]],
+        kwargs={"axis1": -2, "axis2": -1},
+    )
+    away = mean - (weight * mean).sum("component")
+    return (weight * (own + (away**2).sum("feature"))).sum("component")
+
+
+def _web_mean(ds: xr.Dataset) -> xr.DataArray:
+    """Return the mean of A^(0), ([replicate, query,] feature)."""
+    if "post_embedding" in ds and "post_time" in ds:
+        initial = ds["post_time"] == -1
+        return ds["post_embedding"].where(initial).mean("post", dtype=np.float64)
+    return ds["initial_point"].mean("post", dtype=np.float64)
+
+
+def _web_weights(ds: xr.Dataset) -> xr.DataArray:
+    """Return the likeliest weights of A^(0), (replicate, component)."""
+    needed = ("initial_point", "component_mean", "component_covariance")
+    missing = [name for name in needed if name not in ds]
+    if missing:
+        raise InputError(
+            "ds", f"no {', '.join(missing)}", "components and A^(0), or origin='start'"
+        )
+    moving = [dim for name in needed[1:] for dim in ds[name].dims if dim in _CELL]
+    if moving:
+        raise InputError("ds", f"components that differ by {moving[0]}", "origin='start'")
+    return xr.apply_ufunc(
+        spread.likeliest_weights,
+        ds["initial_point"],
+        ds["component_mean"],
+        ds["component_covariance"],
+        input_core_dims=[
+            ["post", "feature"],
+            ["component", "feature"],
+            ["component", "feature", "feature_"],
+        ],
+        output_core_dims=[["component"]],
+    )
