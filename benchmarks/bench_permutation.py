@@ -1,7 +1,7 @@
 """Speed of the permutation tests, as ratios within one run, on one thread.
 
 Run: python benchmarks/bench_permutation.py [--skbio-python PYTHON] [--repeats 3]
-R with vegan, energy and jsonlite must be there; scikit-bio is timed by the Python given (by
+R with vegan and energy must be there; scikit-bio is timed by the Python given (by
 default this one), which may be of another environment. The two of a pair are timed one after
 the other, each without its start-up, and the median over repeats of the ratios is printed as
 a markdown table. Times depend on the machine; ratios, much less.
@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--observations", type=int, default=360, help="a multiple of 3")
     parser.add_argument("--permutations", type=int, default=9999)
+    parser.add_argument("--case", default="", help="rows that contain this")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     n, B = options.observations, options.permutations
@@ -128,8 +129,9 @@ def main() -> None:
     def permanova() -> float:
         return adonis2("d ~ group", {"group": group}, d=d, permutations=B).table["f"].iloc[0]
 
-    def dispersion(*, pairwise: bool) -> float:
-        return fit.permutest(permutations=B, pairwise=pairwise).table["f"].iloc[0]
+    def dispersion(*, pairwise: bool = False, permute: str = "distances") -> float:
+        test = fit.permutest(permutations=B, pairwise=pairwise, permute=permute)
+        return test.table["f"].iloc[0]
 
     def energy() -> float:
         return eqdist_etest(d, sizes, B, distance=True).statistic
@@ -147,17 +149,24 @@ def main() -> None:
             ("`adonis2`; vegan `adonis2`", permanova, lambda: in_r("adonis2", folder, B)),
             ("`eqdist_etest`; energy", energy, lambda: in_r("energy", folder, B)),
             (
-                "`permutest`; vegan `permutest`",
-                lambda: dispersion(pairwise=False),
+                '`permutest(permute="distances")`; vegan `permutest`',
+                dispersion,
                 lambda: in_r("permutest", folder, B),
             ),
             (
-                "`permutest`, pairwise; vegan `permutest`",
+                "`permutest`; vegan `permutest`",
+                lambda: dispersion(permute="points"),
+                lambda: in_r("permutest", folder, B),
+            ),
+            (
+                '`permutest(permute="distances")`, pairwise; vegan `permutest`',
                 lambda: dispersion(pairwise=True),
                 lambda: in_r("pairwise", folder, B),
             ),
         ]
         for case, ours, other in rows:
+            if options.case not in case:
+                continue
             print(compare(f"{case}; {what}", ours, other, repeats), flush=True)
 
         # A network of 3 models with 40 answers each, at 61 times; distances included in ours.
@@ -170,16 +179,21 @@ def main() -> None:
             {**attributes, "seed": "1", "spec": "{}"},
         )
         first = lwd.dist(answers[0, :, 0, 0].reshape(120, 384).astype(np.float64))
-        np.savetxt(folder / "d.csv", first, delimiter=",")
-        print(
-            compare(
-                "`collapse_test`; 61 calls of scikit-bio `permanova`; n = 120, 999 permutations",
-                lambda: collapse_test(ds, statistic="f").table["f"].to_numpy()[0],
-                lambda: in_skbio(skbio, folder, 999, 61),
-                repeats,
-            ),
-            flush=True,
-        )
+        # permanova is of squared distances; of their roots it is the energy statistic.
+        for statistic, power in (("energy", 0.5), ("f", 1.0)):
+            np.savetxt(folder / "d.csv", first**power, delimiter=",")
+            case = f'`collapse_test(statistic="{statistic}")`; 61 calls of scikit-bio `permanova`'
+            if options.case not in case:
+                continue
+            print(
+                compare(
+                    f"{case}; n = 120, 999 permutations",
+                    lambda s=statistic: collapse_test(ds, statistic=s).table["f"].to_numpy()[0],
+                    lambda: in_skbio(skbio, folder, 999, 61),
+                    repeats,
+                ),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How often the permutation tests reject a true null hypothesis at 5%.
 
-Run: python benchmarks/size_permutation.py [--sets 10000] [--case NAME ...]
+Run: python benchmarks/size_permutation.py [--sets 10000] [--permutations 999] [--case NAME ...]
 Each row is a null model; its data sets come from one stream of the seed below, fixed before
 anything was run. The interval is Clopper and Pearson's at 99.9%; a row is right if it meets
 [0.045, 0.055], or lies below it where the test is said to be conservative.
@@ -13,6 +13,7 @@ import time
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -27,7 +28,7 @@ from lwdstats.inference.separation import collapse_test
 
 SEED = 20240501
 LEVEL = 0.05
-B = 999
+B = 999  # permutations; --permutations sets another number
 Case = Callable[[np.random.Generator, int], float]
 
 
@@ -81,17 +82,21 @@ def dispersion(
     *,
     sizes: tuple[int, ...],
     kind: str = "median",
+    permute: str = "points",
     adjust: bool = False,
     n_features: int = 4,
+    skewed: bool = False,
 ) -> float:
     """Test groups whose centres differ and whose dispersions do not."""
     group = labels(sizes)
-    x = rng.normal(size=(len(group), n_features))
+    shape = (len(group), n_features)
+    x = rng.lognormal(size=shape) if skewed else rng.normal(size=shape)
     x += 3.0 * rng.normal(size=(len(sizes), n_features))[np.repeat(range(len(sizes)), sizes)]
     fit = betadisper(distances(x), group, type=kind, bias_adjust=adjust)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that centroids of few reject too often
-        return fit.permutest(permutations=B, seed=seed).table["p_value"].to_numpy()[0]
+        test = fit.permutest(permute=permute, permutations=B, seed=seed)
+    return test.table["p_value"].to_numpy()[0]
 
 
 def energy(rng: np.random.Generator, seed: int, *, sizes: tuple[int, ...]) -> float:
@@ -119,6 +124,17 @@ def collapse(
     return test.table["p_adjusted"].to_numpy(np.float64).min()
 
 
+DISPERSION: dict[str, dict[str, Any]] = {
+    "5 a group": {"sizes": (5, 5, 5)},
+    "10 a group": {"sizes": (10, 10, 10)},
+    "20 a group": {"sizes": (20, 20, 20)},
+    "20 a group, 40 features": {"sizes": (20, 20, 20), "n_features": 40},
+    "groups of 10, 20, 30": {"sizes": (10, 20, 30)},
+    "groups of 10, 20, 30, adjusted": {"sizes": (10, 20, 30), "adjust": True},
+    "10 a group, skewed": {"sizes": (10, 10, 10), "skewed": True},
+    "20 a group, skewed": {"sizes": (20, 20, 20), "skewed": True},
+}
+# A row's stream is its place here: add rows at the end.
 CASES: dict[str, Case] = {
     "`adonis2`, groups of 5, 5, 5": partial(one_factor, sizes=(5, 5, 5)),
     "`adonis2`, groups of 3, 5, 9, Bray-Curtis": partial(
@@ -141,22 +157,27 @@ CASES: dict[str, Case] = {
     ),
     "`eqdist_etest`, samples of 6, 9": partial(energy, sizes=(6, 9)),
     "`eqdist_etest`, samples of 4, 5, 6": partial(energy, sizes=(4, 5, 6)),
-    "`permutest`, median, 10 a group": partial(dispersion, sizes=(10, 10, 10)),
-    "`permutest`, median, 20 a group": partial(dispersion, sizes=(20, 20, 20)),
-    "`permutest`, median, 40 a group": partial(dispersion, sizes=(40, 40, 40)),
-    "`permutest`, median, 40 features": partial(dispersion, sizes=(20, 20, 20), n_features=40),
-    "`permutest`, centroid, 10 a group": partial(dispersion, sizes=(10, 10, 10), kind="centroid"),
-    "`permutest`, centroid, 20 a group": partial(dispersion, sizes=(20, 20, 20), kind="centroid"),
-    "`permutest`, median, groups of 10, 20, 30": partial(dispersion, sizes=(10, 20, 30)),
-    "`permutest`, median, groups of 10, 20, 30, adjusted": partial(
-        dispersion, sizes=(10, 20, 30), adjust=True
-    ),
+    **{
+        f"`permutest`, centroid, {what}": partial(dispersion, kind="centroid", **options)
+        for what, options in DISPERSION.items()
+    },
     **{
         f"`collapse_test`, {null}, {statistic}, {times} times, max-T": partial(
             collapse, null=null, statistic=statistic, times=times, replicates=replicates
         )
         for null, replicates in (("given_prompts", 2), ("model", 5))
         for statistic, times in (("energy", 1), ("f", 1), ("energy", 5))
+    },
+    **{
+        f"`permutest`, median, {what}": partial(dispersion, **options)
+        for what, options in DISPERSION.items()
+    },
+    **{
+        f"vegan's way (`distances`), {kind}, {what}": partial(
+            dispersion, kind=kind, permute="distances", **DISPERSION[what]
+        )
+        for kind in ("centroid", "median")
+        for what in ("10 a group", "20 a group", "groups of 10, 20, 30", "10 a group, skewed")
     },
 }
 
@@ -169,10 +190,13 @@ def interval(hits: int, n: int, level: float = 0.999) -> tuple[float, float]:
 
 
 def main() -> None:
+    global B
     parser = argparse.ArgumentParser(description="size of the permutation tests")
     parser.add_argument("--sets", type=int, default=10_000)
     parser.add_argument("--case", nargs="*", default=[], help="rows that contain one of these")
+    parser.add_argument("--permutations", type=int, default=B)
     options = parser.parse_args()
+    B = options.permutations
     print("| test, null model | data sets | rejected at 5% | 99.9% interval | meets | s |")
     print("| --- | --- | --- | --- | --- | --- |")
     with threadpool_limits(1):

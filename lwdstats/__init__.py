@@ -14,17 +14,21 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from lwdstats.dataset import positions as positions
     from lwdstats.errors import InputError as InputError
+    from lwdstats.frames import to_frame as to_frame
     from lwdstats.geometry.dimension import profile_likelihood as profile_likelihood
     from lwdstats.geometry.distance import dist as dist
     from lwdstats.geometry.distance import fnorm as fnorm
     from lwdstats.geometry.distance import noise_floor as noise_floor
+    from lwdstats.geometry.diversity import drift as drift
+    from lwdstats.geometry.diversity import inner_diversity as inner_diversity
     from lwdstats.geometry.dkps import dkps as dkps
+    from lwdstats.geometry.lexical import distinct_n as distinct_n
+    from lwdstats.geometry.lexical import sentiment_share as sentiment_share
     from lwdstats.geometry.outofsample import out_of_sample as out_of_sample
     from lwdstats.geometry.procrustes import procrustes as procrustes
     from lwdstats.geometry.scaling import cmdscale as cmdscale
     from lwdstats.inference.adonis import adonis2 as adonis2
-    from lwdstats.inference.association import mantel as mantel
-    from lwdstats.inference.association import protest as protest
+    from lwdstats.inference.convergence import convergence_fit as convergence_fit
     from lwdstats.inference.dispersion import betadisper as betadisper
     from lwdstats.inference.dispersion import permutest as permutest
     from lwdstats.inference.energy import eqdist_etest as eqdist_etest
@@ -45,15 +49,21 @@ if TYPE_CHECKING:
     from lwdstats.inference.generics import tidy as tidy
     from lwdstats.inference.generics import vcov as vcov
     from lwdstats.inference.htest import HTest as HTest
+    from lwdstats.inference.limit_test import convergence_test as convergence_test
+    from lwdstats.inference.mantel import mantel as mantel
     from lwdstats.inference.nls import NLSError as NLSError
     from lwdstats.inference.nls import nls as nls
+    from lwdstats.inference.protest import protest as protest
     from lwdstats.inference.separation import collapse_test as collapse_test
     from lwdstats.inference.solver import Convergence as Convergence
     from lwdstats.io import read_results as read_results
     from lwdstats.io import write_results as write_results
+    from lwdstats.joined import combine as combine
+    from lwdstats.logged import as_results as as_results
     from lwdstats.plots import plot_answers as plot_answers
     from lwdstats.plots import plot_mixtures as plot_mixtures
     from lwdstats.plots import plot_norm as plot_norm
+    from lwdstats.plots_results import plot as plot
     from lwdstats.report import summary as summary
     from lwdstats.schema import validate as validate
     from lwdstats.simulate.gmm import simulate_gmm as simulate_gmm
@@ -61,6 +71,10 @@ if TYPE_CHECKING:
     from lwdstats.simulate.posts import load_posts as load_posts
     from lwdstats.simulate.specs import read_spec as read_spec
     from lwdstats.simulate.specs import run_spec as run_spec
+    from lwdstats.theory.overlap import missing_information as missing_information
+    from lwdstats.theory.overlap import overlap_factor as overlap_factor
+    from lwdstats.theory.overlap_step import measured_decay as measured_decay
+    from lwdstats.theory.overlap_step import overlap_decay as overlap_decay
 
 _HOMES = {
     "positions": "dataset",
@@ -73,8 +87,8 @@ _HOMES = {
     "procrustes": "geometry.procrustes",
     "profile_likelihood": "geometry.dimension",
     "out_of_sample": "geometry.outofsample",
-    "protest": "inference.association",
-    "mantel": "inference.association",
+    "protest": "inference.protest",
+    "mantel": "inference.mantel",
     "HTest": "inference.htest",
     "adonis2": "inference.adonis",
     "betadisper": "inference.dispersion",
@@ -100,8 +114,22 @@ _HOMES = {
     "tidy": "inference.generics",
     "glance": "inference.generics",
     "augment": "inference.generics",
+    "as_results": "logged",
+    "to_frame": "frames",
+    "combine": "joined",
+    "drift": "geometry.diversity",
+    "inner_diversity": "geometry.diversity",
+    "distinct_n": "geometry.lexical",
+    "sentiment_share": "geometry.lexical",
+    "convergence_fit": "inference.convergence",
+    "convergence_test": "inference.limit_test",
+    "missing_information": "theory.overlap",
+    "overlap_factor": "theory.overlap",
+    "overlap_decay": "theory.overlap_step",
+    "measured_decay": "theory.overlap_step",
     "read_results": "io",
     "write_results": "io",
+    "plot": "plots_results",
     "plot_answers": "plots",
     "plot_mixtures": "plots",
     "plot_norm": "plots",

@@ -46,7 +46,7 @@ def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> A
     5
     """
     validate(ds)
-    ax = _axes(ax)
+    ax = new_axes(ax)
     norm = fnorm(ds)
     shift = 1 if log else 0
     time = norm["time"].values + shift
@@ -175,7 +175,8 @@ def plot_mixtures(
     return axes
 
 
-def _axes(ax: Axes | None) -> Axes:
+def new_axes(ax: Axes | None) -> Axes:
+    """Return `ax`, or the axes of a new figure where it is None."""
     if ax is not None:
         return ax
     from matplotlib import pyplot

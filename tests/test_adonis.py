@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
 
 import lwdstats as lwd
 from lwdstats.inference.adonis import adonis2, gower
@@ -260,6 +262,80 @@ def test_separate_groups_of_equal_points_have_an_infinite_f():
     assert fit.table.loc["g", "f"] == np.inf
     # 2 of the 20 ways to choose three separate them.
     assert fit.table.loc["g", "p_value"] == pytest.approx(0.1, abs=1e-12)
+
+
+def network(**options):
+    return lwd.simulate_gmm(**{"n_steps": 3, "n_responses": 6, "seed": 4, **options})
+
+
+def with_queries(ds):
+    """Return the answers of a dataset to two queries, with another spread each."""
+    two = xr.concat([ds["embedding"], 2.0 * ds["embedding"]], "query")
+    order = ["time", "model", "replicate", "query", "response", "feature"]
+    return xr.Dataset({"embedding": two.transpose(*order)}, attrs=ds.attrs)
+
+
+def test_a_dataset_gives_its_answers_as_observations():
+    ds = network()
+    part = ds.sel(time=2, replicate=0)
+    x = part["embedding"].values.reshape(18, -1).astype(float)
+    by_hand = adonis2("d ~ m", {"m": np.repeat(list("abc"), 6)}, d=lwd.dist(x), seed=1)
+    for selected in (part, ds.sel(time=2), ds.isel(time=[2])):
+        fit = adonis2("d ~ model", selected, seed=1)
+        np.testing.assert_allclose(fit.table.to_numpy(), by_hand.table.to_numpy())
+    other = squareform(pdist(x, "cityblock"))
+    fit = adonis2("d ~ model", part, d=other, seed=1)
+    by_hand = adonis2("d ~ m", {"m": np.repeat(list("abc"), 6)}, d=other, seed=1)
+    np.testing.assert_allclose(fit.table.to_numpy(), by_hand.table.to_numpy())
+
+
+def test_answers_stay_in_their_replicate_and_query():
+    ds = with_queries(network(replicates=2)).sel(time=2)
+    x = ds["embedding"].transpose("replicate", "query", "model", "response", "feature").values
+    cell = np.repeat(np.arange(4), 18)
+    data = {"m": np.tile(np.repeat(list("abc"), 6), 4), "r": np.repeat(["r", "s"], 36)}
+    d = lwd.dist(x.reshape(72, -1).astype(float))
+    by_hand = adonis2("d ~ r + m", data, d=d, strata=cell, seed=1)
+    fit = adonis2("d ~ replicate + model", ds, strata=["replicate", "query"], seed=1)
+    np.testing.assert_allclose(fit.table.to_numpy(), by_hand.table.to_numpy())
+    np.testing.assert_allclose(
+        adonis2("d ~ replicate + model", ds, strata=cell, seed=1).table, by_hand.table
+    )
+    one = ds.isel(query=0)
+    by_column = adonis2("d ~ model", one, strata="replicate", seed=1)
+    by_labels = adonis2("d ~ model", one, strata=np.repeat(["r", "s"], 18), seed=1)
+    np.testing.assert_allclose(by_column.table, by_labels.table)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "words"),
+    [
+        (lambda ds: ds.sel(time=2), {}, "answers of 2 replicates, pooled.*strata="),
+        (lambda ds: ds.sel(time=2, replicate=0), {}, "answers of 2 queries, pooled"),
+        (lambda ds: ds.sel(time=2), {"strata": "replicate"}, "answers of 2 queries, pooled"),
+        (lambda ds: ds.sel(time=2), {"strata": "query"}, "answers of 2 replicates, pooled"),
+        (lambda ds: ds.sel(time=2), {"strata": "model"}, "answers of 2 replicates, pooled"),
+        (lambda ds: ds, {"strata": ["replicate", "query"]}, "times 0 to 3"),
+        (lambda ds: ds.sel(time=2).rename(embedding="points"), {}, "without answers"),
+    ],
+)
+def test_answers_that_are_not_exchangeable_are_refused(make, options, words):
+    with pytest.raises(lwd.InputError, match=words) as error:
+        adonis2("d ~ model", make(with_queries(network(replicates=2))), **options)
+    assert error.value.argument == "data"
+
+
+def test_strata_may_be_columns():
+    rng = np.random.default_rng(3)
+    data = {"z": rng.normal(size=12), "h": list("xy") * 6, "g": list("aaabbb") * 2}
+    d = lwd.dist(rng.normal(size=(12, 2)))
+    both = [h + g for h, g in zip(data["h"], data["g"], strict=True)]
+    by_columns = adonis2("d ~ z", data, d=d, strata=["h", "g"], seed=1)
+    by_labels = adonis2("d ~ z", data, d=d, strata=both, seed=1)
+    np.testing.assert_allclose(by_columns.table, by_labels.table)
+    data["h"][0] = None
+    with pytest.raises(lwd.InputError, match="missing labels"):
+        adonis2("d ~ z", data, d=d, strata=["h", "g"])
 
 
 def test_strata_may_be_a_column():

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import f_oneway, ttest_ind
+from scipy.stats import binom, f_oneway, ttest_ind
 
 import lwdstats as lwd
+from lwdstats.inference import dispersion_permuted
 from lwdstats.inference.dispersion import BetaDisper, betadisper, permutest
-from lwdstats.inference.spatial_median import spatial_median
+from lwdstats.inference.spatial_median import spatial_median, spatial_medians
 
 RTOL = 1e-8  # linear algebra against R
 OPTIM = 1e-4  # vegan's medians stop at the tolerance of optim
@@ -81,7 +82,7 @@ def test_permutation_test_agrees_with_vegan(case):
     fit, median = quietly(case), case["type"] == "median"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of centroids of few
-        test = fit.permutest(pairwise=True, permutations=rows)
+        test = fit.permutest(pairwise=True, permute="distances", permutations=rows)
     tolerance = OPTIM if median else RTOL
     pairs = test.pairwise
     assert pairs["statistic"].to_numpy() == pytest.approx(case["t"], rel=10 * tolerance)
@@ -97,10 +98,12 @@ def test_prints_as_vegan():
     assert str(fit).splitlines() == BLOCKS["betadisper"]
     assert str(fit.anova()).splitlines() == BLOCKS["anova"]
     rows = np.array(REFERENCE["permutations"]["n20"])
-    with pytest.warns(UserWarning, match="a group of 4 the test rejects too often"):
-        test = permutest(fit, pairwise=True, permutations=rows)
+    with pytest.warns(UserWarning, match="a group of 4 .* rejects too often; use permute="):
+        test = permutest(fit, pairwise=True, permute="distances", permutations=rows)
     assert str(test).splitlines() == BLOCKS["permutest"]
     assert "<table" in test._repr_html_()
+    lines = str(permutest(fit, permutations=rows)).splitlines()
+    assert "Permutation: supplied matrix, of points about their centres" in lines
 
 
 @settings(max_examples=40)
@@ -163,9 +166,7 @@ def test_distances_of_points_are_those_to_their_own_median():
         np.testing.assert_allclose(fit.distances, expected, atol=1e-7)
         by_group = [fit.distances[fit.group == j] for j in (0, 1)]
         assert fit.anova().table["f"].iloc[0] == pytest.approx(f_oneway(*by_group).statistic)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)
-            t = permutest(fit, pairwise=True, permutations=9).pairwise["statistic"].iloc[0]
+        t = permutest(fit, pairwise=True, permutations=9).pairwise["statistic"].iloc[0]
         assert t == pytest.approx(ttest_ind(*by_group).statistic)
 
 
@@ -201,12 +202,152 @@ def test_permuted_statistics_are_those_of_permuted_residuals():
     rng = np.random.default_rng(8)
     fit = betadisper(lwd.dist(rng.normal(size=(11, 3))), list("aaabbbbcccc"))
     rows = np.array([rng.permutation(11) for _ in range(5)])
-    test = permutest(fit, permutations=rows)
+    test = permutest(fit, permute="distances", permutations=rows)
     residuals = fit.distances - fit.group_distances[fit.group]
     for row, f in zip(rows, test.f_permuted, strict=True):
         moved = residuals[row]
         expected = f_oneway(*(moved[fit.group == j] for j in range(3))).statistic
         assert f == pytest.approx(expected, rel=1e-9)
+
+
+def by_hand(x, negative, group, kind, adjust):
+    """Return distances (n,) of points to their group's centre; some axes are imaginary."""
+    z = np.empty(len(x))
+    for j in np.unique(group):
+        square = 0.0
+        for axes, sign in ((~negative, 1.0), (negative, -1.0)):
+            own = x[group == j][:, axes]
+            if kind == "centroid" or own.shape[1] == 0:
+                centre = own.mean(axis=0)
+            else:
+                found = minimize(lambda a: spread(own, a), own.mean(axis=0), method="BFGS")  # noqa: B023
+                centre = found.x
+            square = square + sign * ((own - centre) ** 2).sum(axis=1)
+        m = np.sum(group == j)
+        z[group == j] = np.sqrt(np.maximum(square, 0.0)) * np.sqrt(m / (m - 1)) ** adjust
+    return z
+
+
+@pytest.mark.parametrize("kind", ["centroid", "median"])
+@pytest.mark.parametrize("axes", [3, 14])
+@pytest.mark.parametrize("euclidean", [True, False])
+@pytest.mark.parametrize("adjust", [False, True])
+def test_permuted_statistics_are_those_of_permuted_points(kind, axes, euclidean, adjust):
+    rng = np.random.default_rng(axes)
+    n, group = 18, np.repeat([0, 1, 2], [5, 6, 7])
+    d = squareform(pdist(rng.normal(size=(n, axes)), "euclidean" if euclidean else "cityblock"))
+    if not euclidean:
+        d **= 1.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of negative squares
+        fit = betadisper(d, group, type=kind, bias_adjust=adjust)
+    assert (fit.eig < 0).any() == (not euclidean)
+    rows = np.array([rng.permutation(n) for _ in range(6)])
+    test = permutest(fit, pairwise=True, permutations=rows)
+    counts = np.bincount(group)
+    residuals = fit.vectors - fit.centroids[group]
+    residuals = residuals * np.sqrt(counts / (counts - 1.0))[group, None]
+    negative = fit.eig < 0
+    close = {"rel": 1e-9} if kind == "centroid" else {"rel": 2e-4, "abs": 1e-5}
+    counted = dict.fromkeys([(0, 1), (0, 2), (1, 2)], 1)
+    for row, f in zip(rows, test.f_permuted, strict=True):
+        z = by_hand(residuals[row], negative, group, kind, adjust)
+        assert f == pytest.approx(f_oneway(*(z[group == j] for j in range(3))).statistic, **close)
+        for pair in counted:
+            mine = np.isin(group, pair)
+            # The members of the pair, in the order in which the row names them.
+            order = [i for i in row if mine[i]]
+            z = by_hand(residuals[order], negative, group[mine], kind, adjust)
+            t = ttest_ind(*(z[group[mine] == j] for j in pair)).statistic
+            first, second = (fit.distances[group == j] for j in pair)
+            counted[pair] += abs(t) >= abs(ttest_ind(first, second).statistic)
+    np.testing.assert_allclose(test.pairwise["p_permuted"] * 7, list(counted.values()))
+
+
+@settings(max_examples=20)
+@given(SEEDS, st.sampled_from(["centroid", "median"]))
+def test_points_and_their_products_give_the_same(seed, kind):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(15, 12)) * np.geomspace(1, 0.1, 12)
+    x[3] = x[4] = x[5]  # where points coincide, they may be the median
+    fit = betadisper(lwd.dist(x), np.repeat(list("abc"), 5), type=kind)
+    by_products = permutest(fit, permutations=30, seed=1).f_permuted
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dispersion_permuted, "_FEW_AXES", 100)
+        by_points = permutest(fit, permutations=30, seed=1).f_permuted
+    np.testing.assert_allclose(by_products, by_points, rtol=1e-7)
+
+
+@settings(max_examples=20)
+@given(SEEDS, st.sampled_from(["centroid", "median"]), st.integers(1, 3))
+def test_to_permute_within_groups_changes_nothing(seed, kind, p):
+    rng = np.random.default_rng(seed)
+    fit = betadisper(lwd.dist(rng.normal(size=(12, p))), np.repeat(list("abc"), 4), type=kind)
+    within = np.concatenate([rng.permutation(4) + 4 * j for j in range(3)])
+    exchanged = np.roll(np.arange(12), 4)
+    test = permutest(fit, permutations=[within, exchanged])
+    # Ties, which must count.
+    np.testing.assert_allclose(test.f_permuted, test.table["f"].iloc[0], rtol=1e-9)
+    assert test.table["p_value"].iloc[0] == 1.0
+
+
+@pytest.mark.parametrize(("kind", "m", "sets"), [("centroid", 10, 1000), ("median", 8, 400)])
+def test_rejects_as_often_as_it_says(kind, m, sets):
+    rng, B = np.random.default_rng(7), 39
+    group, hits = np.repeat([0, 1, 2], m), 0
+    for seed in range(sets):
+        x = rng.normal(size=(3 * m, 3)) + 5.0 * rng.normal(size=(3, 3))[group]
+        fit = betadisper(squareform(pdist(x)), group, type=kind)
+        hits += permutest(fit, permutations=B, seed=seed).table["p_value"].iloc[0] <= 0.05 + 1e-12
+    # To permute distances rejects .065 with centroids, benchmarks/README.md says.
+    low, high = binom.interval(0.999, sets, 0.05)
+    assert low <= hits <= high
+
+
+@pytest.mark.parametrize("p", [2, 5, 30])
+def test_medians_of_many_groups_are_those_of_each(p):
+    rng = np.random.default_rng(p)
+    x = rng.normal(size=(40, 6, p)) * np.geomspace(1, 0.05, p)
+    x[::2] = np.round(2 * x[::2])  # with points that coincide
+    for own, m in zip(x, spatial_medians(x), strict=True):
+        np.testing.assert_allclose(spread(own, m), spread(own, spatial_median(own)), rtol=1e-12)
+        away = m - own
+        r = np.linalg.norm(away, axis=1)
+        off = r > 1e-9
+        slope = np.linalg.norm((away[off] / r[off, None]).sum(axis=0))
+        assert slope <= np.sum(~off) + 1e-6
+
+
+def test_a_dataset_gives_its_answers():
+    ds = lwd.simulate_gmm(n_steps=3, n_responses=6, replicates=2, seed=4)
+    part = ds.sel(time=2, replicate=1)
+    x = part["embedding"].values.reshape(18, -1).astype(float)
+    by_hand = betadisper(lwd.dist(x), np.repeat(["0", "1", "2"], 6))
+    for selected in (part, ds.isel(time=[2], replicate=[1])):
+        fit = betadisper(selected, "model")
+        np.testing.assert_allclose(fit.distances, by_hand.distances)
+        assert fit.levels == by_hand.levels
+    np.testing.assert_allclose(betadisper(part, by_hand.group).distances, by_hand.distances)
+
+
+@pytest.mark.parametrize(
+    ("make", "argument", "words"),
+    [
+        (lambda ds: (ds.sel(time=2), "model"), "d", "answers of 2 replicates, pooled"),
+        (lambda ds: (ds.sel(replicate=0), "model"), "d", "times 0 to 3"),
+        (lambda ds: (ds.sel(time=2, replicate=0), "dose"), "group", "dose"),
+        (
+            lambda ds: (ds.sel(time=2, replicate=0).drop_vars("embedding"), "model"),
+            "d",
+            "without answers",
+        ),
+    ],
+)
+def test_answers_that_are_not_exchangeable_are_refused(make, argument, words):
+    ds = lwd.simulate_gmm(n_steps=3, n_responses=6, replicates=2, seed=4)
+    with pytest.raises(lwd.InputError, match=words) as error:
+        betadisper(*make(ds))
+    assert error.value.argument == argument
 
 
 def test_tells_dispersions_apart():
@@ -251,6 +392,7 @@ def test_bad_input_names_the_argument(arguments, argument):
     ("arguments", "argument"),
     [
         ({"x": D4}, "x"),
+        ({"permute": "residuals"}, "permute"),
         ({"permutations": 0}, "permutations"),
         ({"permutations": [[1]]}, "permutations"),
     ],

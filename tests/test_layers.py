@@ -13,11 +13,15 @@ LAYERS = [
     {"errors"},
     {"expression"},
     {"schema"},
-    {"io", "dataset"},
+    {"growth", "gmm_arguments"},
+    {"io", "dataset", "cells"},
+    {"logged", "frames", "joined"},
+    {"theory"},
     {"simulate"},
     {"geometry"},
     {"inference"},
     {"plots", "report"},
+    {"plots_results"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

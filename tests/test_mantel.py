@@ -13,7 +13,8 @@ from scipy.stats import pearsonr, spearmanr
 
 import lwdstats as lwd
 from lwdstats.geometry.procrustes import procrustes
-from lwdstats.inference.association import mantel, protest
+from lwdstats.inference.mantel import mantel
+from lwdstats.inference.protest import protest
 
 RTOL = 1e-8  # linear algebra against R
 REFERENCE = json.loads((Path(__file__).parent / "r" / "procrustes.json").read_text())

@@ -10,7 +10,9 @@ import pytest
 
 from lwdstats.inference import printing
 
-LAYOUT = json.loads((Path(__file__).parent / "r" / "nls.json").read_text())["layout"]
+FOLDER = Path(__file__).parent / "r"
+LAYOUT = json.loads((FOLDER / "nls.json").read_text())["layout"]
+TABLES = json.loads((FOLDER / "printing.json").read_text())["tables"]
 
 
 @pytest.mark.parametrize("case", LAYOUT["numbers"], ids=lambda c: str(c["x"]))
@@ -38,6 +40,28 @@ def test_no_legend_without_stars():
     assert lines == ["  Estimate   p", "a        1 0.5"]
 
 
+@pytest.mark.parametrize("case", TABLES, ids=lambda c: str(c["p"]))
+def test_stars_and_their_legend_show_as_in_r(case):
+    p = [math.nan if v is None else v for v in case["p"]]
+    n = len(p)
+    frame = pd.DataFrame(
+        {
+            "Estimate": np.arange(1.0, n + 1.0) + 0.25,
+            "Std. Error": 0.5,
+            "t value": 2.125,
+            "Pr(>|t|)": p,
+        },
+        index=list("abcdefg"[:n]),
+    )
+    lines = printing.coefficient_lines(
+        frame,
+        estimates=["Estimate", "Std. Error"],
+        tests=["t value"],
+        p_value="Pr(>|t|)",
+    )
+    assert lines == case["lines"]
+
+
 def test_long_named_vectors_break():
     lines = printing.named_lines([f"name{i}" for i in range(30)], np.arange(30.0))
     assert len(lines) == 6
@@ -46,29 +70,47 @@ def test_long_named_vectors_break():
 
 class Result(printing.PrintsTable):
     def _frame(self):
-        return pd.DataFrame({"a_b": [1.23456, math.nan]}, index=["x|y", "50%"])
+        table = {"a_b": [1.23456, math.nan], "Pr(>|t|)": [0.5, 0.25], "n": [1234567, 2]}
+        table["who"] = ["<i>", "~^\\"]
+        return pd.DataFrame(table, index=["x|y", "50%"])
 
     def _heading(self):
         return "y < x"
 
 
-def test_a_table_for_notebooks_and_papers():
+def test_a_table_for_notebooks():
     html = Result()._repr_html_()
     assert html.startswith("<p>y &lt; x</p><table")
-    assert "1.235" in html
+    for text in ("1.235", "Pr(&gt;|t|)", "&lt;i&gt;", "1234567"):
+        assert text in html
+    assert "<i>" not in html
+
+
+def test_a_table_for_readmes():
     assert Result().to_markdown().splitlines() == [
-        "|  | a_b |",
-        "| --- | ---: |",
-        r"| x\|y | 1.235 |",
-        "| 50% |  |",
+        r"|  | a_b | Pr(>\|t\|) | n | who |",
+        "| --- | ---: | ---: | ---: | --- |",
+        r"| x\|y | 1.235 | 0.5 | 1234567 | \<i> |",
+        r"| 50% |  | 0.25 | 2 | ~^\\ |",
     ]
+
+
+def test_a_table_for_papers():
     assert Result().to_latex().splitlines() == [
-        r"\begin{tabular}{lr}",
+        r"\begin{tabular}{lrrrl}",
         r"\toprule",
-        r" & a\_b \\",
+        r" & a\_b & Pr(\textgreater{}\textbar{}t\textbar{}) & n & who \\",
         r"\midrule",
-        r"x|y & 1.235 \\",
-        r"50\% &  \\",
+        r"x\textbar{}y & 1.235 & 0.5 & 1234567 & \textless{}i\textgreater{} \\",
+        r"50\% &  & 0.25 & 2 & \textasciitilde{}\textasciicircum{}\textbackslash{} \\",
         r"\bottomrule",
         r"\end{tabular}",
     ]
+
+
+def test_rows_of_one_name_are_kept_apart():
+    class Twins(printing.PrintsTable):
+        def _frame(self):
+            return pd.DataFrame({"x": [1.0, 2.0]}, index=["a", "a"])
+
+    assert Twins().to_markdown().splitlines()[2:] == ["| a | 1 |", "| a | 2 |"]

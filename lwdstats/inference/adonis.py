@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -15,69 +14,18 @@ import xarray as xr
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.scaling import as_distances
+from lwdstats.inference.adonis_table import Adonis
+from lwdstats.inference.answers import check_blocks, distances_of
 from lwdstats.inference.design import as_frame, design_of, new_directions, terms_to_test
 from lwdstats.inference.permutation import Scheme, p_values, quadratic_forms, scheme
-from lwdstats.inference.printing import PrintsTable, coefficient_lines
 
 # A residual sum of squares below this share of all squares is what rounding makes of 0.
 _ROUNDING = 1e-12
 
 
-@dataclass(frozen=True, eq=False)
-class Adonis(PrintsTable):
-    """The result of `adonis2`.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        One row a term, then "Residual" and "Total"; columns `df`,
-        `sum_of_squares` (squared units of the distances), `r2`, `f` and
-        `p_value`.
-    by : str or None
-        How the terms were tested.
-    permutations : Scheme
-        The permutations used; `permutations.count` is B.
-    f_permuted : numpy.ndarray, shape (B, terms)
-        The statistics under the permutations.
-    model : str
-        What was permuted: "reduced" or "direct".
-    call : str
-        The call, for printing.
-    """
-
-    table: pd.DataFrame
-    by: str | None
-    permutations: Scheme
-    f_permuted: FloatArray = field(repr=False)
-    model: str = "reduced"
-    call: str = ""
-
-    def __str__(self) -> str:
-        how = {"terms": ["Terms added sequentially (first to last)"]}
-        how["margin"] = ["Marginal effects of terms"]
-        kind = self.permutations.kind
-        lines = [f"Permutation test for adonis under {self.model} model"]
-        lines += how.get(self.by or "", [])
-        lines += ["Blocks:  strata"] * (kind == "strata")
-        lines += [f"Permutation: {'free' if kind == 'strata' else kind}"]
-        lines += [f"Number of permutations: {self.permutations.count}", "", self.call]
-        names = {"df": "Df", "sum_of_squares": "SumOfSqs", "r2": "R2", "f": "F"}
-        names["p_value"] = "Pr(>F)"
-        table = self.table.rename(columns=names)
-        zap = ["SumOfSqs", "R2"]
-        lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
-        return "\n".join(lines)
-
-    def _frame(self) -> pd.DataFrame:
-        return self.table
-
-    def _heading(self) -> str:
-        return self.call
-
-
 def adonis2(
     formula: str,
-    data: pd.DataFrame | Mapping[str, Any],
+    data: pd.DataFrame | Mapping[str, Any] | xr.Dataset,
     *,
     d: npt.ArrayLike | xr.DataArray | None = None,
     permutations: int | npt.ArrayLike = 999,
@@ -94,16 +42,20 @@ def adonis2(
         ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``,
         ``*`` and functions as in R. Text, categorical and boolean columns are
         factors; numbers are covariates (``C(x)`` makes a factor of them).
-    data : pandas.DataFrame or mapping
-        One row an observation, in the order of the distances.
+    data : pandas.DataFrame, mapping or xarray.Dataset
+        One row an observation, in the order of the distances. Of a dataset of
+        either simulation at one time, ``ds.sel(time=t)``, the observations are
+        the answers, with the factors `model`, `replicate`, `query` and
+        `response`.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
-        Distances, Euclidean or not.
+        Distances, Euclidean or not; for a dataset by default the Euclidean
+        ones between its answers.
     permutations : int or array_like, shape (B, n)
         Number of permutations, or the permutations, as indices from 0. Where
         no more than so many exist, each is taken once, and p is exact.
-    strata : str or array_like, shape (n,), optional
-        Labels, or the column of `data` that holds them: observations are
-        permuted within the same label only.
+    strata : str, list of str or array_like, shape (n,), optional
+        Labels, or the column (or columns, whose combinations count) of `data`
+        that holds them: observations are permuted within the same label only.
     by : {"terms", "margin", None}
         Test each term after those before it, each after all the others (those
         that are part of an interaction in the formula are not tested), or the
@@ -133,6 +85,13 @@ def adonis2(
 
         F = (SS / df) / (SS_residual / df_residual),  R2 = SS / SS_total.
 
+    The answers of a dataset are exchangeable among models, if these answer alike
+    at what each of them has read. Answers of several replicates or queries are
+    not exchangeable across these, so they are refused unless `strata` keeps them
+    apart: ``strata="replicate"``, or ``["replicate", "query"]``. Nor are answers
+    at several times. For a test of the models themselves, with the replicate as
+    the unit, see ``collapse_test(null="model")``.
+
     A permutation puts rows and columns of G in another order, and ``p = (number
     of permuted F >= F, + 1) / (B + 1)``, ties within 1.5e-8 counting as equal.
     F is infinite where the residual sum of squares is 0 but for rounding.
@@ -152,7 +111,7 @@ def adonis2(
 
     - with several terms p is by residuals; ``model="direct"`` gives vegan's
       (2.6, which says "reduced" in its heading and permutes observations);
-    - distances come by the keyword `d`;
+    - distances come by the keyword `d`, or from a dataset;
     - all permutations are used where there are no more than `permutations`;
       vegan also draws from a list of all where there are up to 5,040;
     - the tolerance of ties grows with F above 1;
@@ -173,7 +132,7 @@ def adonis2(
     --------
     >>> import lwdstats as lwd
     >>> x = [0.0, 1.0, 5.0, 6.0, 7.0, 8.0]
-    >>> fit = adonis2("d ~ group", {"group": list("aabbbb")}, d=lwd.dist(x))
+    >>> fit = lwd.adonis2("d ~ group", {"group": list("aabbbb")}, d=lwd.dist(x))
     >>> print(fit)
     Permutation test for adonis under reduced model
     Terms added sequentially (first to last)
@@ -189,20 +148,29 @@ def adonis2(
     Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1
     >>> round(float(fit.table.loc["group", "p_value"]) * 15, 6)  # one of the 15 ways to choose two
     1.0
+    >>> ds = lwd.simulate_gmm(n_steps=5, n_responses=10, replicates=2, seed=1)
+    >>> fit = lwd.adonis2("d ~ model", ds.sel(time=0), strata="replicate", seed=1)
+    >>> fit.table["df"].to_dict()  # 2 replicates, 3 models, 10 answers each
+    {'model': 2, 'Residual': 57, 'Total': 59}
     """
     if by is not None:
         by = check_choice("by", by, ("terms", "margin"))
     model = check_choice("model", model, ("reduced", "direct"))
-    if d is None:
+    if isinstance(data, xr.Dataset):
+        between, answers = distances_of(data, "data")
+        matrix = between if d is None else as_distances(d)
+        frame = as_frame(answers, len(matrix))
+    elif d is None:
         raise InputError("d", None, "distances between the rows of data")
-    matrix = as_distances(d)
+    else:
+        matrix = as_distances(d)
+        frame = as_frame(data, len(matrix))
     n = len(matrix)
-    frame = as_frame(data, n)
     names, designs, orders = design_of(formula, frame)
-    labels = frame[strata] if isinstance(strata, str) and strata in frame else strata
-    if isinstance(labels, str):
-        raise InputError("strata", strata, "labels, or the name of a column of data")
+    labels = _strata(strata, frame)
     plan = scheme(n, permutations, labels, seed)
+    if isinstance(data, xr.Dataset):
+        check_blocks(frame, labels, "data", ", or give strata=['replicate', 'query']")
 
     G = gower(matrix)
     total = float(np.trace(G))
@@ -239,6 +207,23 @@ def adonis2(
     )
     call = _call(formula, permutations, strata, by)
     return Adonis(table, by, plan, f_permuted, model, call)
+
+
+def _strata(strata: str | npt.ArrayLike | None, frame: pd.DataFrame) -> npt.ArrayLike | None:
+    """Return the labels of the strata, (n,)."""
+    if isinstance(strata, str):
+        if strata not in frame:
+            raise InputError("strata", strata, "labels, or the name of a column of data")
+        return frame[strata]
+    # A list as long as the data is of labels, whatever they say.
+    if not isinstance(strata, list) or not strata or len(strata) >= len(frame):
+        return strata
+    columns = [name for name in strata if isinstance(name, str) and name in frame]
+    if len(columns) < len(strata):
+        return strata
+    if frame[columns].isna().to_numpy().any():
+        raise InputError("strata", "missing labels", "columns without missing values")
+    return frame.groupby(columns, observed=True).ngroup().to_numpy()
 
 
 def gower(d: FloatArray) -> FloatArray:

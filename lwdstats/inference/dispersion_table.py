@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +10,14 @@ import pandas as pd
 from scipy import stats
 
 from lwdstats.geometry.arrays import FloatArray
-from lwdstats.inference.permutation import Scheme, p_values, scheme
+from lwdstats.geometry.results import Plots
+from lwdstats.inference.dispersion_permuted import t_statistics
+from lwdstats.inference.permutation import Scheme, p_values
 from lwdstats.inference.printing import PrintsTable, coefficient_lines
 
 
 @dataclass(frozen=True, eq=False)
-class DispersionTable(PrintsTable):
+class DispersionTable(Plots, PrintsTable):
     """Analysis of variance of distances to centres.
 
     Attributes
@@ -32,12 +33,15 @@ class DispersionTable(PrintsTable):
         The permutations used; None where p is the F distribution's.
     f_permuted : numpy.ndarray or None, shape (B,)
         The statistic under the permutations.
+    permute : str or None
+        What was permuted, "points" or "distances".
     """
 
     table: pd.DataFrame
     pairwise: pd.DataFrame | None = None
     permutations: Scheme | None = None
     f_permuted: FloatArray | None = field(default=None, repr=False)
+    permute: str | None = None
 
     def __str__(self) -> str:
         f = "F value" if self.permutations is None else "F"
@@ -47,7 +51,10 @@ class DispersionTable(PrintsTable):
         if self.permutations is not None:
             table.insert(4, "N.Perm", [self.permutations.count, np.nan])
             lines = ["", "Permutation test for homogeneity of multivariate dispersions"]
-            lines += [f"Permutation: {self.permutations.kind}"]
+            kind = self.permutations.kind
+            # vegan permutes distances and does not say so.
+            what = ", of points about their centres" * (self.permute == "points")
+            lines += [f"Permutation: {kind}{what}"]
             lines += [f"Number of permutations: {self.permutations.count}", ""]
         zap = ["Sum Sq", "Mean Sq"]
         lines += ["Response: Distances"]
@@ -57,6 +64,26 @@ class DispersionTable(PrintsTable):
             lines += ["(Observed p-value below diagonal, permuted p-value above diagonal)"]
             lines += _pairwise_lines(self.pairwise)
         return "\n".join(lines)
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for the groups and one for the residuals, with broom's columns."""
+        names = {"sum_of_squares": "sumsq", "mean_square": "meansq", "f": "statistic"}
+        return self.table.rename(columns=names).rename_axis("term").reset_index()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the test, with broom's columns."""
+        df, residual = (int(k) for k in self.table["df"])
+        first = self.table.iloc[0]
+        return pd.DataFrame(
+            {
+                "statistic": [float(first["f"])],
+                "p_value": [float(first["p_value"])],
+                "df": [df],
+                "df_residual": [residual],
+                "nobs": [df + residual + 1],
+                "n_permutations": [0 if self.permutations is None else self.permutations.count],
+            }
+        )
 
     def _frame(self) -> pd.DataFrame:
         return self.table
@@ -73,52 +100,39 @@ def permutation_table(
     z: FloatArray,
     codes: npt.NDArray[np.intp],
     levels: tuple[str, ...],
-    permutations: int | npt.ArrayLike,
-    seed: int | str | None,
-    *,
-    pairwise: bool,
+    plan: Scheme,
+    permuted: tuple[FloatArray, FloatArray],
+    pairs: list[tuple[int, int]] | None,
+    permute: str,
 ) -> DispersionTable:
-    """Return the table of distances `z`, (n,), in groups `codes`, (n,), with p by permutation."""
-    n, g = len(z), len(levels)
-    counts = np.bincount(codes).astype(np.float64)
-    plan = scheme(n, permutations, None, seed)
-    table = _anova(z, codes, g)
-    members = np.eye(g)[codes]
-    means = np.bincount(codes, z) / counts
-    residuals = z - means[codes]
-    residuals -= residuals.mean()
-    centred = z - z.mean()  # t does not change, and squares lose no digits
-    pairs = list(combinations(range(g), 2)) if pairwise else []
-    f = np.empty(plan.count)
-    t = np.empty((plan.count, len(pairs)))
-    start = 0
-    for index in plan.blocks(3):
-        rows = slice(start, start + len(index))
-        f[rows] = _f(residuals[index] @ members, float(residuals @ residuals), counts)
-        if pairs:
-            moved = centred[index]
-            t[rows] = np.abs(_t(moved @ members, (moved * moved) @ members, counts, pairs))
-        start += len(index)
-    observed = table["f"].to_numpy()[:1]
-    p = p_values(observed, f[:, None])[0]
+    """Return the table of distances `z`, (n,), in groups `codes`, (n,), with p by permutation.
+
+    `permuted` is F, (B,), and the absolute t of the pairs, (B, pairs), under the
+    permutations of `plan`.
+    """
+    f, t = permuted
+    table = _anova(z, codes, len(levels))
+    p = p_values(table["f"].to_numpy()[:1], f[:, None])[0]
     table = table.assign(p_value=[float(p), np.nan])
-    if not pairwise:
-        return DispersionTable(table, None, plan, f)
-    sums, squares = (centred @ members)[None], ((centred * centred) @ members)[None]
-    t0 = _t(sums, squares, counts, pairs)[0]
-    df = np.array([counts[i] + counts[j] - 2 for i, j in pairs])
-    frame = pd.DataFrame(
-        {
-            "group1": [levels[i] for i, _ in pairs],
-            "group2": [levels[j] for _, j in pairs],
-            "estimate": [means[i] - means[j] for i, j in pairs],
-            "statistic": t0,
-            "df": df.astype(np.int64),
-            "p_value": 2.0 * stats.t.sf(np.abs(t0), df),
-            "p_permuted": p_values(np.abs(t0), t),
-        }
-    )
-    return DispersionTable(table, frame, plan, f)
+    frame = None
+    if pairs is not None:
+        members = np.eye(len(levels))[codes]
+        counts = members.sum(axis=0)
+        means = z @ members / counts
+        t0 = t_statistics((z - z.mean())[None], members, pairs)[0]
+        df = np.array([counts[i] + counts[j] - 2 for i, j in pairs])
+        frame = pd.DataFrame(
+            {
+                "group1": [levels[i] for i, _ in pairs],
+                "group2": [levels[j] for _, j in pairs],
+                "estimate": [means[i] - means[j] for i, j in pairs],
+                "statistic": t0,
+                "df": df.astype(np.int64),
+                "p_value": 2.0 * stats.t.sf(np.abs(t0), df),
+                "p_permuted": p_values(np.abs(t0), t),
+            }
+        )
+    return DispersionTable(table, frame, plan, f, permute)
 
 
 def _anova(z: FloatArray, codes: npt.NDArray[np.intp], g: int) -> pd.DataFrame:
@@ -140,27 +154,6 @@ def _anova(z: FloatArray, codes: npt.NDArray[np.intp], g: int) -> pd.DataFrame:
         },
         index=pd.Index(["Groups", "Residuals"], name="term"),
     )
-
-
-def _f(sums: FloatArray, total: float, counts: FloatArray) -> FloatArray:
-    """Return F, (B,), from sums by group, (B, g), of numbers whose mean is 0."""
-    between = (sums * sums / counts).sum(axis=1)
-    within = np.maximum(total - between, 0.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return (between / (len(counts) - 1)) / (within / (counts.sum() - len(counts)))
-
-
-def _t(
-    sums: FloatArray, squares: FloatArray, counts: FloatArray, pairs: list[tuple[int, int]]
-) -> FloatArray:
-    """Return t, (B, pairs), from sums and sums of squares by group, (B, g)."""
-    means = sums / counts
-    within = np.maximum(squares - sums * means, 0.0)
-    first, second = (np.array(side) for side in zip(*pairs, strict=True))
-    m, n = counts[first], counts[second]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        pooled = np.sqrt((within[:, first] + within[:, second]) / (m + n - 2.0))
-        return (means[:, first] - means[:, second]) / (pooled * np.sqrt(1.0 / m + 1.0 / n))
 
 
 def _pairwise_lines(pairwise: pd.DataFrame) -> list[str]:

@@ -85,7 +85,8 @@ def eqdist_etest(
 
     Examples
     --------
-    >>> test = eqdist_etest([0.0, 1.0, 4.0, 5.0], [2, 2])
+    >>> import lwdstats as lwd
+    >>> test = lwd.eqdist_etest([0.0, 1.0, 4.0, 5.0], [2, 2])
     >>> round(test.statistic, 6)  # 2 * 2 / 4 * (2 * 4 - 1 / 2 - 1 / 2)
     7.0
     >>> print(test)
@@ -127,6 +128,7 @@ def eqdist_etest(
         method=f"{kind}{len(counts)}-sample E-test of equal distributions",
         data_name=f"sample sizes {listed}, replicates {plan.count}",
         statistic_name="E-statistic",
+        permuted=permuted,
     )
 
 

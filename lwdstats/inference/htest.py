@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from lwdstats.inference.printing import format_numbers, format_p, named_lines
+import pandas as pd
+
+from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.results import Plots
+from lwdstats.inference.printing import PrintsTable, format_numbers, format_p, named_lines
 
 _ALTERNATIVE = {"two-sided": "not equal to", "less": "less than", "greater": "greater than"}
 
 
 @dataclass(frozen=True)
-class HTest:
+class HTest(Plots, PrintsTable):
     """The result of a statistical test: R's class "htest".
 
     Attributes
@@ -39,6 +44,8 @@ class HTest:
         Name of the statistic in print.
     conf_level : float
         Level of `conf_int`.
+    permuted : numpy.ndarray, shape (B,), or None
+        The statistic under the permutations of a permutation test.
 
     Notes
     -----
@@ -69,6 +76,7 @@ class HTest:
     data_name: str
     statistic_name: str = "statistic"
     conf_level: float = 0.95
+    permuted: FloatArray | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         lines = ["", *(f"\t{line}" for line in textwrap.wrap(self.method, 72)), ""]
@@ -95,3 +103,35 @@ class HTest:
             relation = _ALTERNATIVE.get(alternative, alternative)
             return f"true {name} is {relation} {format_numbers([value])[0]}"
         return alternative
+
+    def tidy(self) -> pd.DataFrame:
+        """Return one row about the test, with broom's columns.
+
+        Several estimates are `estimate1`, `estimate2` and so on; several
+        parameters have their own names.
+        """
+        row: dict[str, Any] = {}
+        estimates = list((self.estimate or {}).values())
+        for i, value in enumerate(estimates, start=1):
+            row["estimate" if len(estimates) == 1 else f"estimate{i}"] = value
+        row |= {"statistic": self.statistic, "p_value": self.p_value}
+        parameters = dict(self.parameter or {})
+        for name, value in parameters.items():
+            own = "_".join(name.replace(".", " ").split()).lower()
+            row["parameter" if len(parameters) == 1 else own] = value
+        if self.conf_int is not None:
+            row["conf_low"], row["conf_high"] = self.conf_int
+        row["method"] = self.method
+        if self.alternative is not None:
+            row["alternative"] = self.alternative
+        return pd.DataFrame({name: [value] for name, value in row.items()})
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the test, as `tidy`."""
+        return self.tidy()
+
+    def _frame(self) -> pd.DataFrame:
+        return self.tidy().set_index("method").rename_axis(None)
+
+    def _heading(self) -> str:
+        return f"data: {self.data_name}"

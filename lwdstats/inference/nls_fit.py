@@ -14,6 +14,7 @@ import pandas as pd
 
 from lwdstats.errors import InputError, check_choice
 from lwdstats.expression import Expression
+from lwdstats.geometry.results import Plots
 from lwdstats.inference import nls_predict, nls_tables
 from lwdstats.inference.formula import Formula, value_and_gradient
 from lwdstats.inference.nls_data import check_level
@@ -28,7 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class NLSFit(PrintsTable):
+class NLSFit(Plots, PrintsTable):
     """A model fitted by `nls`.
 
     ``str()`` gives R's print; `summary` its table of coefficients.

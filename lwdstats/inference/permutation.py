@@ -56,6 +56,10 @@ class Scheme:
     _rows: IndexArray | None = field(repr=False)
     _strata: tuple[IndexArray, ...] = field(repr=False)
 
+    def lines(self) -> list[str]:
+        """Return what R prints of the permutations."""
+        return [f"Permutation: {self.kind}", f"Number of permutations: {self.count}"]
+
     def blocks(self, width: int = 1) -> Iterator[IndexArray]:
         """Yield all permutations, as (b, n) indices from 0, each block small in memory.
 

@@ -19,6 +19,17 @@ import pandas as pd
 _LEGEND = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
 _EPS = float(np.finfo(np.float64).eps)
 _WIDTH = 80
+_MARKDOWN = {c: f"\\{c}" for c in "\\|*<`"} | {"\n": " "}
+# In LaTeX's old text fonts <, > and | are other signs.
+_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "\n": " ",
+}
 
 
 def format_numbers(values: npt.ArrayLike, digits: int = 7) -> list[str]:
@@ -183,11 +194,14 @@ def coefficient_lines(
     for name, column in numbers.items():
         shown = [missing if math.isnan(v) else c for v, c in zip(column, cells[name], strict=True)]
         columns.append(_column(name, shown))
-    marks = [stars(p) for p in numbers[p_value]] if p_value is not None else []
-    if any(marks):
+    p_values = numbers[p_value].tolist() if p_value is not None else []
+    # As in R, a p of exactly 0.1 has its point only beside one that is below 0.1.
+    starred = any(p < 0.1 for p in p_values)
+    if starred:
+        marks = [stars(p) for p in p_values]
         columns.append(_column("", marks, left=True))
     lines = [" ".join(parts).rstrip() for parts in zip(*columns, strict=True)]
-    return [*lines, "---", _LEGEND] if any(marks) else lines
+    return [*lines, "---", _LEGEND] if starred else lines
 
 
 def _format_known(values: list[float], digits: int) -> list[str]:
@@ -275,34 +289,42 @@ class PrintsTable:
         return heading + self._frame().to_html(float_format=_short, na_rep="")
 
     def to_markdown(self) -> str:
-        """Return the table in Markdown."""
+        """Return the table in Markdown, as GitHub reads it."""
         head, rows = _texts(self._frame())
-        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-        return "\n".join("| " + " | ".join(_escape(c, "|") for c in line) + " |" for line in lines)
+        lines = [[_escape(cell, _MARKDOWN) for cell in line] for line in (head, *rows)]
+        lines.insert(1, ["---" if left else "---:" for left in _on_the_left(self._frame())])
+        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
     def to_latex(self) -> str:
         """Return the table as a LaTeX ``tabular``, with rules of the booktabs package."""
         head, rows = _texts(self._frame())
-        body = [" & ".join(_escape(c, "&%$#_{}") for c in line) + r" \\" for line in (head, *rows)]
-        begin = r"\begin{tabular}{l" + "r" * (len(head) - 1) + "}"
-        lines = [begin, r"\toprule", body[0], r"\midrule", *body[1:], r"\bottomrule"]
-        return "\n".join([*lines, r"\end{tabular}"])
+        body = [
+            " & ".join(_escape(cell, _LATEX) for cell in line) + r" \\" for line in (head, *rows)
+        ]
+        columns = "".join("l" if left else "r" for left in _on_the_left(self._frame()))
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:]]
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
 def _texts(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    """Return the head of a table and its rows, the index first."""
     head = ["", *map(str, frame.columns)]
-    rows = [
-        [str(name), *(_short(v) for v in frame.loc[name].tolist())]  # type: ignore[union-attr]
-        for name in frame.index
-    ]
+    # Tuples keep each column's type, where a row of the frame has one for all.
+    rows = [[str(name), *map(_short, values)] for name, *values in frame.itertuples()]
     return head, rows
 
 
+def _on_the_left(frame: pd.DataFrame) -> list[bool]:
+    """Return which columns are on the left: the index and those of text."""
+    kinds = [frame.dtypes.iloc[j] for j in range(frame.shape[1])]
+    return [True, *(not pd.api.types.is_numeric_dtype(kind) for kind in kinds)]
+
+
 def _short(value: Any) -> str:
-    if not isinstance(value, float):
+    if not isinstance(value, float | np.floating):
         return str(value)
     return "" if math.isnan(value) else f"{value:.4g}"
 
 
-def _escape(text: str, special: str) -> str:
-    return "".join(f"\\{c}" if c in special else c for c in text)
+def _escape(text: str, special: dict[str, str]) -> str:
+    return "".join(special.get(c, c) for c in text)

@@ -143,11 +143,7 @@ def initial_values(
         columns = np.stack(np.broadcast_arrays(*basis), axis=-1)
         finite = np.isfinite(columns).all(axis=(1, 2)) & np.isfinite(target).all(axis=1)
         usable: npt.NDArray[np.bool_] = np.asarray(finite)
-        inverse = np.linalg.pinv(np.where(usable[:, None, None], columns, 0.0), rcond=1e-10)
-        solution = np.einsum("gqn,gn->gq", inverse, target)
-        with np.errstate(all="ignore"):
-            left = target - np.einsum("gnq,gq->gn", columns, solution)
-            rss = np.einsum("gn,gn->g", left, left)
+        solution, rss = _regress(np.where(usable[:, None, None], columns, 0.0), target)
         return np.where(usable, rss, np.inf), solution
 
     if law.nonlinear in given:
@@ -163,3 +159,35 @@ def initial_values(
     solution = dict(zip(linear, project(best)[1][0].tolist(), strict=True))
     values = solution | {law.nonlinear: float(best)}
     return {p: values[p] for p in law.parameters if p not in given}
+
+
+def _regress(columns: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return coefficients (g, q) and residual sums of squares (g,) of g least-squares problems.
+
+    By Gram and Schmidt, for `columns` (g, n, q) of which there are one or two;
+    a column that depends on those before it gets the coefficient 0.
+    """
+    q = columns.shape[2]
+    left = target
+    basis: list[FloatArray] = []
+    R = np.zeros((len(columns), q, q))
+    along = np.zeros((len(columns), q))
+    with np.errstate(all="ignore"):
+        for j in range(q):
+            column = columns[:, :, j]
+            size = np.sqrt(np.einsum("gn,gn->g", column, column))
+            for i, unit in enumerate(basis):
+                R[:, i, j] = np.einsum("gn,gn->g", unit, column)
+                column = column - R[:, i, j, None] * unit
+            length = np.sqrt(np.einsum("gn,gn->g", column, column))
+            own = length > 1e-10 * size
+            R[:, j, j] = np.where(own, length, 1.0)
+            unit = np.where(own[:, None], column / R[:, j, j, None], 0.0)
+            along[:, j] = np.einsum("gn,gn->g", unit, left)
+            left = left - along[:, j, None] * unit
+            basis.append(unit)
+        solution = np.zeros_like(along)
+        for j in reversed(range(q)):
+            rest = np.einsum("gk,gk->g", R[:, j, j + 1 :], solution[:, j + 1 :])
+            solution[:, j] = (along[:, j] - rest) / R[:, j, j]
+        return solution, np.einsum("gn,gn->g", left, left)

@@ -13,6 +13,7 @@ import xarray as xr
 from lwdstats.dataset import positions
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.results import Plots
 from lwdstats.inference import separation_forms as forms
 from lwdstats.inference.permutation import p_values
 from lwdstats.inference.printing import PrintsTable, coefficient_lines
@@ -26,7 +27,7 @@ _CORRECTIONS = ("max-T", "holm")
 
 
 @dataclass(frozen=True, eq=False)
-class CollapseTest(PrintsTable):
+class CollapseTest(Plots, PrintsTable):
     """The result of `collapse_test`.
 
     Attributes
@@ -73,6 +74,23 @@ class CollapseTest(PrintsTable):
         zap = ["R2", "Adj.R2", "Energy", "p"]
         lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
         return "\n".join(lines)
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each time, with broom's columns."""
+        return self.table.rename(columns={"f": "statistic"}).reset_index()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the test."""
+        return pd.DataFrame(
+            {
+                "null": [self.null],
+                "statistic": [self.statistic],
+                "correction": [self.correction],
+                "n_times": [len(self.table)],
+                "n_permutations": [self.n_permutations],
+                "smallest_p": [self.smallest_p],
+            }
+        )
 
     def _frame(self) -> pd.DataFrame:
         return self.table
@@ -146,9 +164,12 @@ def collapse_test(
         F = (sum SS_between / sum df) / (sum SS_within / sum df),
 
     sums going over cells, and ``p = (number of permuted F >= F, + 1) / (B +
-    1)``. With a = 1 this is the DISCO statistic of Rizzo and Székely. Times
-    share their permutations, and "max-T" compares F with the largest of all
-    times under each permutation (Westfall and Young), each time on the scale
+    1)``. With a = 1 this is the DISCO statistic of Rizzo and Székely. R has no
+    such test of a network; in a single cell F is that of ``energy::disco(x,
+    factors, index = 1)`` ("energy") or of ``vegan::adonis2`` ("f").
+
+    Times share their permutations, and "max-T" compares F with the largest of
+    all times under each permutation (Westfall and Young), each time on the scale
     of its own permutation distribution. That is exact for "model"; for
     "given_prompts" it takes answers at different times as independent given
     their prompts.
@@ -171,7 +192,7 @@ def collapse_test(
     --------
     >>> import lwdstats as lwd
     >>> ds = lwd.simulate_gmm(n_steps=20, n_responses=20, replicates=4, seed=1)
-    >>> test = collapse_test(ds, [0, 20], seed=1)
+    >>> test = lwd.collapse_test(ds, [0, 20], seed=1)
     >>> list(test.table.columns)
     ['f', 'r2', 'r2_adjusted', 'energy_distance', 'p_value', 'p_adjusted']
     >>> float(test.table.loc[0, "p_value"])

@@ -1,0 +1,199 @@
+"""F and t of distances to centres under permutations, of points or of the distances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from lwdstats.geometry.arrays import FloatArray
+from lwdstats.inference.permutation import IndexArray, Scheme
+from lwdstats.inference.spatial_median import spatial_medians
+
+Codes = npt.NDArray[np.intp]
+Pairs = list[tuple[int, int]]
+Statistics = tuple[FloatArray, FloatArray]
+
+# Points are permuted themselves where they have no more axes than this, otherwise by way of
+# their inner products.
+_FEW_AXES = 10
+_MAX_STEPS = 300
+# A median is found when no distance to it changes by more than this share of their mean.
+_DONE = 1e-11
+_NEAR = 1e-2
+_ROUNDING = 1e-14
+
+
+def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -> Statistics:
+    """Return F, (B,), and absolute t, (B, pairs), as vegan permutes the distances `z`, (n,).
+
+    F is of the permuted residuals from the means of the groups, t of all
+    permuted distances in the places of the two groups.
+    """
+    members = np.eye(codes.max() + 1)[codes]
+    residuals = z - (np.bincount(codes, z) / members.sum(axis=0))[codes]
+    centred = z - z.mean()  # t does not change, and squares lose no digits
+    f, t = np.empty(plan.count), np.empty((plan.count, len(pairs)))
+    start = 0
+    for index in plan.blocks(3):
+        rows = slice(start, start + len(index))
+        f[rows] = f_statistic(residuals[index], members)
+        if pairs:
+            t[rows] = np.abs(t_statistics(centred[index], members, pairs))
+        start += len(index)
+    return f, t
+
+
+def permute_points(
+    residuals: FloatArray,
+    positive: npt.NDArray[np.bool_],
+    codes: Codes,
+    kind: str,
+    plan: Scheme,
+    pairs: Pairs,
+    *,
+    bias_adjust: bool,
+) -> Statistics:
+    """Return F, (B,), and absolute t, (B, pairs), of points whose residuals are permuted.
+
+    `residuals`, (n, k), are those of `centre_residuals`; `positive`, (k,), says
+    which axes are real. For a pair, only the residuals of its two groups change
+    places.
+    """
+
+    def statistics(rows: IndexArray | None) -> Iterator[tuple[FloatArray, FloatArray]]:
+        own = codes if rows is None else codes[rows]
+        _, own = np.unique(own, return_inverse=True)
+        members = np.eye(own.max() + 1)[own]
+        counts = members.sum(axis=0)
+        grow = np.sqrt(counts / (counts - 1.0))[own] if bias_adjust else 1.0
+        for z in _permuted(residuals, positive, codes, kind, plan, rows):
+            yield grow * z, members
+
+    f = np.concatenate([f_statistic(z, members) for z, members in statistics(None)])
+    t = np.empty((plan.count, len(pairs)))
+    for j, (one, two) in enumerate(pairs):
+        rows = np.flatnonzero((codes == one) | (codes == two))
+        found = [t_statistics(z, members, [(0, 1)])[:, 0] for z, members in statistics(rows)]
+        t[:, j] = np.abs(np.concatenate(found))
+    return f, t
+
+
+def centre_residuals(vectors: FloatArray, centroids: FloatArray, codes: Codes) -> FloatArray:
+    """Return points (n, k) less the centre of their group, on the scale of a known centre.
+
+    Points are near a centre that is estimated from m of them; sqrt(m / (m - 1))
+    undoes that, so that groups of any size have residuals of one scale.
+    """
+    counts = np.bincount(codes).astype(np.float64)
+    # A group of one has a residual of 0 at any scale.
+    grow = np.sqrt(counts / np.maximum(counts - 1.0, 1.0))
+    return (vectors - centroids[codes]) * grow[codes, None]
+
+
+def _permuted(
+    residuals: FloatArray,
+    positive: npt.NDArray[np.bool_],
+    codes: Codes,
+    kind: str,
+    plan: Scheme,
+    rows: IndexArray | None,
+) -> Iterator[FloatArray]:
+    """Yield distances to the new centre of the group, (b, m), for blocks of permutations.
+
+    With `rows`, (m,), only these change places, and in the order in which a
+    permutation of all holds them, which is a random permutation of them.
+    """
+    kept = np.arange(len(codes)) if rows is None else rows
+    groups = [np.flatnonzero(codes[kept] == j) for j in np.unique(codes[kept])]
+    sizes = sorted({len(members) for members in groups})
+    # Groups of one size, (g, m), are worked on together.
+    stacked = [np.array([g for g in groups if len(g) == size]) for size in sizes]
+    chosen = np.zeros(len(codes), dtype=bool)
+    chosen[kept] = True
+    parts = [(residuals[:, axes], sign) for axes, sign in ((positive, 1.0), (~positive, -1.0))]
+    parts = [(x, sign) for x, sign in parts if x.shape[1]]
+    products = [x @ x.T if x.shape[1] > _FEW_AXES else None for x, _ in parts]
+    for index in plan.blocks(3 + 4 * min(residuals.shape[1], _FEW_AXES)):
+        order = index if rows is None else index[chosen[index]].reshape(len(index), len(kept))
+        z = np.empty(order.shape)
+        for members in stacked:
+            taken = order[:, members].reshape(-1, members.shape[1])
+            square = np.zeros(taken.shape)
+            for (x, sign), K in zip(parts, products, strict=True):
+                square += sign * _squares(x, K, taken, kind)
+            z[:, members] = np.sqrt(np.maximum(square, 0.0)).reshape(-1, *members.shape)
+        yield z
+
+
+def _squares(x: FloatArray, K: FloatArray | None, order: IndexArray, kind: str) -> FloatArray:
+    """Return squared distances to their centre of points `x`, (n, p), taken by `order`, (b, m).
+
+    With `K`, (n, n), the products of the points, no block of points is formed: a
+    centre is a mean with weights, and its distances follow from K and these.
+    """
+    if K is None:
+        taken = x[order]
+        centre = taken.mean(axis=1) if kind == "centroid" else spatial_medians(taken)
+        away = taken - centre[:, None]
+        return np.einsum("bip,bip->bi", away, away)
+    own = np.diagonal(K)[order]
+    weight = np.full(order.shape, 1.0 / order.shape[1])
+    out = _from_products(K, own, order, weight)
+    if kind == "centroid":
+        return out
+    left, last = np.arange(len(order)), np.sqrt(out)
+    for _ in range(_MAX_STEPS):
+        r = last[left]
+        scale = r.mean(axis=1, keepdims=True)
+        # Where a point may be the median, weights run off: see to these one by one.
+        near = (r <= _NEAR * scale).any(axis=1)
+        if near.any():
+            out[left[near]] = _squares(x, None, order[left[near]], kind)
+        left, r = left[~near], r[~near]
+        weight = 1.0 / r  # Weiszfeld's step
+        weight /= weight.sum(axis=1, keepdims=True)
+        out[left] = _from_products(K, own[left], order[left], weight)
+        last[left] = np.sqrt(out[left])
+        left = left[(np.abs(last[left] - r) > _DONE * scale[~near]).any(axis=1)]
+        if not left.size:
+            break
+    return out
+
+
+def _from_products(
+    K: FloatArray, own: FloatArray, order: IndexArray, weight: FloatArray
+) -> FloatArray:
+    """Return squared distances, (b, m), of points `order` to their mean with `weight`, (b, m)."""
+    spread = np.zeros((len(order), len(K)))
+    np.put_along_axis(spread, order, weight, axis=1)
+    along = np.take_along_axis(spread @ K, order, axis=1)
+    square = own - 2.0 * along + (weight * along).sum(axis=1, keepdims=True)
+    # A point on the centre is at 0 but for rounding.
+    return np.where(square > _ROUNDING * own.max(axis=1, keepdims=True), square, 0.0)
+
+
+def f_statistic(z: FloatArray, members: FloatArray) -> FloatArray:
+    """Return F, (b,), of numbers (b, n) in groups, (n, g) indicators."""
+    n, g = members.shape
+    z = z - z.mean(axis=1, keepdims=True)
+    sums = z @ members
+    between = (sums * sums / members.sum(axis=0)).sum(axis=1)
+    within = np.maximum(np.einsum("bi,bi->b", z, z) - between, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (between / (g - 1)) / (within / (n - g))
+
+
+def t_statistics(z: FloatArray, members: FloatArray, pairs: Pairs) -> FloatArray:
+    """Return t, (b, pairs), with the variance pooled over the pair, of numbers (b, n)."""
+    counts = members.sum(axis=0)
+    sums, squares = z @ members, (z * z) @ members
+    first, second = np.array(pairs).T
+    means = sums / counts
+    # Sums of squares about the group's mean.
+    away = np.maximum(squares - sums * means, 0.0)
+    m, n = counts[first], counts[second]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = np.sqrt((away[:, first] + away[:, second]) / (m + n - 2.0))
+        return (means[:, first] - means[:, second]) / (pooled * np.sqrt(1.0 / m + 1.0 / n))

@@ -1,0 +1,1 @@
+"""What the specification of a network implies, before anything is simulated."""
