@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo    set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
 	@echo "make test    set up, run lint, types and tests"
-	@echo "make oracle  write the R references anew (needs R with vegan, energy, jsonlite)"
+	@echo "make oracle  write the R references anew (needs R with vegan, energy, survival, jsonlite)"
 	@echo "make clean   remove $(VENV) and $(RESULTS)/"
 
 setup: $(VENV)/.installed

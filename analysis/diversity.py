@@ -50,7 +50,8 @@ def main(arguments: list[str] | None = None) -> None:
             labels = np.repeat([str(m) for m in one["model"].values], answers.shape[1])
             spread = lwd.betadisper(lwd.dist(answers.reshape(len(labels), -1)), labels)
             test = lwd.permutest(spread, permutations=999, seed=1)
-            rows.append({"time": time, "replicate": replicate, "p": lwd.tidy(test)["p_value"].iloc[0]})
+            p = lwd.tidy(test)["p_value"].iloc[0]
+            rows.append({"time": time, "replicate": replicate, "p": p})
     print("Do the models differ in inner diversity? Permutation test of dispersion:")
     print(pd.DataFrame(rows).to_string(index=False))
 

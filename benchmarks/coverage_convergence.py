@@ -136,19 +136,18 @@ def lines_of(what, law, errors, R, ours, plain):
         yield f"{head} | {meets(kept, 0.94, 0.96)} | {differs.sum()} | {beside} |"
 
 
-def over_replicates(args) -> list[str]:
+def over_replicates(args):
     rng = np.random.default_rng(SEED)
     bank, _ = networks(T, replicates=NETWORKS)
     t = np.arange(T + 1.0)
     mean = bank.mean(axis=1)
-    out = []
     for law in LAWS.values():
         for family in Family:
             for R in (5, 10, 30):
                 n_naive = args.naive if R == 10 and family is Family.SQUARES else 0
                 truth = np.array(TRUE[law.name])
                 hits = coverage(bank, t, law, family, R, args.datasets, n_naive, rng, truth, mean)
-                out += lines_of("the law", law, family.value, R, *hits)
+                yield from lines_of("the law", law, family.value, R, *hits)
     for since in (0, 10):
         for law in LAWS.values():
             s = law.clock(t[since:])
@@ -159,7 +158,7 @@ def over_replicates(args) -> list[str]:
             for R in (10,):
                 hits = coverage(bank[since:], t[since:], law, Family.RELATIVE, R, args.datasets, 0,
                                 rng, fit.theta)  # fmt: skip
-                out += lines_of(f"as simulated, from t = {since}", law, "relative", R, *hits)
+                yield from lines_of(f"as simulated, from t = {since}", law, "relative", R, *hits)
     squares = answers(8000, 20)
     for law in LAWS.values():
         whole = Sample(law, law.clock(t[1:]), squares[1:], squares[1:].mean(axis=1), Family.SQUARES)
@@ -169,8 +168,7 @@ def over_replicates(args) -> list[str]:
         hits = coverage(
             squares[1:], t[1:], law, Family.SQUARES, 10, args.datasets, 0, rng, fit.theta
         )
-        out += lines_of("debiased squares of answers, L = 20", law, "squares", 10, *hits)
-    return out
+        yield from lines_of("debiased squares of answers, L = 20", law, "squares", 10, *hits)
 
 
 def block_bootstrap(law, t, y, truth, rng, B=199) -> dict[str, bool] | None:
@@ -203,9 +201,8 @@ def path_bank(n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(10.0, n_steps + 1), relative / relative.mean(axis=1, keepdims=True)
 
 
-def one_path(args) -> list[str]:
+def one_path(args):
     rng = np.random.default_rng(SEED + 1)
-    out = []
     for n_steps in (60, 200):
         t, relative = path_bank(n_steps)
         for law in LAWS.values():
@@ -231,19 +228,17 @@ def one_path(args) -> list[str]:
             for name, hits in ours.items():
                 kept, differs = np.array(hits).T
                 beside = f"{np.mean(boot[name]):.3f}" if boot.get(name) else ""
-                out.append(
+                yield (
                     f"| {len(t)} | {law.text} | {name} | {row(kept)} | {meets(kept, 0.94, 0.96)} "
                     f"| {differs.sum()} | {beside} | {refused} |"
                 )
-    return out
 
 
-def size(args) -> list[str]:
+def size(args):
     rng = np.random.default_rng(SEED + 2)
     bank, _ = networks(T, replicates=NETWORKS)
     ratio = bank / bank.mean(axis=1, keepdims=True)
     t = np.arange(T + 1.0)
-    out = []
 
     def test(law, t, Y, family, truth):
         sample = Sample(law, law.clock(t), Y, Y.mean(axis=1), family)
@@ -262,7 +257,7 @@ def size(args) -> list[str]:
                     for _ in range(args.nulls)
                 ])  # fmt: skip
                 verdict = meets(hits, 0.045, 0.055)
-                out.append(f"| {law.text} | {family.value} | {R} | {row(hits)} | {verdict} |")
+                yield f"| {law.text} | {family.value} | {R} | {row(hits)} | {verdict} |"
     for n_steps in (60, 200):
         at, relative = path_bank(n_steps)
         for name in ("power_floor", "exponential"):
@@ -274,10 +269,51 @@ def size(args) -> list[str]:
                 for i in range(min(args.nulls, relative.shape[1]))
             ])  # fmt: skip
             where = f"one path, {len(at)} times"
-            out.append(
-                f"| {law.text} | relative | {where} | {row(hits)} | {meets(hits, 0.045, 0.055)} |"
-            )
-    return out
+            yield f"| {law.text} | relative | {where} | {row(hits)} | {meets(hits, 0.045, 0.055)} |"
+
+
+BINOMIAL = "99.9% binomial interval"
+PARTS = {
+    "size": (
+        size,
+        [
+            "## Size of `convergence_test` at 5%",
+            "",
+            '"Meets": whether the interval meets [.045, .055].',
+            "",
+            f"| law, c = 0 | errors | replicates | rejected | {BINOMIAL} | meets |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ],
+    ),
+    "replicates": (
+        over_replicates,
+        [
+            "## Coverage of 95% intervals of `convergence_fit`, over replicates",
+            "",
+            '"Meets": whether the interval meets [.94, .96]. "Differs": in how many of 400 the',
+            "interval as printed covers and the test rejects, or the other way. `nls`: R's",
+            "`confint(nls)` on the same curves, all values as independent.",
+            "",
+            "| data | law | errors | replicates | parameter | covered "
+            f"| {BINOMIAL} | meets | differs | `nls` |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        ],
+    ),
+    "path": (
+        one_path,
+        [
+            "## Coverage of 95% intervals of `convergence_fit`, one path",
+            "",
+            "The law of the path given where its network settles, from t = 10; beside it,",
+            'percentile intervals of a moving-block bootstrap. "Refused": how many paths of all',
+            "get no interval.",
+            "",
+            f"| times | law | parameter | covered | {BINOMIAL} | meets | differs "
+            "| block bootstrap | refused |",
+            "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        ],
+    ),
+}
 
 
 def main() -> None:
@@ -285,47 +321,20 @@ def main() -> None:
     parser.add_argument("--datasets", type=int, default=4000)
     parser.add_argument("--nulls", type=int, default=10_000)
     parser.add_argument("--naive", type=int, default=500)
+    parser.add_argument("--part", nargs="+", choices=list(PARTS), default=list(PARTS))
+    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     args = parser.parse_args()
-    interval_of = "99.9% binomial interval"
-    text = [
-        "# Coverage and size: laws of convergence",
-        "",
-        f"`python benchmarks/coverage_convergence.py --datasets {args.datasets} "
-        f"--nulls {args.nulls} --naive {args.naive}`. What the data are: see the script.",
-        "",
-        "## Size of `convergence_test` at 5%",
-        "",
-        '"Meets": whether the interval meets [.045, .055].',
-        "",
-        f"| law, c = 0 | errors | replicates | rejected | {interval_of} | meets |",
-        "| --- | --- | --- | --- | --- | --- |",
-        *size(args),
-        "",
-        "## Coverage of 95% intervals of `convergence_fit`, over replicates",
-        "",
-        '"Meets": whether the interval meets [.94, .96]. "Differs": in how many of 400 the',
-        "interval as printed covers and the test rejects, or the other way. `nls`: R's",
-        "`confint(nls)` on the same curves, all values as independent.",
-        "",
-        "| data | law | errors | replicates | parameter | covered "
-        f"| {interval_of} | meets | differs | `nls` |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *over_replicates(args),
-        "",
-        "## Coverage of 95% intervals of `convergence_fit`, one path",
-        "",
-        "The law of the path given where its network settles, from t = 10; beside it, percentile "
-        'intervals of a moving-block bootstrap. "Refused": paths of all that get no interval.',
-        "",
-        f"| times | law | parameter | covered | {interval_of} | meets | differs "
-        "| block bootstrap | refused |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-        *one_path(args),
-        "",
-    ]
-    path = Path(__file__).with_suffix(".md")
-    path.write_text("\n".join(text))
-    print(path.read_text())
+    command = f"--datasets {args.datasets} --nulls {args.nulls} --naive {args.naive}"
+    with args.out.open("w") as page:
+        print("# Coverage and size: laws of convergence", file=page)
+        print(f"\n`python benchmarks/coverage_convergence.py {command}`.", file=page)
+        print("What the data are: see the script.", file=page)
+        for part in args.part:
+            run, head = PARTS[part]
+            print("", *head, sep="\n", file=page)
+            # Line by line, so that what ran is kept whatever comes.
+            for line in run(args):
+                print(line, file=page, flush=True)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lwdstats.geometry.procrustes import procrustes as procrustes
     from lwdstats.geometry.scaling import cmdscale as cmdscale
     from lwdstats.inference.adonis import adonis2 as adonis2
+    from lwdstats.inference.changepoints import changepoints as changepoints
+    from lwdstats.inference.collapse_time import collapse_time as collapse_time
     from lwdstats.inference.convergence import convergence_fit as convergence_fit
     from lwdstats.inference.dispersion import betadisper as betadisper
     from lwdstats.inference.dispersion import permutest as permutest
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from lwdstats.inference.protest import protest as protest
     from lwdstats.inference.separation import collapse_test as collapse_test
     from lwdstats.inference.solver import Convergence as Convergence
+    from lwdstats.inference.trend import mann_kendall as mann_kendall
     from lwdstats.io import read_results as read_results
     from lwdstats.io import write_results as write_results
     from lwdstats.joined import combine as combine
@@ -71,6 +74,15 @@ if TYPE_CHECKING:
     from lwdstats.simulate.posts import load_posts as load_posts
     from lwdstats.simulate.specs import read_spec as read_spec
     from lwdstats.simulate.specs import run_spec as run_spec
+    from lwdstats.theory.asymptotics import asymptotics as asymptotics
+    from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm
+    from lwdstats.theory.bounds import norm_bound as norm_bound
+    from lwdstats.theory.bounds import steps_to as steps_to
+    from lwdstats.theory.decay import decay_factor as decay_factor
+    from lwdstats.theory.decay import decay_product as decay_product
+    from lwdstats.theory.decay import expected_difference as expected_difference
+    from lwdstats.theory.moments import expected_sq_norm as expected_sq_norm
+    from lwdstats.theory.moments import second_moments as second_moments
     from lwdstats.theory.overlap import missing_information as missing_information
     from lwdstats.theory.overlap import overlap_factor as overlap_factor
     from lwdstats.theory.overlap_step import measured_decay as measured_decay
@@ -123,6 +135,18 @@ _HOMES = {
     "sentiment_share": "geometry.lexical",
     "convergence_fit": "inference.convergence",
     "convergence_test": "inference.limit_test",
+    "decay_factor": "theory.decay",
+    "decay_product": "theory.decay",
+    "expected_difference": "theory.decay",
+    "expected_sq_norm": "theory.moments",
+    "second_moments": "theory.moments",
+    "norm_bound": "theory.bounds",
+    "steps_to": "theory.bounds",
+    "asymptotics": "theory.asymptotics",
+    "stationary_sq_norm": "theory.asymptotics",
+    "collapse_time": "inference.collapse_time",
+    "changepoints": "inference.changepoints",
+    "mann_kendall": "inference.trend",
     "missing_information": "theory.overlap",
     "overlap_factor": "theory.overlap",
     "overlap_decay": "theory.overlap_step",

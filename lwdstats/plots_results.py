@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from lwdstats import plots_curves
 from lwdstats.errors import InputError
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.dkps_result import DKPS
 from lwdstats.geometry.procrustes import Procrustes
 from lwdstats.geometry.scaling_result import CMDScale
 from lwdstats.inference.adonis_table import Adonis
+from lwdstats.inference.changepoints_result import ChangePoints
+from lwdstats.inference.collapse_time import CollapseTime
 from lwdstats.inference.convergence_result import ConvergenceFit
 from lwdstats.inference.dispersion_result import BetaDisper
 from lwdstats.inference.dispersion_table import DispersionTable
@@ -44,6 +47,8 @@ def plot(x: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
         - a dataset: ||D||_F over time, as `plot_norm`, which takes `log`;
         - `nls`: the data and the fitted curve, where there is one predictor;
           otherwise what was observed over what was fitted;
+        - `collapse_time`: the share of replicates that have not collapsed;
+        - `changepoints`: the curves, the fitted levels, and the changes;
         - `convergence_fit`: the curves, their mean, and the law, which takes `log`;
         - `cmdscale`: the points in the first two coordinates;
         - `dkps`: the way of each model through the first two coordinates, or
@@ -122,21 +127,9 @@ def _curve(x: NLSFit, ax: Axes | None) -> Axes:
     return ax
 
 
-@_draw.register(ConvergenceFit)
-def _law(x: ConvergenceFit, ax: Axes | None, *, log: bool = False) -> Axes:
-    ax = new_axes(ax)
-    ax.plot(x.time, x.sample.curves, color="0.8", linewidth=0.6)
-    if x.nobs() > 1:
-        ax.plot(x.time, x.sample.mean, color="0.35", linewidth=1, label="mean")
-    grid = np.linspace(x.time[0], x.time[-1], 400)
-    ax.plot(grid, x.predict(grid), color="C3", label=x.law.text)
-    if x.law.has_limit:
-        ax.axhline(x.limit, color="C3", linestyle=":", linewidth=1, label="limit")
-    if log:
-        ax.set(xscale="symlog" if x.time[0] == 0 else "log", yscale="log")
-    ax.set(xlabel="time", ylabel=x.what)
-    ax.legend(frameon=False, fontsize="small")
-    return ax
+_draw.register(ConvergenceFit, plots_curves.law)
+_draw.register(ChangePoints, plots_curves.changes)
+_draw.register(CollapseTime, plots_curves.survival)
 
 
 @_draw.register(CMDScale)

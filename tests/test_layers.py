@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "lwdstats"
 LAYERS = [
     {"errors"},
     {"expression"},
-    {"schema"},
     {"growth", "gmm_arguments"},
+    {"schema"},
     {"io", "dataset", "cells"},
     {"logged", "frames", "joined"},
     {"theory"},
@@ -21,6 +21,7 @@ LAYERS = [
     {"geometry"},
     {"inference"},
     {"plots", "report"},
+    {"plots_curves"},
     {"plots_results"},
     {"cli"},
 ]
@@ -32,6 +33,7 @@ HEAVY = [
     "matplotlib",
     "numba",
     "statsmodels",
+    "ruptures",
     "scipy",
     "pandas",
 ]

@@ -75,7 +75,8 @@ class Sample:
 def covariance(sample: Sample, theta: FloatArray) -> FloatArray:
     """Return the covariance of the free parameters of theta, (p, p): a sandwich over replicates.
 
-    Of one path, the middle is that of `path_variance`.
+    Of one path, the middle is that of its `noise`. NaN where the curve does not
+    tell the parameters apart.
     """
     free = list(sample.law.free)
     f, slope, _ = values(sample.s, theta)
@@ -83,13 +84,19 @@ def covariance(sample: Sample, theta: FloatArray) -> FloatArray:
     _, full, expected = hessian(sample.s, sample.mean, theta, sample.family)
     R = sample.curves.shape[1]
     weighted = w[:, None] * slope[:, free]
+    information = (expected if R == 1 else full)[np.ix_(free, free)]
+    # Parameters are on different scales, which is not what singular means.
+    size = np.sqrt(np.abs(np.diag(information)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = information / size[:, None] / size
+    if not np.isfinite(scaled).all() or np.linalg.cond(scaled) > 1e14:
+        return np.full((len(free), len(free)), np.nan)
+    bread = np.linalg.inv(scaled) / size[:, None] / size
     if R == 1:
-        bread = np.linalg.inv(expected[np.ix_(free, free)])
         phi, variance = noise(sample, theta)
         z = weighted * f[:, None]
         meat = variance * ar1_product(z, phi)
     else:
-        bread = np.linalg.inv(full[np.ix_(free, free)])
         scores = weighted.T @ (sample.curves - f[:, None])
         meat = np.atleast_2d(np.cov(scores)) / R
     return bread @ meat @ bread
@@ -196,9 +203,12 @@ def interval(sample: Sample, theta: FloatArray, index: int, level: float) -> tup
 
     critical = float(stats.t.ppf((1.0 + level) / 2.0, sample.df))
     at = sample.law.free.index(index)
-    se = math.sqrt(max(float(covariance(sample, theta)[at, at]), 0.0))
-    if se == 0.0 or not math.isfinite(se):
+    se = math.sqrt(np.maximum(covariance(sample, theta)[at, at], 0.0))
+    if se == 0.0:
         return float(theta[index]), float(theta[index])
+    if math.isnan(se):
+        # Only the first step of the search.
+        se = 0.1 * max(abs(float(theta[index])), float(np.abs(sample.mean).max()))
     return (
         _end(sample, theta, index, -critical * se, critical),
         _end(sample, theta, index, critical * se, critical),
