@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lwdstats.geometry.scaling import cmdscale as cmdscale
     from lwdstats.inference.adonis import adonis2 as adonis2
     from lwdstats.inference.changepoints import changepoints as changepoints
+    from lwdstats.inference.check_decay import check_decay as check_decay
     from lwdstats.inference.collapse_time import collapse_time as collapse_time
     from lwdstats.inference.convergence import convergence_fit as convergence_fit
     from lwdstats.inference.dispersion import betadisper as betadisper
@@ -144,6 +145,7 @@ _HOMES = {
     "steps_to": "theory.bounds",
     "asymptotics": "theory.asymptotics",
     "stationary_sq_norm": "theory.asymptotics",
+    "check_decay": "inference.check_decay",
     "collapse_time": "inference.collapse_time",
     "changepoints": "inference.changepoints",
     "mann_kendall": "inference.trend",

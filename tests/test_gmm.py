@@ -348,5 +348,5 @@ def test_progress_is_shown_on_request(capsys):
 
 
 def test_unknown_engine_is_refused():
-    with pytest.raises(InputError, match=r"^engine: got 'gaussian'; takes one of 'exact'$"):
-        lwd.simulate_gmm(engine="gaussian")
+    with pytest.raises(InputError, match=r"^engine: got 'fast'; takes one of 'exact', 'gaussian'$"):
+        lwd.simulate_gmm(engine="fast")

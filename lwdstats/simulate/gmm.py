@@ -9,16 +9,15 @@ from typing import Any
 import joblib
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lwdstats.errors import InputError
-from lwdstats.schema import attributes, describe, validate
+from lwdstats.simulate.gmm_dataset import Run, dataset
+from lwdstats.simulate.gmm_gaussian import run_gaussian
+from lwdstats.simulate.gmm_overlap import MAX_OVERLAP
 from lwdstats.simulate.gmm_spec import GmmSpec, Rule, resolve
 from lwdstats.simulate.progress import Progress
 from lwdstats.simulate.streams import seed_sequence
-
-# Of one replicate: weight (R, n, B), points (R, n, L, d), n_truncated and synthetic_share (R, n).
-Run = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def simulate_gmm(
@@ -39,6 +38,7 @@ def simulate_gmm(
     replicates: int | Sequence[int] = 1,
     seed: int | str | None = None,
     engine: str = "exact",
+    max_overlap: float = MAX_OVERLAP,
     record: int | Sequence[int] | None = None,
     n_jobs: int | None = 1,
     progress: bool | None = None,
@@ -91,8 +91,14 @@ def simulate_gmm(
     seed : int or str, optional
         Non-negative integer, or its decimal string. Drawn where not given, and
         recorded either way.
-    engine : {"exact"}
-        How to simulate: every draw, as the paper has it.
+    engine : {"exact", "gaussian"}
+        How to simulate: every draw, as the paper has it; or, for components far
+        apart, a model's whole update as one draw from its limit law, weights
+        alone, at a cost that does not grow with t. See Notes.
+    max_overlap : float
+        Largest J, the fraction of missing information of `missing_information`,
+        for which the Gaussian engine is not refused. At 1 it never is. The
+        exact engine takes any overlap.
     record : int or sequence of int, optional
         Times that the dataset keeps: all, every so many (with 0 and T), or the
         given ones. Other times are computed but not stored.
@@ -140,6 +146,20 @@ def simulate_gmm(
     for B up to two). Nothing of it is copied for a model. The results of all
     replicates come on top: ``4 d L + 8 B`` bytes a recorded time and model.
 
+    The Gaussian engine keeps of the web how many points each component has. Of
+    components of which a model is to read at least 20 points in a step, it
+    draws the sum of all that they give, from the normal law with the exact mean
+    and covariance, and truncates at the end of the step; of the others it draws
+    every point, in its place among the k, and truncates there. So early steps
+    are exact but for overlap, and so are rare components later. At a threshold
+    of 0, points of a component that a model has lost go to the survivors that
+    own them. There is no ``embedding`` and no ``synthetic_share``. It takes
+    ``32 B`` bytes a model besides the results. The attribute ``gaussian_from``
+    is the first step from which on no model drew points, ``exact_share`` the
+    share of updates in which one did, and ``missing_information`` the J that
+    was compared with `max_overlap`: the larger one of that at equal weights and
+    that at the mean initial weights.
+
     The first call compiles the kernel, some ten seconds, and keeps it on disk;
     so does the first one with up to 2, 4, 8, 12, 16 or more components.
 
@@ -162,6 +182,12 @@ def simulate_gmm(
 
     >>> lwd.run_spec(ds).equals(ds)
     True
+
+    A large network, of which two times are kept.
+
+    >>> ds = lwd.simulate_gmm(20_000, engine="gaussian", record=[0, 200], seed=1)
+    >>> ds.attrs["gaussian_from"], "embedding" in ds
+    (0, False)
     """
     spec = resolve(
         n_models,
@@ -180,6 +206,7 @@ def simulate_gmm(
         replicates=replicates,
         seed=seed,
         engine=engine,
+        max_overlap=max_overlap,
         record=record,
     )
     check_jobs(n_jobs)
@@ -195,7 +222,7 @@ def simulate_gmm(
         )
     with bar:
         bar.say("replicates")
-        return _dataset(spec, _runs(spec, n_jobs), bar.step)
+        return dataset(spec, _runs(spec, n_jobs), bar.step)
 
 
 def check_jobs(n_jobs: object) -> None:
@@ -236,11 +263,13 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
     points = web[spec.n_initial :].reshape(shape)
     if spec.record is not None:
         points = points[spec.times]
-    return weight, points, n_truncated, synthetic_share
+    return Run(weight, n_truncated, points, synthetic_share)
 
 
-# Every engine makes the same arrays of one replicate.
-RUNNERS: dict[str, Callable[[GmmSpec, int], Run]] = {"exact": run_exact}
+RUNNERS: dict[str, Callable[[GmmSpec, int], Run]] = {
+    "exact": run_exact,
+    "gaussian": run_gaussian,
+}
 
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
@@ -255,49 +284,3 @@ def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
         # A back-end that returns all results at once, such as multiprocessing.
         parallel = joblib.Parallel(**options)
     yield from parallel(tasks)
-
-
-def _dataset(spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None]) -> xr.Dataset:
-    times = spec.times
-    n, r = spec.n_models, len(spec.replicates)
-    outer = (times.size, n, r)
-    weight = np.empty((*outer, spec.n_components))
-    embedding = np.empty((*outer, spec.n_responses, spec.n_features), np.float32)
-    n_truncated, synthetic_share = np.empty(outer), np.empty(outer)
-    for position, run in enumerate(runs):
-        weight[:, :, position], embedding[:, :, position] = run[:2]
-        n_truncated[:, :, position], synthetic_share[:, :, position] = run[2:]
-        done()
-
-    by_model = ("time", "model", "replicate")
-    b, d = spec.means.shape
-    variables: dict[str, Any] = {
-        "weight": ((*by_model, "component"), weight),
-        "embedding": ((*by_model, "response", "feature"), embedding),
-        "n_web": ("time", spec.n_web[times]),
-        "n_retrieved": ("time", spec.n_retrieved[times]),
-        "n_truncated": (by_model, n_truncated),
-        "synthetic_share": (by_model, synthetic_share),
-        "component_mean": (("component", "feature"), spec.means),
-        "component_covariance": (
-            ("component", "feature", "feature_"),
-            np.broadcast_to(spec.covariance, (b, d, d)),
-        ),
-    }
-    coordinates = {
-        "time": times,
-        "model": np.arange(n),
-        "replicate": np.array(spec.replicates),
-        "response": np.arange(spec.n_responses),
-        "feature": np.arange(d),
-        "feature_": np.arange(d),
-        "component": np.arange(b),
-    }
-    if spec.initial_points is not None:
-        n_initial = spec.n_initial
-        points = np.broadcast_to(spec.initial_points, (r, n_initial, d))
-        variables["initial_point"] = (("replicate", "post", "feature"), points)
-        coordinates["post"] = np.arange(n_initial)
-    title = f"Network of {n} Gaussian mixture models with {b} components"
-    attrs = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
-    return validate(describe(xr.Dataset(variables, coordinates, attrs)))

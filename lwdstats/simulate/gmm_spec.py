@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.errors import InputError, check_choice, check_integer
-from lwdstats.simulate.gmm_arguments import (
+from lwdstats.gmm_arguments import (
     Floats,
     check_concentration,
     check_covariance,
@@ -23,13 +23,15 @@ from lwdstats.simulate.gmm_arguments import (
     check_threshold,
     evaluate_rule,
 )
-from lwdstats.simulate.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.simulate.gmm_overlap import MAX_OVERLAP, check_max_overlap, check_overlap
 from lwdstats.simulate.replicates import check_replicates
 from lwdstats.simulate.streams import generator, resolve_seed
 
-ENGINES = ("exact",)
-# The kernel numbers points with 31 bits and replicates with 63.
-MAX_POINTS = 2**31 - 2
+ENGINES = ("exact", "gaussian")
+# The exact engine numbers points with 31 bits; the Gaussian one counts them in float64. Replicates
+# have 63 bits.
+MAX_POINTS = {"exact": 2**31 - 2, "gaussian": 2**53}
 MAX_REPLICATE = 2**63 - 1
 
 Rule = str | float | Callable[[int], float] | Sequence[float | None]
@@ -56,6 +58,8 @@ class GmmSpec:
         Their values alpha_t and c_{t,B}; NaN where k_t is 0.
     replicates : tuple of int
         Ids of the replicates.
+    overlap : float or None
+        J, which the Gaussian engine is refused by; None for the exact one.
     record : int, tuple of int or None
         The rule for the times that are kept.
     """
@@ -78,6 +82,8 @@ class GmmSpec:
     replicates: tuple[int, ...]
     seed: int
     engine: str
+    max_overlap: float
+    overlap: float | None
     record: int | tuple[int, ...] | None
 
     @property
@@ -147,6 +153,7 @@ class GmmSpec:
             "replicates": list(self.replicates),
             "seed": str(self.seed),
             "engine": self.engine,
+            "max_overlap": self.max_overlap,
             "record": _plain(self.record),
         }
 
@@ -179,6 +186,7 @@ def resolve(
     replicates: int | Sequence[int] = 1,
     seed: int | str | None = None,
     engine: str = "exact",
+    max_overlap: float = MAX_OVERLAP,
     record: int | Sequence[int] | None = None,
 ) -> GmmSpec:
     """Check the arguments of `simulate_gmm`, fill in its defaults and return the specification."""
@@ -196,9 +204,11 @@ def resolve(
     check_resolution(mu, sigma, "covariance" if means is None else "means")
     points = check_initial_points(initial_points, len(ids), d)
     n_initial = 0 if points is None else points.shape[-2]
+    by = check_choice("engine", engine, ENGINES)
     # One step beyond T is drawn, though not posted.
-    if n_initial + n * n_l * (n_t + 1) > MAX_POINTS:
-        raise InputError("n_steps", n_t, f"steps that post no more than {MAX_POINTS} points in all")
+    if n_initial + n * n_l * (n_t + 1) > MAX_POINTS[by]:
+        most = f"steps that post no more than {MAX_POINTS[by]} points in all"
+        raise InputError("n_steps", n_t, most)
     n_web = web_sizes(n_initial, n * n_l, n_t)[:-1]
     k = retrieval_sizes(n_web, share)
     known = {"k": k, "B": n_b, "n": n, "t": np.arange(n_t)}
@@ -208,6 +218,14 @@ def resolve(
     takes = f"a formula, a number, a function of k or values, with c >= 0 and B c < 1 (B = {n_b})"
     c, c_rule = evaluate_rule("complexity", complexity, known, takes)
     check_rule("complexity", c, k, (c >= 0) & (n_b * c < 1), takes)
+    dirichlet = check_concentration(concentration, n_b)
+    weights = check_initial_weights(initial_weights, len(ids), n, n_b)
+    epsilon, kept = check_threshold(threshold), check_record(record, n_t)
+    root, limit = resolve_seed(seed), check_max_overlap(max_overlap)
+    overlap = None
+    if by == "gaussian":
+        start = np.asarray(dirichlet) if weights is None else weights
+        overlap = check_overlap(start, mu, sigma, points, epsilon, limit)
     return GmmSpec(
         n_models=n,
         n_components=n_b,
@@ -216,18 +234,20 @@ def resolve(
         n_steps=n_t,
         n_responses=n_l,
         beta=share,
-        concentration=check_concentration(concentration, n_b),
-        initial_weights=check_initial_weights(initial_weights, len(ids), n, n_b),
+        concentration=dirichlet,
+        initial_weights=weights,
         initial_points=points,
         step_size=alpha_rule,
         complexity=c_rule,
         alpha=alpha,
         c=c,
-        threshold=check_threshold(threshold),
+        threshold=epsilon,
         replicates=ids,
-        seed=resolve_seed(seed),
-        engine=check_choice("engine", engine, ENGINES),
-        record=check_record(record, n_t),
+        seed=root,
+        engine=by,
+        max_overlap=limit,
+        overlap=overlap,
+        record=kept,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lwdstats.errors import InputError, check_choice, check_integer
-from lwdstats.simulate.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.simulate.models.packaged import PREFIX
 from lwdstats.simulate.models.protocol import LanguageModel, Prompt, Sampling
 from lwdstats.simulate.posts import Posts, as_posts
