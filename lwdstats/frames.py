@@ -60,8 +60,8 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
     >>> ds = lwd.simulate_gmm(n_steps=2, n_responses=2, seed=1)
     >>> frame = to_frame(ds)
     >>> frame.columns.tolist()
-    ['time', 'model', 'replicate', 'response', 'embedding_0', 'n_web', 'n_retrieved',
-     'n_truncated', 'synthetic_share']
+    ['time', 'model', 'replicate', 'response', 'embedding_0', 'n_truncated',
+     'synthetic_share', 'n_web', 'n_retrieved']
     >>> len(frame), len(to_frame(ds, "weights"))
     (18, 18)
     """
