@@ -23,7 +23,8 @@ def power(t, c, a, b):
 
 
 def ratios(ours, theirs, pairs):
-    ours(), theirs()
+    ours()
+    theirs()
     out = []
     for _ in range(pairs):
         began = time.perf_counter()

@@ -53,7 +53,7 @@ def networks(n_steps: int, **kwargs) -> tuple[np.ndarray, np.ndarray]:
     """Return ||D|| of many networks, (T + 1, R), and their scale by where they settled."""
     ds = lwd.simulate_gmm(n_steps=n_steps, seed=SEED, progress=False, **kwargs)
     late = ds["weight"].isel(time=slice(-20, None)).mean(("time", "model"))
-    return lwd.fnorm(ds).values, np.sqrt(late.prod("component")).values
+    return lwd.fnorm(ds).values, np.sqrt(late.prod("component").values)
 
 
 def answers(count: int, n_responses: int) -> np.ndarray:

@@ -244,8 +244,8 @@ def truncation(replicates: int) -> list[str]:
         "right, and what is below 1 is what truncation added. Survivors: the simulated mean over "
         "the runs that had none until then. Resumed at s: the closed form goes on from each run's "
         "weights and web at s. Remapped at s: the same, with what each model has lost by s owned "
-        "by its next survivor for ever (`remapped` in the script). In brackets, the relative standard "
-        "error of the simulated mean.",
+        "by its next survivor for ever (`remapped` in the script). In brackets, the relative "
+        "standard error of the simulated mean.",
         "",
         "| start, eps | row | " + " | ".join(f"t = {t}" for t in times) + " |",
         "| --- | --- |" + " --- |" * len(times),

@@ -71,8 +71,14 @@ if TYPE_CHECKING:
     from lwdstats.report import summary as summary
     from lwdstats.schema import validate as validate
     from lwdstats.simulate.gmm import simulate_gmm as simulate_gmm
+    from lwdstats.simulate.journal import RunStoppedError as RunStoppedError
     from lwdstats.simulate.llm import simulate_llm as simulate_llm
+    from lwdstats.simulate.models.embedder import EndpointEmbedder as EndpointEmbedder
+    from lwdstats.simulate.models.openai import OpenAIModel as OpenAIModel
+    from lwdstats.simulate.models.retry import BackendError as BackendError
+    from lwdstats.simulate.plan import plan as plan
     from lwdstats.simulate.posts import load_posts as load_posts
+    from lwdstats.simulate.replay import prompt_of as prompt_of
     from lwdstats.simulate.specs import read_spec as read_spec
     from lwdstats.simulate.specs import run_spec as run_spec
     from lwdstats.theory.asymptotics import asymptotics as asymptotics
@@ -163,6 +169,12 @@ _HOMES = {
     "validate": "schema",
     "simulate_gmm": "simulate.gmm",
     "simulate_llm": "simulate.llm",
+    "OpenAIModel": "simulate.models.openai",
+    "EndpointEmbedder": "simulate.models.embedder",
+    "BackendError": "simulate.models.retry",
+    "plan": "simulate.plan",
+    "prompt_of": "simulate.replay",
+    "RunStoppedError": "simulate.journal",
     "load_posts": "simulate.posts",
     "read_spec": "simulate.specs",
     "run_spec": "simulate.specs",

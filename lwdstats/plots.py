@@ -103,12 +103,14 @@ def plot_answers(
         part = part.sel(query=_one(ds, "query", query))
     part = part.transpose("time", "model", "response", "feature")
     flat = part.values.reshape(-1, part.shape[-1]).astype(float)
-    fit = cmdscale(points=flat, k=min(2, flat.shape[0] - 1, part.shape[-1]))
-    plane = np.zeros((len(flat), 2))
-    plane[:, : fit.points.shape[1]] = fit.points
+    there: np.ndarray = np.asarray(np.isfinite(flat).all(axis=1))
+    fit = cmdscale(points=flat[there], k=min(2, int(there.sum()) - 1, part.shape[-1]))
+    # A missing answer is no point.
+    plane = np.where(there[:, None], np.zeros((len(flat), 2)), np.nan)
+    plane[there, : fit.points.shape[1]] = fit.points
     plane = plane.reshape(*part.shape[:3], 2)
     # Both axes have one scale, so the panels take the shape of the cloud.
-    spread = np.ptp(plane.reshape(-1, 2), axis=0)
+    spread = np.ptp(plane.reshape(-1, 2)[there], axis=0)
     shape = spread[1] / spread[0] if spread[0] > 0 else 1.0
     figure, axes = _panels(len(shown), height=1.5 + 3.6 * min(max(shape, 0.3), 1.0), sharey=True)
     for panel, ax in enumerate(axes):

@@ -58,7 +58,7 @@ VARIABLES: dict[str, Variable] = {
     "embedding": Variable(
         (*_ANSWER, "feature"), "f", "point or embedded answer", ("query",), finite=True
     ),
-    "text": Variable(_ANSWER, "OTU", "answer of a language model"),
+    "text": Variable(_ANSWER, "OTU", "answer of a language model, empty where it is missing"),
     "text_raw": Variable(
         _ANSWER, "OTU", "answer before it was cut, where that differs, else empty"
     ),
@@ -123,6 +123,10 @@ VARIABLES: dict[str, Variable] = {
         ("replicate", "post", "feature"), "f", "point of the initial web", finite=True
     ),
 }
+
+
+# A vector may be missing, all NaN, where its text is empty: a model gave no answer.
+_TEXT_OF = {"embedding": "text", "post_embedding": "post_text"}
 
 
 def attributes(title: str, seed: int | str, spec: dict[str, Any]) -> dict[str, str]:
@@ -206,7 +210,8 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
         )
     for name, variable in VARIABLES.items():
         if name in ds:
-            _check_variable(ds[name], variable, f"{source}: {name}")
+            text = ds.get(_TEXT_OF.get(name, ""))
+            _check_variable(ds[name], variable, f"{source}: {name}", text)
     empty = [str(dim) for dim, size in ds.sizes.items() if size == 0 and dim != "draw"]
     if empty:
         raise InputError(source, f"nothing along {', '.join(empty)}", "at least one of each")
@@ -227,7 +232,9 @@ def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
     return spec
 
 
-def _check_variable(array: xr.DataArray, variable: Variable, label: str) -> None:
+def _check_variable(
+    array: xr.DataArray, variable: Variable, label: str, text: xr.DataArray | None
+) -> None:
     required = [dim for dim in variable.dims if dim not in variable.optional]
     order = [dim for dim in variable.dims if dim in array.dims]
     if list(array.dims) != order or any(dim not in array.dims for dim in required):
@@ -236,7 +243,12 @@ def _check_variable(array: xr.DataArray, variable: Variable, label: str) -> None
     if array.dtype.kind not in variable.kinds:
         raise InputError(label, f"dtype {array.dtype}", f"dtype of kind {variable.kinds!r}")
     if variable.finite and not bool(np.isfinite(array.values).all()):
-        where = np.argwhere(~np.isfinite(array.values))
+        bad = ~np.isfinite(array.values)
+        if text is not None and text.dims == array.dims[:-1]:
+            bad &= ~(np.isnan(array.values).all(axis=-1) & (text.values == ""))[..., None]
+        where = np.argwhere(bad)
+        if not len(where):
+            return
         first = ", ".join(f"{d}={i}" for d, i in zip(array.dims, where[0], strict=True))
         raise InputError(
             label, f"{len(where)} values not finite (first at {first})", "finite numbers"

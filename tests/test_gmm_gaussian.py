@@ -18,8 +18,8 @@ from lwdstats.schema import spec_of
 from lwdstats.simulate.binomial import add_multinomial, binomial
 from lwdstats.simulate.gmm import run_exact
 from lwdstats.simulate.gmm_gaussian import run_gaussian
-from lwdstats.simulate.gmm_gaussian_kernel import draws_before
 from lwdstats.simulate.gmm_gaussian_owners import normal_nodes, owned, ownership
+from lwdstats.simulate.gmm_gaussian_step import draws_before
 from lwdstats.simulate.gmm_overlap import ambiguity, counts_of, misowned_share, overlap_of
 from lwdstats.simulate.gmm_spec import resolve
 from lwdstats.simulate.xoshiro import start_stream

@@ -30,6 +30,7 @@ HEAVY = [
     "torch",
     "transformers",
     "lancedb",
+    "openai",
     "matplotlib",
     "numba",
     "statsmodels",

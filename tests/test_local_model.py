@@ -243,6 +243,8 @@ def test_embedder(minilm):
 
 
 def test_nomic_gets_its_prefix(monkeypatch):
+    import sentence_transformers
+
     from lwdstats.simulate.models import embedder
 
     class Loaded:
@@ -253,7 +255,7 @@ def test_nomic_gets_its_prefix(monkeypatch):
             self.seen += texts
             return torch.full((len(texts), 2), float("nan")).numpy()
 
-    monkeypatch.setattr(embedder, "SentenceTransformer", Loaded)
+    monkeypatch.setattr(sentence_transformers, "SentenceTransformer", Loaded)
     nomic = embedder.SentenceEmbedder("nomic-ai/nomic-embed-text-v1.5")
     with pytest.raises(RuntimeError, match="not finite for 'hello'"):
         nomic.embed(["hello"])

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from lwdstats.dataset import positions
+from lwdstats.dataset import n_answers, positions
 from lwdstats.errors import InputError, check_choice, is_number
-from lwdstats.geometry import arrays
+from lwdstats.geometry import arrays, spread
 
 _POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
 _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and model_, or a Dataset"
@@ -251,6 +251,21 @@ def _inflation(ds: xr.Dataset, argument: str) -> xr.DataArray:
             f"{n_responses} response a model and time",
             "2 or more, to estimate their variance",
         )
+    there = n_answers(ds)
+    if there is not None:
+        if int(there.min()) < 2:
+            raise InputError(
+                f"{argument}: embedding",
+                f"{int(there.min())} answer of a model at a time, others being missing",
+                "2 or more, to estimate their variance",
+            )
+        # As below, of as many answers as each model has.
+        trace = xr.apply_ufunc(
+            spread.total_variance, embedding, input_core_dims=[["response", "feature"]]
+        )
+        each = trace / there
+        each = each.mean("query") if "query" in each.dims else each
+        return 2.0 * (ds.sizes["model"] - 1) * each.sum("model").transpose("time", "replicate")
     inner = [dim for dim in ("model", "query", "response", "feature") if dim in embedding.dims]
     return xr.apply_ufunc(
         arrays.sampling_inflation,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset import positions
+from lwdstats.dataset import n_answers, positions
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import spread
 from lwdstats.schema import validate
@@ -90,7 +90,8 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
         input_core_dims=[[inner], [inner]],
     )
     if debias and inner == "feature":
-        noise = _over_queries(_trace(ds)) / ds.sizes["response"]
+        there = n_answers(ds)
+        noise = _over_queries(_trace(ds) / (ds.sizes["response"] if there is None else there))
         square = _over_queries(square) - noise
         if origin == "start":
             # At the first time a model is compared with itself, and nothing is added.
@@ -124,7 +125,8 @@ def inner_diversity(
     -------
     xarray.DataArray
         Dimensions (time, model, replicate), averaged over queries. "variance" in
-        squared units of the embedding, "distance" in its units.
+        squared units of the embedding, "distance" in its units. Of the answers that
+        are there; missing where there are fewer than two.
 
     Raises
     ------

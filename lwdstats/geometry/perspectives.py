@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from scipy.spatial.distance import cdist
 
-from lwdstats.dataset import positions
+from lwdstats.dataset import complete_answers, positions
 from lwdstats.errors import InputError
 from lwdstats.geometry import outofsample, samples, scaling
 from lwdstats.geometry.arrays import FloatArray
@@ -30,7 +30,7 @@ def template_of(ds: xr.Dataset, aggregate: str) -> xr.DataArray:
 
 def answers_of(ds: xr.Dataset, aggregate: str) -> np.ndarray:
     """Return answers (q, P, L, F), P running over time, replicate, model; L = 1 of means."""
-    x = positions(ds) if aggregate == "mean" else ds["embedding"]
+    x = positions(ds) if aggregate == "mean" else complete_answers(ds)
     for dim in ("query", "response"):
         if dim not in x.dims:
             x = x.expand_dims(dim)

@@ -27,9 +27,17 @@ def squared_distance(x: np.ndarray, origin: np.ndarray) -> FloatArray:
 
 
 def total_variance(x: np.ndarray) -> FloatArray:
-    """Return the trace of the sample covariance, (T, ...), of answers (T, ..., L, d), L >= 2."""
+    """Return the trace of the sample covariance, (T, ...), of answers (T, ..., L, d), L >= 2.
+
+    Answers that are NaN are missing; fewer than two give NaN.
+    """
     out = np.empty(x.shape[:-2])
     for t, now in enumerate(x):
+        if np.isnan(now).any():
+            for index in np.ndindex(out.shape[1:]):
+                there = _there(now[index])
+                out[t][index] = total_variance(there[None])[0] if len(there) > 1 else np.nan
+            continue
         # Measured from the first answer, equal answers have a variance of exactly 0.
         away = now.astype(np.float64)
         away -= away[..., :1, :]
@@ -39,11 +47,20 @@ def total_variance(x: np.ndarray) -> FloatArray:
 
 
 def mean_distance(x: np.ndarray) -> FloatArray:
-    """Return the mean distance between two of L answers, (...), of (..., L, d), L >= 2."""
+    """Return the mean distance between two of L answers, (...), of (..., L, d), L >= 2.
+
+    Answers that are NaN are missing; fewer than two give NaN.
+    """
     out = np.empty(x.shape[:-2])
     for index in np.ndindex(out.shape):
-        out[index] = pdist(x[index].astype(np.float64)).mean()
+        there = _there(x[index])
+        out[index] = pdist(there.astype(np.float64)).mean() if len(there) > 1 else np.nan
     return out
+
+
+def _there(answers: np.ndarray) -> np.ndarray:
+    """Return the answers, (at most L, d), that are not missing, of (L, d)."""
+    return answers[~np.isnan(answers).any(axis=-1)]
 
 
 def likeliest_weights(points: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> FloatArray:

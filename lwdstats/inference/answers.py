@@ -34,7 +34,10 @@ def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]
     embedding = embedding.expand_dims(lost)
     dims = [dim for dim in VARIABLES["embedding"].dims if dim in embedding.dims]
     embedding = embedding.transpose(*dims)
-    validate(xr.Dataset({"embedding": embedding}, attrs=ds.attrs), source=argument)
+    held = {"embedding": embedding}
+    if "text" in ds:
+        held["text"] = ds["text"].expand_dims(lost).transpose(*dims[:-1])
+    validate(xr.Dataset(held, attrs=ds.attrs), source=argument)
     if embedding.sizes["time"] > 1:
         times = embedding["time"].values
         raise InputError(
@@ -53,7 +56,9 @@ def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]
         names = embedding.get_index(dim)  # counts from 0 where there is no coordinate
         columns[dim] = pd.Categorical.from_codes(code, names.tolist())
     points = embedding.values.reshape(-1, embedding.shape[-1]).astype(np.float64)
-    return points, pd.DataFrame(columns)
+    # A missing answer is no observation.
+    there = ~np.isnan(points).any(axis=1)
+    return points[there], pd.DataFrame(columns).loc[there].reset_index(drop=True)
 
 
 def distances_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]:

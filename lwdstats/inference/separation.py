@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from lwdstats.dataset import positions
+from lwdstats.dataset import complete_answers, n_answers, positions
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.results import Plots
@@ -218,7 +218,8 @@ def collapse_test(
 
     answers = None
     if "embedding" in ds:
-        selected = ds["embedding"].sel(time=times)
+        chosen = ds.sel(time=times)
+        selected = complete_answers(chosen) if null == "given_prompts" else chosen["embedding"]
         if "query" not in selected.dims:
             selected = selected.expand_dims("query")
         # (time, replicate, query, model, response, feature)
@@ -229,7 +230,7 @@ def collapse_test(
         units = position.sel(time=times).values
         result = forms.exchanged_models(units.reshape(*units.shape[:3], -1), alpha, B, root)
     distance = np.full(len(times), np.nan)
-    if answers is not None and answers.shape[4] > 1:
+    if answers is not None and answers.shape[4] > 1 and n_answers(ds.sel(time=times)) is None:
         distance = forms.energy_distance(answers)
 
     p = np.array([p_values(f[None], m[:, None])[0] for f, m in zip(*result[:2], strict=True)])

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+import logging
+from collections.abc import Sequence
+from pathlib import Path
 
-import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
-from lwdstats.schema import attributes, describe, validate
+from lwdstats.errors import InputError
+from lwdstats.simulate.journal import Batch, Key, stored_seed
+from lwdstats.simulate.llm_dataset import Origin, build_dataset
+from lwdstats.simulate.llm_models import backend, load_embedder, load_models, locate_all
+from lwdstats.simulate.llm_run import Network, embed, run_query
 from lwdstats.simulate.llm_spec import (
     DEFAULT_EMBEDDER,
     DEFAULT_QUERY,
@@ -23,13 +22,10 @@ from lwdstats.simulate.llm_spec import (
     check_context,
     resolve,
 )
-from lwdstats.simulate.models.packaged import locate
-from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt
-from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
+from lwdstats.simulate.llm_store import Store, check_web
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel
 from lwdstats.simulate.posts import Posts
 from lwdstats.simulate.progress import Progress
-from lwdstats.simulate.streams import generator, seed_sequence
-from lwdstats.simulate.web.memory import MemoryWeb, Post
 
 
 def simulate_llm(
@@ -49,6 +45,12 @@ def simulate_llm(
     top_p: float = 1.0,
     max_new_tokens: int = 80,
     cut: str | None = "sentence",
+    retrieval: str = "uniform",
+    context: str = "error",
+    retries_empty: int = 2,
+    store: str | Path | None = None,
+    resume: bool = True,
+    web: str = "memory",
     progress: bool | None = None,
 ) -> xr.Dataset:
     """Run a network of language models that read and feed a shared web.
@@ -56,6 +58,9 @@ def simulate_llm(
     At each step every model draws k_t posts uniformly from the web, without
     replacement and in random order, reads them in one prompt, and writes
     `n_responses` answers to the query. The first answer of each model is posted.
+
+    With a `store` every batch of answers is on the disk before it counts, and a
+    run that was stopped or killed goes on where it was.
 
     Parameters
     ----------
@@ -91,6 +96,28 @@ def simulate_llm(
     cut : {"sentence", None}
         Keep the first sentence of each answer, as the query asks for one. What
         was written before the cut is in `text_raw` where it differs.
+    retrieval : {"uniform", "nearest"}
+        Draw the k_t posts uniformly, as the paper does, or read the k_t posts
+        whose embeddings are next to the query's (Euclidean distance; the nearest
+        first; of equally near posts the earlier), as retrieval-augmented generation
+        does. Then all models of a step read the same.
+    context : {"error", "fewest"}
+        Where a prompt and its answer may exceed a model's context: an error before
+        the first step, judged by the longest prompt that can come; or, at each step,
+        fewer posts for all models alike, as many as every context holds. What was
+        read is in `n_retrieved`.
+    retries_empty : int
+        How often an empty answer (nothing but white space) is asked for again, from a
+        seed of its own. What is empty then is missing: no text, an embedding of NaN,
+        left out of means. A model posts the first answer that is not missing.
+    store : path, optional
+        A folder for the run: its journal, its log, and the web on disk.
+    resume : bool
+        Go on with the run that `store` holds, if there is one. Where the run is
+        complete no model is loaded. False refuses a folder that holds one.
+    web : {"memory", "lance"}
+        Where the web is held while it runs: in memory, or in a LanceDB table in
+        `store`, one version a step. The answers are the same.
     progress : bool, optional
         Show a progress bar; by default where a terminal looks on.
 
@@ -106,6 +133,21 @@ def simulate_llm(
     InputError
         If an argument can't be used, a model can't be loaded, or the longest
         prompt of the run may exceed a model's context: all before the first step.
+        Also if `store` is in use by another process, or was made by another
+        specification; the message says in what it differs.
+    RunStoppedError
+        If a model or the disk fails for good. What was answered is in `store`.
+
+    Notes
+    -----
+    A resumed run has the texts and numbers, and all attributes, of an uninterrupted
+    one, `created` included, which is when the store was made; on another device or
+    under other versions of the libraries, which is logged and recorded in
+    `backend_resumed`, later answers may differ. With a `store` and no `seed` the seed
+    of the store is taken.
+
+    A text is kept as it came but for what netCDF can't hold: NUL becomes U+2400 and
+    half a surrogate pair U+FFFD.
 
     Examples
     --------
@@ -121,6 +163,10 @@ def simulate_llm(
     ----------
     Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithm 1.
     """
+    if not isinstance(resume, bool):
+        raise InputError("resume", resume, "True or False")
+    if seed is None and store is not None:
+        seed = stored_seed(store)
     spec, named = resolve(
         models=models,
         posts=posts,
@@ -137,214 +183,55 @@ def simulate_llm(
         top_p=top_p,
         max_new_tokens=max_new_tokens,
         cut=cut,
+        retrieval=retrieval,
+        context=context,
+        retries_empty=retries_empty,
     )
-    n_batches = len(spec.models) * (spec.n_steps + 1) * len(spec.query) * len(spec.replicates)
-    with Progress(n_batches, progress) as bar:
-        bar.say("loading models")
-        _locate(embedder, "embedder")
-        for model in named.values():
-            _locate(model, "models")
-        embed = _load_embedder(embedder, spec.normalize)
-        network = _load(named)
-        check_context(spec, network)
-        record = _Record.empty(spec)
-        for r, replicate in enumerate(spec.replicates):
-            for q in range(len(spec.query)):
-                _run(spec, network, embed, record, (r, replicate, q), bar)
-    return _dataset(spec, record, network, embed)
-
-
-@dataclass(frozen=True)
-class _Record:
-    """What is kept of a run, with the dimensions that the dataset has."""
-
-    text: NDArray[Any]
-    text_raw: NDArray[Any]
-    retrieved: NDArray[np.int32]
-    # Filled as batches come; the width of a vector is known only then.
-    vectors: dict[tuple[int, ...], NDArray[np.float32]]
-    webs: dict[tuple[int, int], MemoryWeb]
-
-    @classmethod
-    def empty(cls, spec: LlmSpec) -> _Record:
-        batch = (
-            spec.n_steps + 1,
-            len(spec.models),
-            len(spec.replicates),
-            len(spec.query),
-        )
-        answers = (*batch, spec.n_responses)
-        return cls(
-            text=np.full(answers, "", dtype=object),
-            text_raw=np.full(answers, "", dtype=object),
-            retrieved=np.full((*batch, int(spec.n_retrieved.max())), -1, dtype=np.int32),
-            vectors={},
-            webs={},
-        )
+    check_web(web, store)
+    kept = Store(store, spec, resume=resume, web=web)
+    try:
+        origin = kept.origin() if kept.complete else None
+        if origin is None:
+            with kept.stopping():
+                origin = _run(spec, kept, named, embedder, progress)
+        return build_dataset(spec, kept.batches, origin)
+    finally:
+        kept.close()
 
 
 def _run(
     spec: LlmSpec,
-    network: Mapping[str, LanguageModel],
-    embed: Embedder,
-    record: _Record,
-    place: tuple[int, int, int],
-    bar: Progress,
-) -> None:
-    """Run one replicate of one query: Algorithm 1."""
-    r, replicate, q = place
-    web = MemoryWeb([Post(post["text"]) for post in spec.posts])
-    record.webs[r, q] = web
-    stop = has_first_sentence if spec.cut == "sentence" else None
-    for t, k in enumerate(spec.n_retrieved.tolist()):
-        for i, (label, model) in enumerate(network.items()):
-            bar.say(f"replicate {replicate}, t = {t}/{spec.n_steps}: {label} reads {k} posts")
-            key = (replicate, i, t, q)
-            rows = web.sample(k, generator(spec.seed, "retrieval", *key))
-            record.retrieved[t, i, r, q, :k] = rows
-            prompt = Prompt(
-                tuple(web.posts[row].text for row in rows),
-                spec.query[q],
-                spec.system_prompts.get(label),
-            )
-            root = seed_sequence(spec.seed, "generation", *key)
-            answers = model.generate(
-                prompt,
-                spec.n_responses,
-                seed=int(root.generate_state(1, np.uint64)[0]),
-                sampling=spec.sampling,
-                stop=stop,
-            )
-            raw = [answer.text for answer in answers]
-            texts = [first_sentence(text) if stop else text for text in raw]
-            record.text[t, i, r, q] = texts
-            record.text_raw[t, i, r, q] = [
-                "" if long == short else long for long, short in zip(raw, texts, strict=True)
-            ]
-            record.vectors[t, i, r, q] = embed.embed(texts)
-            bar.step()
-        web.append(
-            [
-                Post(record.text[t, i, r, q, 0], time=t, model=i, response=0)
-                for i in range(len(network))
-            ]
+    kept: Store,
+    named: dict[str, str | LanguageModel],
+    embedder: str | Embedder,
+    progress: bool | None,
+) -> Origin:
+    """Ask for every batch that is not kept."""
+    with Progress(kept.total, progress, done=len(kept.batches)) as bar:
+        bar.say("loading models")
+        locate_all(named, embedder)
+        vectors = load_embedder(embedder, spec.normalize)
+        models = load_models(named)
+        check_context(spec, models)
+        origin = kept.begin(
+            lambda: embed(vectors, [post["text"] for post in spec.posts]),
+            str(getattr(vectors, "prefix", "")),
+            backend(models, vectors),
         )
+        nearest = spec.retrieval == "nearest"
+        width = origin.initial.shape[1]
+        queries = embed(vectors, list(spec.query) if nearest else [], width)
+        network = Network(models, vectors, origin.initial, queries)
 
+        def keep(key: Key, batch: Batch) -> None:
+            kept.add(key, batch)
+            bar.step()
 
-def _locate(model: object, argument: str) -> None:
-    """Raise for a name that leads nowhere before anything, which may take minutes, is loaded."""
-    if isinstance(model, str):
-        locate(model, argument=argument)
-
-
-def _load(named: Mapping[str, str | LanguageModel]) -> dict[str, LanguageModel]:
-    loaded: dict[str, LanguageModel] = {}
-    network: dict[str, LanguageModel] = {}
-    for label, model in named.items():
-        if isinstance(model, str):
-            if model not in loaded:
-                from lwdstats.simulate.models.local import TransformersModel
-
-                loaded[model] = TransformersModel(model)
-            network[label] = loaded[model]
-        else:
-            network[label] = model
-    return network
-
-
-def _load_embedder(embedder: str | Embedder, normalize: bool) -> Embedder:
-    if not isinstance(embedder, str):
-        return embedder
-    from lwdstats.simulate.models.embedder import SentenceEmbedder
-
-    return SentenceEmbedder(embedder, normalize=normalize)
-
-
-def _dataset(
-    spec: LlmSpec, record: _Record, network: Mapping[str, LanguageModel], embed: Embedder
-) -> xr.Dataset:
-    answer = ("time", "model", "replicate", "query", "response")
-    width = next(iter(record.vectors.values())).shape[-1]
-    embedding = np.empty((*record.text.shape, width), dtype=np.float32)
-    for place, vectors in record.vectors.items():
-        embedding[place] = vectors
-    n_initial = len(spec.posts)
-    # The posts of step T were never on the web that somebody read.
-    n_posts = int(spec.n_web[-1])
-    webs = (len(spec.replicates), len(spec.query))
-    post: dict[str, NDArray[Any]] = {
-        "post_text": np.full((*webs, n_posts), "", dtype=object),
-        "post_time": np.full((*webs, n_posts), -1, dtype=np.int32),
-        "post_model": np.full((*webs, n_posts), -1, dtype=np.int32),
-        "post_response": np.full((*webs, n_posts), -1, dtype=np.int32),
-        "post_sentiment": np.full((*webs, n_posts), "", dtype=object),
-        "post_embedding": np.empty((*webs, n_posts, width), dtype=np.float32),
-    }
-    if n_initial:
-        post["post_embedding"][:, :, :n_initial] = embed.embed([p["text"] for p in spec.posts])
-    post["post_sentiment"][:, :, :n_initial] = [p.get("sentiment", "") for p in spec.posts]
-    for (r, q), web in record.webs.items():
-        for row, entry in enumerate(web.posts[:n_posts]):
-            post["post_text"][r, q, row] = entry.text
-            post["post_time"][r, q, row] = entry.time
-            post["post_model"][r, q, row] = entry.model
-            post["post_response"][r, q, row] = entry.response
-            if entry.time >= 0:
-                place = (entry.time, entry.model, r, q, entry.response)
-                post["post_embedding"][r, q, row] = embedding[place]
-    title = f"Network of {len(spec.models)} language models (Algorithm 1)"
-    drawn = record.retrieved >= 0
-    synthetic = record.retrieved >= n_initial
-    with np.errstate(invalid="ignore"):
-        share = synthetic.sum(axis=-1) / drawn.sum(axis=-1)
-    on_web = ("replicate", "query", "post")
-    ds = xr.Dataset(
-        {
-            "embedding": ((*answer, "feature"), embedding),
-            "text": (answer, record.text),
-            "text_raw": (answer, record.text_raw),
-            "n_web": ("time", spec.n_web),
-            "n_retrieved": ("time", spec.n_retrieved),
-            "synthetic_share": (answer[:-1], share),
-            "retrieved": ((*answer[:-1], "draw"), record.retrieved),
-            **{
-                name: ((*on_web, "feature") if name == "post_embedding" else on_web, values)
-                for name, values in post.items()
-            },
-        },
-        coords={
-            "time": np.arange(spec.n_steps + 1),
-            "model": list(spec.models),
-            "replicate": list(spec.replicates),
-            "query": list(spec.query),
-            "response": np.arange(spec.n_responses),
-            "feature": np.arange(width),
-            "post": np.arange(n_posts),
-        },
-        attrs={
-            **attributes(title, spec.seed, spec.to_json()),
-            "embedder": spec.embedder,
-            "embedder_prefix": str(getattr(embed, "prefix", "")),
-            "embedder_normalize": str(spec.normalize),
-            "backend": json.dumps(_backend(network)),
-        },
-    )
-    return validate(describe(ds))
-
-
-def _backend(network: Mapping[str, LanguageModel]) -> dict[str, Any]:
-    """Return what the same answers depend on besides the spec."""
-    kept: dict[str, Any] = {"batch": "all responses of a model and step"}
-    for package in ("torch", "transformers", "sentence-transformers"):
-        try:
-            kept[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    if "torch" in sys.modules:
-        kept["threads"] = sys.modules["torch"].get_num_threads()
-    for label, model in network.items():
-        kept[label] = {
-            "device": str(getattr(model, "device", "")),
-            "dtype": str(getattr(model, "dtype", "")),
-        }
-    return kept
+        for replicate in spec.replicates:
+            for q in range(len(spec.query)):
+                place = (replicate, q)
+                if not kept.has_all(place):
+                    web = kept.open_web(place)
+                    run_query(spec, network, web, place, kept.batches, keep, bar.say)
+    kept.say(logging.INFO, f"complete: {kept.total} batches")
+    return origin

@@ -18,9 +18,11 @@ class Progress:
         Number of steps.
     show : bool or None
         Whether to show it; None shows it where a terminal looks on.
+    done : int
+        Steps that were done before; the time left is told by the others.
     """
 
-    def __init__(self, total: int, show: bool | None) -> None:
+    def __init__(self, total: int, show: bool | None, done: int = 0) -> None:
         if show is not None and not isinstance(show, bool):
             raise InputError("progress", show, "True, False or None")
         self._bar: Any = None
@@ -43,7 +45,7 @@ class Progress:
                 console=Console(stderr=True),
                 expand=True,
             )
-            self._task = self._bar.add_task("starting", total=total)
+            self._task = self._bar.add_task("starting", total=total, completed=done)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:

@@ -1,15 +1,19 @@
-"""From texts to vectors, through sentence-transformers."""
+"""From texts to vectors, through sentence-transformers or a server."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sentence_transformers import SentenceTransformer
 
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_integer
+from lwdstats.simulate.models import loop
+from lwdstats.simulate.models.address import check_named
+from lwdstats.simulate.models.endpoint import Endpoint
 from lwdstats.simulate.models.packaged import locate, without_progress_bars
+from lwdstats.simulate.models.retry import BackendError, MalformedError
 
 # Models that want to be told what the vectors are for.
 _PREFIXES = {"nomic-ai/nomic-embed-text": "clustering: "}
@@ -45,9 +49,11 @@ class SentenceEmbedder:
         normalize: bool = False,
         device: str | None = None,
     ) -> None:
+        # Here, so that an endpoint's embedder does not need it.
+        from sentence_transformers import SentenceTransformer
+
         self.name, self.normalize = name, normalize
-        known = next((p for start, p in _PREFIXES.items() if name.startswith(start)), "")
-        self.prefix = known if prefix is None else prefix
+        self.prefix = _known_prefix(name) if prefix is None else prefix
         folder = locate(name, argument="embedder")
         try:
             with without_progress_bars():
@@ -81,3 +87,138 @@ class SentenceEmbedder:
             raise RuntimeError(f"{self.name} gave numbers that are not finite for {text[:80]!r}")
         row = {text: i for i, text in enumerate(unique)}
         return vectors[[row[text] for text in texts]]
+
+
+class EndpointEmbedder:
+    """An embedding model behind a server that speaks OpenAI's protocol.
+
+    Requests are sent again as those of `OpenAIModel` are.
+
+    Parameters
+    ----------
+    model : str
+        The name by which the server knows the model.
+    base_url, api_key_env, concurrency, timeout, max_retries
+        As for `OpenAIModel`.
+    batch_size : int
+        Texts in one request.
+    prefix : str, optional
+        Put before every text. By default what the model asks for: nomic's
+        models get ``"clustering: "``, others nothing.
+    normalize : bool
+        Whether vectors are scaled to length 1. It rescales every distance, so
+        it is stored with the results.
+    max_characters : int, optional
+        Longer texts are cut before they are sent, where the server refuses them.
+
+    Raises
+    ------
+    InputError
+        If an argument can't be used.
+
+    Examples
+    --------
+    >>> EndpointEmbedder("nomic-ai/nomic-embed-text-v1.5", "http://localhost:8000/v1").prefix
+    'clustering: '
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None = None,
+        *,
+        api_key_env: str = "OPENAI_API_KEY",
+        concurrency: int = 4,
+        timeout: float = 300.0,
+        max_retries: int = 20,
+        batch_size: int = 64,
+        prefix: str | None = None,
+        normalize: bool = False,
+        max_characters: int | None = None,
+    ) -> None:
+        self.batch_size = check_integer("batch_size", batch_size, minimum=1)
+        if max_characters is not None:
+            check_integer("max_characters", max_characters, minimum=1)
+        if not isinstance(normalize, bool):
+            raise InputError("normalize", normalize, "True or False")
+        self.endpoint = Endpoint(
+            model,
+            base_url,
+            api_key_env=api_key_env,
+            concurrency=concurrency,
+            timeout=timeout,
+            max_retries=max_retries,
+        )
+        self.model, self.name = model, f"openai:{model}"
+        self.normalize, self.max_characters = normalize, max_characters
+        self.prefix = _known_prefix(model) if prefix is None else prefix
+
+    def __repr__(self) -> str:
+        return f"EndpointEmbedder({self.model!r}, {self.endpoint.base_url!r})"
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
+
+        Raises
+        ------
+        InputError
+            If the server refuses the key, the model, or the length of a text.
+        BackendError
+            If the server keeps failing, numbers that are not finite included.
+        """
+        # A text that occurs twice gets one vector, so distances are exactly zero.
+        unique = list(dict.fromkeys(texts))
+        starts = range(0, len(unique), self.batch_size)
+        batches = [unique[start : start + self.batch_size] for start in starts]
+        parts = loop.run(loop.all_or_first_error([self._ask(batch) for batch in batches]))
+        if not parts:
+            return np.empty((0, 0), dtype=np.float32)
+        if len({part.shape[1] for part in parts}) > 1:
+            raise BackendError(f"{self.name} gave vectors of several lengths; use one model")
+        vectors = np.concatenate(parts)
+        if self.normalize:
+            length = np.linalg.norm(vectors, axis=1, keepdims=True)
+            vectors /= np.where(length == 0, 1, length)
+        row = {text: i for i, text in enumerate(unique)}
+        return vectors[[row[text] for text in texts]]
+
+    async def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        # Servers refuse an empty text.
+        sent = [(self.prefix + text)[: self.max_characters] or " " for text in texts]
+        return await self.endpoint.ask(
+            lambda client: client.embeddings.with_raw_response.create(
+                model=self.model, input=sent, encoding_format="float"
+            ),
+            lambda payload: _read_vectors(payload, len(sent)),
+        )
+
+
+def from_name(name: str, **options: Any) -> EndpointEmbedder:
+    """Return the embedder that ``"openai:MODEL"`` names, on the server of OPENAI_BASE_URL.
+
+    Raises
+    ------
+    InputError
+        If `name` is of another form, or an option can't be used.
+    """
+    return EndpointEmbedder(check_named("embedder", name), **options)
+
+
+def _known_prefix(name: str) -> str:
+    return next((p for start, p in _PREFIXES.items() if name.startswith(start)), "")
+
+
+def _read_vectors(payload: Any, asked: int) -> NDArray[np.float32]:
+    """Return the vectors of a reply in the order of its texts, shape (asked, n_features)."""
+    data = payload.get("data") if isinstance(payload, dict) else None
+    if not isinstance(data, list) or len(data) != asked:
+        raise MalformedError(f"not {asked} vectors")
+    try:
+        if sorted(entry["index"] for entry in data) == list(range(asked)):
+            data = sorted(data, key=lambda entry: entry["index"])
+        vectors = np.array([entry["embedding"] for entry in data], dtype=np.float32)
+    except (KeyError, TypeError, ValueError):
+        raise MalformedError("vectors that are not lists of numbers of one length") from None
+    if vectors.ndim != 2 or not vectors.size or not np.isfinite(vectors).all():
+        raise MalformedError("numbers that are not finite, or no numbers")
+    return vectors

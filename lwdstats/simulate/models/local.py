@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jinja2.exceptions import TemplateError
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
@@ -18,6 +17,7 @@ from transformers import (
 from lwdstats.errors import InputError
 from lwdstats.simulate.models.packaged import locate, without_progress_bars
 from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling
+from lwdstats.simulate.models.rendering import encode, render
 from lwdstats.simulate.models.shared_prefix import (
     NAME,
     continuation_cache,
@@ -109,31 +109,14 @@ class TransformersModel:
 
     def render(self, prompt: Prompt) -> str:
         """Return the prompt as the one text that the model continues."""
-        if not self.tokenizer.chat_template:
-            return prompt.plain
-        system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-        messages = [*system, {"role": "user", "content": prompt.user}]
-        apply = self.tokenizer.apply_chat_template
-        try:
-            text = apply(messages, tokenize=False, add_generation_prompt=True)
-        except TemplateError:
-            # The template knows no system role.
-            content = f"{prompt.system}\n\n{prompt.user}"
-            merged = [{"role": "user", "content": content}]
-            text = apply(merged, tokenize=False, add_generation_prompt=True)
-        return str(text)
+        return render(self.tokenizer, prompt)
 
     def _encode(self, prompt: Prompt) -> torch.Tensor:
-        # A chat template writes its own begin-of-text token.
-        special = not self.tokenizer.chat_template
-        encoded = self.tokenizer(
-            self.render(prompt), add_special_tokens=special, return_tensors="pt"
-        )
-        return encoded["input_ids"].to(self.device)
+        return torch.tensor([encode(self.tokenizer, prompt)], device=self.device)
 
     def count_tokens(self, prompt: Prompt) -> int:
         """Return the number of tokens of the rendered prompt."""
-        return int(self._encode(prompt).shape[1])
+        return len(encode(self.tokenizer, prompt))
 
     @torch.inference_mode()
     def generate(

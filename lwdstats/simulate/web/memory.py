@@ -1,37 +1,56 @@
-"""The web as a list in memory: the append-only log of all posts."""
+"""The web as lists in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.simulate.web.protocol import Post, draw_rows, keep_nearest, squared_distances
 
-@dataclass(frozen=True)
-class Post:
-    """A post: its text, and the step, model and response that made it (-1: initial)."""
-
-    text: str
-    time: int = -1
-    model: int = -1
-    response: int = -1
+_BLOCK = 4096
 
 
-@dataclass
 class MemoryWeb:
-    """A^(t), in the order of posting."""
+    """A^(t), in the order of posting.
 
-    posts: list[Post] = field(default_factory=list)
+    Examples
+    --------
+    >>> web = MemoryWeb()
+    >>> web.append([Post("one"), Post("two")], np.array([[0.0], [1.0]], dtype=np.float32))
+    >>> web.texts(web.nearest(np.array([0.8], dtype=np.float32), 2))
+    ['two', 'one']
+    """
+
+    def __init__(self) -> None:
+        self.posts: list[Post] = []
+        self._vectors: list[NDArray[np.float32]] = []
 
     def __len__(self) -> int:
         return len(self.posts)
 
-    def append(self, posts: Sequence[Post]) -> None:
-        """Add posts at the end."""
+    def append(self, posts: Sequence[Post], vectors: NDArray[np.float32]) -> None:
+        """Add posts, and their vectors of shape (len(posts), n_features), at the end."""
         self.posts.extend(posts)
+        self._vectors.extend(vectors)
 
     def sample(self, k: int, rng: np.random.Generator) -> NDArray[np.int32]:
         """Return rows of `k` different posts, uniformly drawn, in random order."""
-        return rng.choice(len(self.posts), size=k, replace=False, shuffle=True).astype(np.int32)
+        return draw_rows(len(self), k, rng)
+
+    def nearest(self, vector: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+        """Return rows of the `k` posts next to `vector`, the nearest first."""
+        rows, squares = np.empty(0, dtype=np.int64), np.empty(0)
+        for start in range(0, len(self), _BLOCK):
+            block = np.stack(self._vectors[start : start + _BLOCK])
+            rows, squares = keep_nearest(
+                np.concatenate([rows, np.arange(start, start + len(block))]),
+                np.concatenate([squares, squared_distances(block, vector)]),
+                k,
+            )
+        return rows.astype(np.int32)
+
+    def texts(self, rows: Sequence[int] | NDArray[np.int32]) -> list[str]:
+        """Return the posts' texts in the order of `rows`."""
+        return [self.posts[row].text for row in rows]

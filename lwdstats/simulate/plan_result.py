@@ -1,0 +1,91 @@
+"""A plan of a run, and how it prints."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A longer run shows some of its steps.
+_SHOWN = 25
+
+
+@dataclass(frozen=True)
+class LlmPlan:
+    """Calls, tokens, memory and cost of a run; ``str()`` gives the printed block.
+
+    Attributes
+    ----------
+    steps : pandas.DataFrame
+        A row a time: `time`, `n_web`, `n_retrieved`, `calls`, `prompt_tokens` and
+        `answer_tokens`, over all models, queries and replicates.
+    models : pandas.DataFrame
+        A row a model: `model`, `counted_by` ("tokenizer" or "estimate"),
+        `context` and `longest` (tokens; `longest` is the longest prompt that
+        can come, with its answer), `fits`, `prompt_tokens` and `answer_tokens` of
+        the whole run, `weights_gb` and `cache_gb` (memory here, for the
+        longest prompt), and `cost`, NaN without prices.
+    answer_tokens : int
+        Tokens that an answer was taken to have.
+    notes : tuple of str
+        What a reader of the numbers should know.
+    """
+
+    steps: pd.DataFrame
+    models: pd.DataFrame
+    answer_tokens: int
+    notes: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether no context that is known is too short, or fewer posts are read then."""
+        return bool(self.models["fits"].fillna(value=True).all())
+
+    @property
+    def cost(self) -> float:
+        """Cost of the whole run in the prices' unit, NaN without prices."""
+        return float(self.models["cost"].to_numpy(dtype=float).sum())
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the steps, a row a time."""
+        return self.steps
+
+    def glance(self) -> pd.DataFrame:
+        """Return the totals of the run in one row."""
+        import pandas as pd
+
+        totals = self.steps[["calls", "prompt_tokens", "answer_tokens"]].sum()
+        weights, cache = (
+            self.models[name].to_numpy(dtype=float) for name in ("weights_gb", "cache_gb")
+        )
+        memory = weights.sum() + cache.max()
+        row = {**totals.to_dict(), "memory_gb": memory, "cost": self.cost, "fits": self.fits}
+        return pd.DataFrame([row])
+
+    def __str__(self) -> str:
+        total = self.glance().iloc[0]
+        lines = [
+            f"Plan of {total['calls']:,} calls: {total['prompt_tokens']:,.0f} tokens read, "
+            f"{total['answer_tokens']:,.0f} written (answers of {self.answer_tokens} tokens)"
+        ]
+        if not math.isnan(self.cost):
+            lines[0] += f", cost {self.cost:,.2f}"
+        shown = self.steps
+        if len(shown) > _SHOWN:
+            shown = shown.iloc[np.unique(np.linspace(0, len(shown) - 1, 13).round().astype(int))]
+        lines += ["", "By step:", *_table(shown)]
+        models = self.models.dropna(axis="columns", how="all")
+        lines += ["", "By model:", *_table(models)]
+        for note in self.notes:
+            lines += ["", f"Note: {note}"]
+        return "\n".join(lines)
+
+
+def _table(frame: pd.DataFrame) -> list[str]:
+    text = frame.to_string(index=False, float_format="{:.3g}".format, na_rep="?")
+    return [line.rstrip() for line in text.splitlines()]
