@@ -9,6 +9,7 @@ read, are left out of the laws.
 from __future__ import annotations
 
 import argparse
+import sys
 
 import numpy as np
 
@@ -28,24 +29,33 @@ def main(arguments: list[str] | None = None) -> None:
     print(fit.summary())
 
     for law in ("power_floor", "exponential"):
-        print(lwd.convergence_test(ds, law, since=given.since))
+        try:
+            print(lwd.convergence_test(ds, law, since=given.since))
+        except lwd.InputError as error:
+            print(f"\nNo test of the limit of the law '{law}': {error}\n")
 
     print(lwd.collapse_time(ds, given.threshold))
 
-    changes = lwd.changepoints(lwd.fnorm(ds).sel(time=slice(given.since, None)), seed=1)
-    print(changes)
+    norm = lwd.fnorm(ds).sel(time=slice(given.since, None))
+    print(lwd.changepoints(norm, seed=1))
+    print(lwd.mann_kendall(norm.isel(replicate=0), autocorrelation="ar1", seed=1))
 
-    first = ds["replicate"].values[0]
-    path = lwd.fnorm(ds).sel(replicate=first, time=slice(given.since, None))
-    print(lwd.mann_kendall(path, autocorrelation="ar1", seed=1))
-
-    b = fit.confint().iloc[-2]
-    print(f"In words: over {fit.nobs()} replicates the law is {fit.law.text}")
-    print(f"with {b.name} = {fit.coef().iloc[-1]:.2f} (95% {b.iloc[0]:.2f} to {b.iloc[1]:.2f});")
-    wide = lwd.convergence_fit(ds, "power_floor", since=given.since).confint("c").to_numpy()[0]
-    end = f"{wide[1]:.3f}" if np.isfinite(wide[1]) else "any value"
-    print(f"a limit of the norm above {end} is excluded (95%).")
+    if fit.no_interval is not None:
+        print(f"In words: no law with an interval; {fit.no_interval}.")
+        return
+    rate = fit.law.parameters[-1]
+    low, high = fit.confint(rate).to_numpy()[0]
+    print(f"In words: over {fit.nobs()} replicates the law of the {fit.what} is {fit.law.text}")
+    print(f"with {rate} = {fit.coef()[rate]:.2f} (95% {low:.2f} to {high:.2f}).")
+    wide = lwd.convergence_fit(ds, "power_floor", since=given.since)
+    if wide.no_interval is None:
+        c = wide.confint("c").to_numpy()[0, 1]
+        end = f"above {c:.3f} is excluded" if np.isfinite(c) else "is not excluded, however large"
+        print(f"By a power law with a floor, a limit of the {fit.what} {end} (95%).")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except lwd.InputError as error:
+        sys.exit(str(error))

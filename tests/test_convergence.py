@@ -206,7 +206,7 @@ def test_a_law_without_noise_is_found_and_chosen():
         c = 0.0 if law == "power" else 0.4
         truth = np.array([c, 2.0, math.log(0.3)])
         f = values(LAWS[law].clock(T), truth)[0]
-        spread = np.array([0.99, 1.0, 1.01, 1.0])
+        spread = np.array([0.99, 0.995, 1.005, 1.01])
         fit = lwd.convergence_fit(f[:, None] * spread)
         assert fit.law.name == law
         np.testing.assert_allclose(fit.theta, truth, atol=1e-5)
@@ -292,8 +292,10 @@ def test_a_curve_that_does_not_decay_says_so():
 @pytest.mark.parametrize(
     ("x", "kwargs", "match"),
     [
-        ([1.0, 2.0], {}, "since"),
-        (np.ones((10, 3)), {}, "at all times"),
+        ([1.0, 2.0], {}, "2 times"),
+        (np.repeat(2.0 ** -np.arange(10.0)[:, None], 2, axis=1), {}, "same as another"),
+        (2.0 ** -np.arange(10.0), {"since": 7}, "leaves 3 of 10"),
+        (np.ones((10, 3)) * [1, 2, 3], {}, "at all times"),
         (np.full((10, 2), np.nan), {}, "not finite"),
         (np.ones((2, 3, 4)), {}, "shape"),
         ("norms", {}, "x"),
@@ -331,3 +333,30 @@ def test_the_picture_holds_curves_and_law(curves):
     x, y = lines[13].get_data()
     np.testing.assert_allclose(y, fit.predict(x))
     assert ax.get_yscale() == "log"
+
+
+def test_a_frame_keeps_its_times_and_labels():
+    ds = lwd.simulate_gmm(n_steps=60, replicates=[3, 5, 8], seed=1)
+    norm = lwd.fnorm(ds).sel(time=slice(10, None)).transpose("time", "replicate")
+    frame = norm.to_pandas()
+    one, other = lwd.convergence_fit(norm, "power"), lwd.convergence_fit(frame, "power")
+    np.testing.assert_allclose(one.coef(), other.coef())
+    assert other.replicates == (3, 5, 8)
+    assert lwd.convergence_fit(frame, since=20).time[0] == 20
+    path = frame[5]
+    np.testing.assert_array_equal(lwd.convergence_fit(path, "power").time, np.arange(10.0, 61))
+    with pytest.raises(lwd.InputError, match="index are not numbers"):
+        lwd.convergence_fit(frame.set_axis([f"t{i}" for i in range(len(frame))]), "power")
+
+
+def test_a_rise_is_not_sold_as_a_decay():
+    Y = (3.0 - 2.0 * 0.8**T)[:, None] * np.array([1.0, 1.1, 0.9])
+    fit = lwd.convergence_fit(Y, "exponential")
+    assert "The curve rises" in str(fit)
+
+
+def test_prediction_takes_what_that_of_nls_takes(curves):
+    fit = lwd.convergence_fit(curves, "power")
+    np.testing.assert_array_equal(fit.predict({"t": [300.0]}), fit.predict([300.0]))
+    with pytest.raises(lwd.InputError, match="'t' or 'time'"):
+        fit.predict({"x": [1.0]})

@@ -276,6 +276,7 @@ LAWS = {
     "more posts": {"n_components": 5, "n_responses": 10, "replicates": 400},
     "lost components": {"n_components": 11, "threshold": 0, "replicates": 400},
     "rare components": {"n_components": 11, "replicates": 400},
+    "held near zero": {"n_responses": 10, "complexity": 0.2, "replicates": 400},
     "step size": {
         "n_models": 5,
         "n_components": 3,

@@ -23,7 +23,12 @@ import lwdstats as lwd
 from lwdstats.simulate.models import packaged
 from lwdstats.simulate.models.local import TransformersModel
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
-from lwdstats.simulate.models.shared_prefix import NAME, continuation_cache, keep_nucleus
+from lwdstats.simulate.models.shared_prefix import (
+    NAME,
+    cache_argument,
+    continuation_cache,
+    keep_nucleus,
+)
 
 POSTS = tuple(lwd.load_posts()["text"])
 QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
@@ -67,14 +72,15 @@ def test_shared_prompt_gives_the_logits_of_whole_sequences(name):
     from transformers import DynamicCache
 
     prefix = DynamicCache(config=config)
-    model(prompt, past_key_values=prefix, use_cache=True)
+    model(prompt, **cache_argument(model, prefix), use_cache=True)
     cache = continuation_cache(prefix, length=20, capacity=9)
     for step in range(9):
         if step == 5:
             # A row ends; the others go on.
             cache.batch_select_indices(torch.tensor([0, 2]))
             tokens = tokens[[0, 2]]
-        output = model(tokens[:, [step]], past_key_values=cache, use_cache=True, continuation=cache)
+        held = cache_argument(model, cache)
+        output = model(tokens[:, [step]], **held, use_cache=True, continuation=cache)
         whole = torch.cat([prompt.expand(len(tokens), -1), tokens[:, : step + 1]], dim=1)
         expected = reference(whole).logits[:, -1]
         torch.testing.assert_close(output.logits[:, -1], expected, rtol=1e-5, atol=1e-5)

@@ -172,8 +172,10 @@ def test_facts_are_those_of_the_loaded_model(smol):
     assert facts.weights == pytest.approx(weights, rel=0.01)
     from transformers import DynamicCache
 
+    from lwdstats.simulate.models.shared_prefix import cache_argument
+
     cache = DynamicCache(config=smol.model.config)
-    smol.model(smol._encode(prompt), past_key_values=cache)
+    smol.model(smol._encode(prompt), **cache_argument(smol.model, cache))
     held = sum(
         x.numel() * x.element_size() for layer in cache.layers for x in (layer.keys, layer.values)
     )

@@ -68,7 +68,9 @@ def convergence_fit(
     **What is estimated.** The law is fitted to the mean curve over replicates.
     Where no parameter makes the mean of such networks follow the law, the
     estimand is the law's best fit to that mean curve, over the times and with
-    the errors chosen, and the intervals are for that.
+    the errors chosen, and the intervals are for that. c is not held above 0: an
+    estimate below says that it is near 0, or that the law does not hold beyond
+    the times fitted.
 
     **Intervals over replicates** (2 or more) take replicates as independent and
     nothing about time: noise may be autocorrelated in any way, shrink or grow.
@@ -162,6 +164,11 @@ def prepare(
     curve = since_time(curves(x, square=square), since, _MINIMUM_TIMES)
     if curve.time[0] < 0:
         raise InputError("x: time", curve.time[0], "times from 0 on")
+    _, first = np.unique(curve.values, axis=1, return_index=True)
+    copies = sorted(set(range(curve.values.shape[1])) - set(first.tolist()))
+    if copies:
+        got = f"replicate {curve.replicates[copies[0]]!r}, which is the same as another"
+        raise InputError("x", got, "independent replicates: a copy tells nothing more")
     mean = curve.values.mean(axis=1)
     if np.ptp(mean) <= 1e-12 * np.abs(mean).max():
         raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -159,13 +159,16 @@ class ConvergenceFit(Plots, PrintsTable):
         low, high = interval(self.sample, self.theta, index, level)
         return (math.exp(low), math.exp(high)) if index == 2 else (low, high)
 
-    def predict(self, time: npt.ArrayLike | None = None, *, se_fit: bool = False) -> Any:
+    def predict(
+        self, time: npt.ArrayLike | Mapping[str, Any] | None = None, *, se_fit: bool = False
+    ) -> Any:
         """Return the law's values.
 
         Parameters
         ----------
-        time : array_like, shape (m,), optional
-            Times; those fitted by default.
+        time : array_like, shape (m,), or mapping, optional
+            Times, or a mapping that holds them as "t" or "time"; those fitted by
+            default.
         se_fit : bool
             Whether to give a frame, with the standard error of the mean curve by
             the delta method.
@@ -174,7 +177,15 @@ class ConvergenceFit(Plots, PrintsTable):
         -------
         numpy.ndarray, shape (m,), or pandas.DataFrame
         """
-        at = self.time if time is None else np.atleast_1d(np.asarray(time, dtype=float))
+        if isinstance(time, Mapping):
+            name = next((name for name in ("t", "time") if name in time), None)
+            if name is None:
+                raise InputError("time", f"a mapping with {list(time)}", "one with 't' or 'time'")
+            time = time[name]
+        try:
+            at = self.time if time is None else np.atleast_1d(np.asarray(time, dtype=float))
+        except (TypeError, ValueError):
+            raise InputError("time", repr(time), "finite times from 0 on, a vector") from None
         if at.ndim != 1 or not np.isfinite(at).all() or (at < 0).any():
             raise InputError("time", repr(time), "finite times from 0 on, a vector")
         f, slope, _ = values(np.asarray(self.law.clock(at), dtype=float), self.theta)
@@ -269,6 +280,8 @@ class ConvergenceFit(Plots, PrintsTable):
         lines += [f"Fitted to the mean curve by {how}"]
         if self.problem is not None:
             lines += [f"Not a minimum: {self.problem}"]
+        elif self.theta[1] < 0:
+            lines += ["The curve rises (a < 0): this is no decay"]
         return lines
 
     def __str__(self) -> str:

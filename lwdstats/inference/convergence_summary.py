@@ -62,8 +62,9 @@ class ConvergenceSummary(PrintsTable):
         if fit.no_interval is not None:
             return [f"No intervals: {fit.no_interval}."]
         if fit.nobs() > 1:
+            degrees = "degree" if fit.sample.df == 1 else "degrees"
             return [
-                f"Intervals: t of the replicates' scores on {fit.sample.df} degrees of freedom;",
+                f"Intervals: t of the replicates' scores on {fit.sample.df} {degrees} of freedom;",
                 "replicates independent, any autocorrelation over time within one.",
             ]
         phi = noise(fit.sample, fit.theta)[0]

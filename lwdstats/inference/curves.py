@@ -14,8 +14,8 @@ from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.distance import fnorm
 
 _TAKES = (
-    "a Dataset, a DataArray over time and replicate (such as fnorm gives), or finite numbers of "
-    "shape (times,) or (times, replicates)"
+    "a Dataset, a DataArray over time and replicate (such as fnorm gives), a Series or DataFrame "
+    "indexed by time, or finite numbers of shape (times,) or (times, replicates)"
 )
 
 
@@ -49,7 +49,8 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
     x : xarray.Dataset, xarray.DataArray or array_like, shape (T,) or (T, R)
         A dataset stands for `fnorm`: debiased where its positions are mean
         answers, as the plain norm of a finite number of answers never reaches
-        0. Numbers are taken as they come, at times 0, 1, ....
+        0. A pandas Series or DataFrame has its times in the index and its
+        replicates in the columns. Other numbers are at times 0, 1, ....
     square : bool, optional
         Whether to return squares, negative where the (debiased) norm is.
         None: where the norm of a dataset had to be debiased, as only its square
@@ -86,6 +87,8 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
         values = x.values
         time = x["time"].values if "time" in x.coords else np.arange(len(values))
         labels = x["replicate"].values if "replicate" in x.coords else np.arange(values.shape[1])
+    elif hasattr(x, "to_numpy") and hasattr(x, "index"):
+        values, time, labels = _of_frame(x)
     else:
         try:
             values = np.asarray(x, dtype=float)
@@ -109,11 +112,27 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
     return Curves(time, values, tuple(labels.tolist()), what)
 
 
+def _of_frame(x: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return values (T, R), times and labels of a pandas Series or DataFrame."""
+    try:
+        values = np.asarray(x.to_numpy(), dtype=float)
+        time = np.asarray(x.index.to_numpy(), dtype=float)
+    except (TypeError, ValueError):
+        got = f"a {type(x).__name__} whose values or index are not numbers"
+        raise InputError("x", got, _TAKES) from None
+    if values.ndim == 1:
+        values = values[:, None]
+    labels = x.columns.to_numpy() if hasattr(x, "columns") else np.arange(1)
+    return values, time, labels
+
+
 def since_time(curve: Curves, since: Any, minimum: int) -> Curves:
     """Return the part of `curve` from time `since` on, of at least `minimum` times."""
     if not is_number(since) or not np.isfinite(since):
         raise InputError("since", since, "a time")
     kept = curve.time >= since
+    if kept.all() and len(kept) < minimum:
+        raise InputError("x", f"{len(kept)} times", f"{minimum} or more")
     if kept.sum() < minimum:
         got = f"{since}, which leaves {int(kept.sum())} of {len(kept)} times"
         raise InputError("since", got, f"a time that leaves {minimum} or more")

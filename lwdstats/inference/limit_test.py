@@ -101,8 +101,8 @@ def convergence_test(
     sample = fit.sample
     null = sample.fit({0: 0.0})
     if null.problem is not None:
-        got = f"curves to which the law with c = 0 has no best fit: {null.problem}"
-        raise InputError("x", got, "curves that decay")
+        got = f"curves that do not fall as the law with c = 0 does ({null.problem})"
+        raise InputError("x", got, "curves that fall: a limit is that of a decay")
     reason = path_problem(sample, null.theta, fit.time)
     if reason is not None:
         raise InputError("x", reason, "replicates, or a path that allows a test")

@@ -150,11 +150,12 @@ def simulate_gmm(
     components of which a model is to read at least 20 points in a step, it
     draws the sum of all that they give, from the normal law with the exact mean
     and covariance, and truncates at the end of the step; of the others it draws
-    every point, in its place among the k, and truncates there. So early steps
-    are exact but for overlap, and so are rare components later. At a threshold
+    every point, in its place among the k, and truncates there; so it does for
+    those that a constant `complexity` holds near 0. So early steps are exact but
+    for overlap, and so are rare components later. At a threshold
     of 0, points of a component that a model has lost go to the survivors that
-    own them. There is no ``embedding`` and no ``synthetic_share``. It takes
-    ``32 B`` bytes a model besides the results. The attribute ``gaussian_from``
+    own them. There is no ``embedding`` and no ``synthetic_share``. A model takes
+    ``24 B + 64`` bytes besides the results. The attribute ``gaussian_from``
     is the first step from which on no model drew points, ``exact_share`` the
     share of updates in which one did, and ``missing_information`` the J that
     was compared with `max_overlap`: the larger one of that at equal weights and

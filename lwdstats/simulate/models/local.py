@@ -20,6 +20,7 @@ from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling
 from lwdstats.simulate.models.rendering import encode, render
 from lwdstats.simulate.models.shared_prefix import (
     NAME,
+    cache_argument,
     continuation_cache,
     keep_nucleus,
     sample_tokens,
@@ -167,7 +168,8 @@ class TransformersModel:
 
     def _prefill(self, ids: torch.Tensor, rows: int, capacity: int) -> tuple[torch.Tensor, Any]:
         cache: Any = DynamicCache(config=self.model.config)
-        output = self.model(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        held = cache_argument(self.model, cache)
+        output = self.model(ids, **held, use_cache=True, logits_to_keep=1)
         if self.shares_prefix:
             cache = continuation_cache(cache, length=ids.shape[1], capacity=capacity)
         else:
@@ -180,10 +182,9 @@ class TransformersModel:
         """Return the next logits after one more token a row; other rows are dropped."""
         if keep is not None:
             cache.batch_select_indices(torch.tensor(keep, device=self.device))
+        held = cache_argument(self.model, cache)
         extra = {"continuation": cache} if self.shares_prefix else {}
-        output = self.model(
-            tokens[:, None].to(self.device), past_key_values=cache, use_cache=True, **extra
-        )
+        output = self.model(tokens[:, None].to(self.device), **held, use_cache=True, **extra)
         return output.logits[:, -1]
 
     @torch.inference_mode()

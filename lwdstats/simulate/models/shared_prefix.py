@@ -9,6 +9,7 @@ rounding.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,6 +71,15 @@ class ContinuationLayer(DynamicLayer):
         """Keep the continuations in `indices`; the prompt is everybody's."""
         if self.is_initialized and self.keys is not None and self.values is not None:
             self.keys, self.values = self.keys[indices], self.values[indices]
+
+
+def cache_argument(model: Any, cache: Cache) -> dict[str, Cache]:
+    """Return `cache` under the name that the model's forward has for it.
+
+    transformers called it ``past_key_values`` up to 5.23.
+    """
+    known = inspect.signature(model.forward).parameters
+    return {"cache" if "cache" in known else "past_key_values": cache}
 
 
 def continuation_cache(prefix: DynamicCache, *, length: int, capacity: int) -> Cache:
