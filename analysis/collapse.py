@@ -1,4 +1,4 @@
-"""Are the models still told apart by their answers, at t = 1 and at the end?
+"""Are the models still told apart by their answers, after the first step and at the end?
 
 python analysis/collapse.py [FILE]
 """
@@ -6,6 +6,7 @@ python analysis/collapse.py [FILE]
 from __future__ import annotations
 
 import argparse
+import sys
 
 import lwdstats as lwd
 
@@ -15,7 +16,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", nargs="?", default="data/bitcoin_network.nc")
     ds = lwd.read_results(parser.parse_args(arguments).file)
-    times = [1, int(ds["time"][-1])]
+    # The first step after the start that the file has, and the last.
+    known = ds["time"].values.tolist()
+    times = sorted({known[min(1, len(known) - 1)], known[-1]})
 
     print(lwd.collapse_test(ds, times, seed=1))
     print()
@@ -45,4 +48,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except lwd.InputError as error:
+        sys.exit(f"collapse.py: {error}")

@@ -6,6 +6,7 @@ python analysis/diversity.py [FILE]
 from __future__ import annotations
 
 import argparse
+import sys
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", nargs="?", default="data/bitcoin_network.nc")
     ds = lwd.read_results(parser.parse_args(arguments).file)
-    last = int(ds["time"][-1])
-    times = np.unique(np.linspace(0, last, 7).astype(int))
+    known = ds["time"].values
+    times = known[np.unique(np.linspace(0, len(known) - 1, 7).astype(int))]
+    # The first step after the start that the file has, and the last.
+    ends = np.unique(known[[min(1, len(known) - 1), -1]])
 
     measures = {"inner diversity": lwd.inner_diversity(ds), "drift": lwd.drift(ds)}
     if "text" in ds:
@@ -42,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     # One replicate and query at a time: answers of different ones are not exchangeable.
     rows = []
-    for time in (1, last):
+    for time in ends:
         for replicate in ds["replicate"].values:
             one = ds.sel(time=time, replicate=replicate)
             one = one.isel(query=0) if "query" in one.dims else one
@@ -57,4 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except lwd.InputError as error:
+        sys.exit(f"diversity.py: {error}")

@@ -9,6 +9,7 @@ import numpy as np
 from lwdstats.inference.changepoints_result import ChangePoints
 from lwdstats.inference.collapse_time import CollapseTime
 from lwdstats.inference.convergence_result import ConvergenceFit
+from lwdstats.inference.trend import TrendTests
 from lwdstats.plots import new_axes
 
 if TYPE_CHECKING:
@@ -58,4 +59,16 @@ def survival(x: CollapseTime, ax: Axes | None) -> Axes:
     if x.events < x.n:
         ax.plot(x.last, share[-1], "+", color=line.get_color(), label="not collapsed")
     ax.set(xlabel="time", ylabel="share not collapsed", ylim=(0.0, 1.02))
+    return ax
+
+
+def trends(x: TrendTests, ax: Axes | None) -> Axes:
+    """Draw the curves, each with its Theil-Sen line through the medians."""
+    ax = new_axes(ax)
+    middle = np.median(x.time)
+    for j, (replicate, slope) in enumerate(x.table["slope"].items()):
+        (line,) = ax.plot(x.time, x.values[:, j], linewidth=0.8, alpha=0.6)
+        fitted = np.median(x.values[:, j]) + slope * (x.time - middle)
+        ax.plot(x.time, fitted, color=line.get_color(), label=f"{replicate}")
+    ax.set(xlabel="time", ylabel=x.what)
     return ax

@@ -25,6 +25,7 @@ from lwdstats.inference.mantel import Mantel
 from lwdstats.inference.nls_fit import NLSFit
 from lwdstats.inference.protest import Protest
 from lwdstats.inference.separation import CollapseTest
+from lwdstats.inference.trend import TrendTests
 from lwdstats.plots import new_axes, plot_norm
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def plot(x: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
           otherwise what was observed over what was fitted;
         - `collapse_time`: the share of replicates that have not collapsed;
         - `changepoints`: the curves, the fitted levels, and the changes;
+        - `mann_kendall` of several replicates: the curves and their slopes;
         - `convergence_fit`: the curves, their mean, and the law, which takes `log`;
         - `cmdscale`: the points in the first two coordinates;
         - `dkps`: the way of each model through the first two coordinates, or
@@ -130,6 +132,7 @@ def _curve(x: NLSFit, ax: Axes | None) -> Axes:
 _draw.register(ConvergenceFit, plots_curves.law)
 _draw.register(ChangePoints, plots_curves.changes)
 _draw.register(CollapseTime, plots_curves.survival)
+_draw.register(TrendTests, plots_curves.trends)
 
 
 @_draw.register(CMDScale)

@@ -43,35 +43,36 @@ class DatasetSummary:
         lines = [self.title, ""]
         lines += [f"{label:<{width}}  {value}" for label, value in self.facts]
         lines += ["", "Frobenius norm of the distance matrix, ||D||_F:"]
-        lines += self.norm.to_string(index=False, float_format="{:.4f}".format).splitlines()
+        lines += self.norm.to_string(index=False, float_format=_fixed).splitlines()
         for note in self.notes:
             lines += ["", *_wrap(f"Note: {note}")]
         return "\n".join(lines)
 
 
 @overload
-def summary(ds: xr.Dataset) -> DatasetSummary: ...
+def summary(x: xr.Dataset) -> DatasetSummary: ...
 @overload
-def summary(ds: Any, **kwargs: Any) -> Any: ...
-def summary(ds: Any, **kwargs: Any) -> Any:
+def summary(x: Any, **kwargs: Any) -> Any: ...
+def summary(x: Any, **kwargs: Any) -> Any:
     """Summarise a dataset (what ran, and how ||D||_F went) or a result.
 
     Parameters
     ----------
-    ds : xarray.Dataset or object
-        A dataset of either simulation, or a result with a method ``summary``.
+    x : xarray.Dataset or object
+        A dataset of either simulation, or a result of any function of lwdstats.
     **kwargs
         Passed on to a result's method.
 
     Returns
     -------
     DatasetSummary or object
-        Print it to read it.
+        Print it to read it. A result without a summary of its own, such as a
+        test, is returned as it is.
 
     Raises
     ------
     InputError
-        If `ds` does not follow the schema.
+        If `x` is neither a dataset that follows the schema nor a result.
 
     Examples
     --------
@@ -80,13 +81,13 @@ def summary(ds: Any, **kwargs: Any) -> Any:
     >>> text.splitlines()[0]
     'Network of 3 Gaussian mixture models with 2 components'
     """
-    if not isinstance(ds, xr.Dataset) and hasattr(ds, "summary"):
-        return generics.summary(ds, **kwargs)
-    validate(ds)
-    spec = spec_of(ds)
-    facts = _run_facts(ds, spec)
-    facts += _mixture_facts(ds, spec) if "weight" in ds else _answer_facts(ds, spec)
-    return DatasetSummary(str(ds.attrs["title"]), tuple(facts), _norm_table(ds), tuple(_notes(ds)))
+    if not isinstance(x, xr.Dataset):
+        return generics.summary(x, **kwargs)
+    validate(x, source="x")
+    spec = spec_of(x)
+    facts = _run_facts(x, spec)
+    facts += _mixture_facts(x, spec) if "weight" in x else _answer_facts(x, spec)
+    return DatasetSummary(str(x.attrs["title"]), tuple(facts), _norm_table(x), tuple(_notes(x)))
 
 
 def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
@@ -151,10 +152,14 @@ def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]
         text += f", temperature {spec['temperature']:g}, top_p {spec['top_p']:g}"
     facts.append(("Answers", text))
     if "text" in ds:
-        texts = ds["text"].values
-        last = texts[-1].reshape(texts.shape[1], -1)
-        share = np.mean([len(set(row)) / len(row) for row in last])
-        facts.append(("Distinct", f"{share:.0%} of a model's answers at the last step, on average"))
+        # Each model's answers to one query in one run; two runs may well agree.
+        last = ds["text"].isel(time=-1).transpose(..., "response").values
+        rows = last.reshape(-1, last.shape[-1]).tolist()
+        given = [[text for text in row if text] for row in rows]
+        shares = [len(set(row)) / len(row) for row in given if row]
+        if shares:
+            share = f"{np.mean(shares):.0%} of a model's answers"
+            facts.append(("Distinct", f"{share} at the last step, on average"))
     embedded = f"{ds.sizes['feature']} numbers"
     if ds.attrs.get("embedder"):
         scaled = ", scaled to length 1" if ds.attrs.get("embedder_normalize") == "True" else ""
@@ -209,6 +214,11 @@ def _notes(ds: xr.Dataset) -> list[str]:
 
 def _has_floor(ds: xr.Dataset) -> bool:
     return "weight" not in ds and ds.sizes["response"] > 1
+
+
+def _fixed(value: float) -> str:
+    """Return four decimals, 0 without a sign."""
+    return f"{round(value, 4) + 0.0:.4f}"
 
 
 def _count(n: int, noun: str) -> str:

@@ -200,6 +200,8 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     if "time" not in ds.coords:
         raise InputError(source, "no coordinate time", "a dataset with time 0..T")
     time = ds["time"].values
+    if time.ndim == 0:
+        raise InputError(f"{source}: time", *_lost("time", time.item()))
     if time.ndim != 1 or time.size == 0 or not np.all(np.diff(time.astype(float)) > 0):
         raise InputError(f"{source}: time", time, "increasing steps")
     if "weight" not in ds and "embedding" not in ds:
@@ -232,14 +234,25 @@ def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
     return spec
 
 
+def _lost(dim: str, value: object) -> tuple[str, str]:
+    """Return what an error says of a dimension that a selection by one label has dropped."""
+    got = f"one {dim}, {value!r}, without its dimension"
+    return got, f"a dataset that keeps it: select by a list, ds.sel({dim}=[{value!r}])"
+
+
 def _check_variable(
     array: xr.DataArray, variable: Variable, label: str, text: xr.DataArray | None
 ) -> None:
     required = [dim for dim in variable.dims if dim not in variable.optional]
     order = [dim for dim in variable.dims if dim in array.dims]
     if list(array.dims) != order or any(dim not in array.dims for dim in required):
+        lost = [d for d in required if d not in array.dims and d in array.coords]
+        if lost:
+            raise InputError(label, *_lost(lost[0], array[lost[0]].item()))
         wanted = ", ".join(f"[{d}]" if d in variable.optional else d for d in variable.dims)
-        raise InputError(label, f"dimensions {array.dims}", f"dimensions ({wanted})")
+        gone = [d for d in required if d not in array.dims]
+        advice = f"; a selection keeps {gone[0]} by a list, ds.isel({gone[0]}=[0])" if gone else ""
+        raise InputError(label, f"dimensions {array.dims}", f"dimensions ({wanted}){advice}")
     if array.dtype.kind not in variable.kinds:
         raise InputError(label, f"dtype {array.dtype}", f"dtype of kind {variable.kinds!r}")
     if variable.finite and not bool(np.isfinite(array.values).all()):

@@ -358,13 +358,13 @@ G4 = {"g": list("aabb")}
         ({"formula": "d ~ "}, "formula"),
         ({"formula": "d ~ 1"}, "formula"),
         ({"formula": "d ~ g +"}, "formula"),
-        ({"formula": "d ~ nothing"}, "formula"),
+        ({"formula": "d ~ nothing"}, "data"),
         ({"formula": "d ~ g | g"}, "formula"),
         ({"formula": 3}, "formula"),
         ({"formula": "d ~ g", "data": {"g": list("aaaa")}}, "formula"),
         ({"formula": "d ~ g", "data": {"g": list("abcd")}}, "formula"),
         ({"data": {"g": list("aab")}}, "data"),
-        ({"data": {"g": ["a", None, "b", "b"]}}, "formula"),
+        ({"data": {"g": ["a", None, "b", "b"]}}, "data"),
         ({"data": {"g": [1.0, np.inf, 2.0, 3.0]}}, "data"),
         ({"data": {"g": [1, 2], "h": [1]}}, "data"),
         ({"data": [1, 2, 3, 4]}, "data"),
@@ -392,3 +392,65 @@ def test_bad_input_names_the_argument(arguments, argument):
     with pytest.raises(lwd.InputError) as error:
         adonis2(**{"formula": "d ~ g", "data": G4, "d": D4, **arguments})
     assert error.value.argument == argument
+
+
+def test_sums_of_squares_of_rounding_errors_are_0():
+    points = np.random.default_rng(3).normal(size=(3, 8))
+    d = lwd.dist(np.repeat(points, 4, axis=0))
+    table = adonis2("d ~ g", {"g": np.repeat(list("abc"), 4)}, d=d, permutations=99, seed=1).table
+    assert table.loc["Residual", ["sum_of_squares", "r2"]].tolist() == [0.0, 0.0]
+    assert not np.signbit(table["sum_of_squares"]).any()
+
+
+@pytest.mark.parametrize(
+    ("ours", "rs"),
+    [
+        ("C(w)", "factor(w)"),
+        ("C(w)", "as.factor(w)"),
+        ("I(z**2)", "I(z^2)"),
+        ("z + I((z + 1)**2)", "z + I((z + 1)^2)"),
+        ("(z + g)**2", "(z + g)^2"),
+        ("z * C(w)", "z * factor( w )"),
+    ],
+)
+def test_formulas_may_be_written_as_in_r(ours, rs):
+    rng = np.random.default_rng(4)
+    data = {"z": rng.normal(size=12), "w": np.tile([1, 2, 3], 4), "g": np.repeat(list("ab"), 6)}
+    d = lwd.dist(rng.normal(size=(12, 2)))
+    one, two = (adonis2(f"d ~ {f}", data, d=d, permutations=19, seed=1).table for f in (ours, rs))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_power_is_that_of_the_column():
+    z = np.random.default_rng(5).normal(size=12)
+    d = lwd.dist(np.arange(12.0) ** 1.5)
+    one = adonis2("d ~ I(z^2)", {"z": z}, d=d, permutations=19, seed=1).table
+    two = adonis2("d ~ x", {"x": z * z}, d=d, permutations=19, seed=1).table
+    np.testing.assert_allclose(one.to_numpy(), two.to_numpy(), rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("d ~ q", "no column q"),
+        ("d ~ g + log(q)", "no column q"),
+        ("d ~ holed", "2 missing in column holed"),
+        ("d ~ I(holed^2)", "2 missing in column holed"),
+        ("d ~ g + poly(holed, 2)", "2 missing in column holed"),
+        ("d ~ labels", "1 missing in column labels"),
+    ],
+)
+def test_columns_that_lack_values_are_those_of_data(formula, words):
+    data = {"g": list("aabb"), "holed": [1.0, np.nan, 2.0, np.nan], "labels": ["a", None, "b", "a"]}
+    with pytest.raises(lwd.InputError, match=words) as error:
+        adonis2(formula, data, d=lwd.dist(np.arange(4.0) ** 2))
+    assert error.value.argument == "data"
+
+
+@pytest.mark.parametrize("right", ["nothing(g)", "g +", "I(z % 'a')", "z.nothing(2)", "I(z ***2)"])
+def test_formulas_that_cannot_be_read_say_how_to_write_them(right):
+    data = {"g": list("aabb"), "z": [1.0, 2.0, 3.0, 5.0]}
+    with pytest.raises(lwd.InputError) as error:
+        adonis2(f"d ~ {right}", data, d=lwd.dist(np.arange(4.0) ** 2))
+    assert error.value.argument == "formula"
+    assert "C(w)" in str(error.value)

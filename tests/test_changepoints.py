@@ -11,6 +11,7 @@ import lwdstats as lwd
 from lwdstats.errors import InputError
 from lwdstats.inference import changepoint_kernel as kernel
 from lwdstats.inference.changepoints import changepoints
+from lwdstats.inference.changepoints_exact import least_misfit
 
 SEEDS = st.integers(0, 2**32 - 1)
 N = 80
@@ -134,6 +135,84 @@ def test_changes_without_noise_are_exact():
     assert found.table["ratio"].iloc[0] == pytest.approx(0.5, rel=1e-3)
 
 
+def not_tested(x, **options):
+    """Check that no replicate is tested for want of noise."""
+    found = changepoints(x, n_bootstrap=19, seed=1, **options)
+    assert found.table.empty
+    assert "No change found" not in str(found)
+    assert found.paths["p_value"].isna().all()
+    assert "not tested, as x follows the law without noise" in str(found)
+
+
+@pytest.mark.parametrize("n", [60, 100])
+@pytest.mark.parametrize("law", kernel.LAWS)
+def test_a_constant_is_not_tested(law, n):
+    not_tested(np.tile([1, 0.1, 0.3, 2, 1 / 3, 0.7], (n, 1)), law=law)
+
+
+@pytest.mark.parametrize("b", [0.01, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("c", [0.0, 1e-9, 1e-3, 1.0, 1e5])
+def test_a_law_at_or_near_its_limits_is_not_tested(b, c):
+    t = np.arange(100.0)
+    not_tested(c + (t + 1) ** -b)
+    not_tested(c + np.exp(-b * t / 5), law="exponential")
+
+
+def test_a_network_with_frozen_weights_is_not_tested():
+    # So small a share of the web that nothing is ever read.
+    ds = lwd.simulate_gmm(n_steps=40, replicates=2, beta=1e-6, seed=1)
+    assert float(ds["n_retrieved"].max()) == 0
+    not_tested(ds)
+
+
+@settings(max_examples=20)
+@given(SEEDS, st.sampled_from([1e-5, 1e-3]), st.sampled_from(kernel.LAWS))
+def test_noise_is_not_taken_for_rounding(seed, sigma, law):
+    u = kernel.clock(law, TIME)
+    for y in (np.ones(N), smooth(law), smooth(law, c=0.0, b=0.5)):
+        noisy = y * np.exp(noise(seed, 0.0, sigma)[0])
+        assert 0.7 * sigma < least_misfit(noisy, u) < 1.3 * sigma
+
+
+def test_misfit_is_that_of_the_best_law():
+    """A rise is not of the law, whose nearest member is then constant."""
+    y = 1.0 + TIME
+    constant = np.sum(1 / y) / np.sum(1 / y**2)
+    spread = np.sqrt(np.mean((constant / y - 1) ** 2))
+    assert least_misfit(y, TIME) <= np.std(y) / y.mean()
+    assert least_misfit(y, TIME) == pytest.approx(min(spread, np.std(y) / y.mean()), rel=0.5)
+
+
+@pytest.mark.parametrize("sigma", [1e-5, 1e-3])
+@pytest.mark.parametrize("base", [np.ones(N), (TIME + 1) ** -1.0])
+def test_false_alarms_are_as_stated_at_the_limits_of_the_law(base, sigma):
+    y = base[:, None] * np.exp(noise(11, 0.0, sigma, count=60).T)
+    hits = int((changepoints(y, n_bootstrap=19, seed=1).paths["p_value"] <= 0.05 + 1e-12).sum())
+    assert binomtest(hits, 60, 0.05, alternative="greater").pvalue > 1e-3
+
+
+def test_print_warns_of_curves_of_another_shape():
+    line = changepoints(1 - np.arange(100.0) / 101, n_bootstrap=199, seed=1)
+    assert len(line.table) > 0
+    assert "A curve of another shape than the law can look like a change." in str(line)
+
+
+def test_rows_are_named_by_replicate():
+    y = smooth()[:, None] * np.exp(noise(6, 0.3, 0.1, count=2).T)
+    y[45:, 1] /= 3
+    some, none = (changepoints(v, n_bootstrap=199, seed=1) for v in (y, smooth()))
+    assert 1 in some.table["replicate"].to_numpy()
+    for found, replicates in ((some, some.table["replicate"]), (none, [0])):
+        rows = found.to_latex().splitlines()[4:-2]
+        assert [row.split(" & ")[0] for row in rows] == [f"replicate {r}" for r in replicates]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_notes_on_a_flat_curve_name_x(value):
+    found = changepoints(np.full(40, value), n_bootstrap=19, seed=1)
+    assert " x " in f" {found.paths['note'].iloc[0]} "
+
+
 def test_decision_is_that_of_p_and_of_the_penalty():
     y = smooth()[:, None] * np.exp(noise(6, 0.3, 0.3, count=30).T)
     y[45:, ::2] *= 0.7
@@ -172,7 +251,7 @@ def test_values_not_above_zero():
     found = changepoints(np.stack([y, smooth() * np.exp(noise(9, 0.0, 0.1)[0])], axis=1), seed=1)
     assert np.isnan(found.paths["p_value"].iloc[0])
     assert not np.isnan(found.paths["p_value"].iloc[1])
-    assert "replicate 0: not tested, as 31 of 80 values are not above 0" in str(found)
+    assert "replicate 0: not tested, as 31 of 80 values of x are not above 0" in str(found)
     assert np.isnan(found.fitted[:, 0]).all()
 
 

@@ -88,6 +88,27 @@ def test_wider_at_a_higher_level():
     assert wide[0] <= narrow[0] <= narrow[1] <= wide[1]
 
 
+def test_confint_is_that_of_the_median_at_any_level():
+    values = curves_of([3, 5, 5, 8, 11, 13, 17, 20, 24, 30], [1] * 10)
+    found = collapse_time(values, 1.0, level=0.9)
+    table = found.confint()
+    assert list(table.index) == ["median"]
+    assert list(table.columns) == ["5 %", "95 %"]
+    assert tuple(table.loc["median"]) == found.conf_int
+    half = lwd.confint(found, level=0.5).loc["median"]
+    assert tuple(half) == collapse_time(values, 1.0, level=0.5).conf_int
+    assert collapse_time(np.ones((5, 4)), 0.5).confint().isna().all(axis=None)
+    with pytest.raises(InputError, match="level"):
+        found.confint(1.0)
+
+
+def test_rows_are_named_by_their_time():
+    found = collapse_time(curves_of([3, 5, 8, 9], [1, 1, 1, 0]), 1.0)
+    rows = found.to_latex().splitlines()[4:-2]
+    assert [row.split(" & ")[0] for row in rows] == ["time 3", "time 5", "time 8", "time 9"]
+    assert "n\\_risk" in found.to_latex()
+
+
 def test_says_when_there_is_no_estimate_or_no_interval():
     none = collapse_time(np.ones((5, 4)), 0.5)
     assert math.isnan(none.median)

@@ -401,3 +401,43 @@ def test_bad_input_of_the_test_names_the_argument(arguments, argument):
     with pytest.raises(lwd.InputError) as error:
         permutest(**{"x": betadisper(D4, list("aabb")), **arguments})
     assert error.value.argument == argument
+
+
+@settings(max_examples=30)
+@given(SEEDS, st.sampled_from(["median", "centroid"]), st.floats(1e-6, 1e6))
+def test_groups_that_are_points_have_no_dispersion(seed, kind, size):
+    points = np.random.default_rng(seed).normal(size=(3, 20))
+    points *= size / np.linalg.norm(points, axis=1, keepdims=True)
+    d = lwd.dist(np.repeat(points, 6, axis=0))
+    fit = betadisper(d, np.repeat(list("abc"), 6), type=kind)
+    assert not fit.distances.any()
+    table = fit.anova().table
+    assert table["sum_of_squares"].tolist() == [0.0, 0.0]
+    assert np.isnan(table.loc["Groups", ["f", "p_value"]].to_numpy(dtype=float)).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of few observations about a centroid
+        for permute in ("points", "distances"):
+            test = permutest(fit, pairwise=True, permute=permute, permutations=99, seed=1)
+            assert np.isnan(test.table.loc["Groups", "f"])
+            assert test.table.loc["Groups", "p_value"] == 1.0
+            assert test.pairwise["p_permuted"].tolist() == [1.0, 1.0, 1.0]
+            assert test.pairwise["statistic"].isna().all()
+
+
+def test_a_small_dispersion_is_no_rounding_error():
+    x = np.concatenate([np.arange(4) * 1e-9, 1.0 + np.arange(4) * 3e-9])
+    fit = betadisper(lwd.dist(x), list("aaaabbbb"))
+    np.testing.assert_allclose(fit.group_distances, [1e-9, 3e-9], rtol=1e-5)
+    wide = betadisper(lwd.dist(np.tile(np.arange(4.0), 2) * np.repeat([1, 3], 4)), list("aaaabbbb"))
+    f = [one.anova().table.loc["Groups", "f"] for one in (fit, wide)]
+    np.testing.assert_allclose(*f, rtol=1e-4)
+
+
+@pytest.mark.parametrize("d", [[1, 2, 3], [1.0, 0.7, 0.9], [1 / 3, 0.2, 0.3]])
+def test_two_points_and_one_leave_nothing_within_groups(d):
+    fit = betadisper(d, ["a", "a", "b"])  # two points are always as far from their centre
+    table = fit.anova().table
+    assert table.loc["Residuals", "sum_of_squares"] == 0.0
+    assert table.loc["Groups", "f"] == np.inf
+    assert np.isnan(table.loc["Groups", "p_value"])
+    assert permutest(fit).table.loc["Groups", "p_value"] == 1.0

@@ -381,3 +381,8 @@ def test_bad_input_of_place():
         dkps(ds, k=2).place(ds, method="near")
     with pytest.raises(lwd.InputError, match="joint=True"):
         dkps(ds, k=2, joint=False).place(ds)
+
+
+def test_print_of_one():
+    text = str(dkps(small_llm(18, time=2).isel(replicate=[0]), k=1))
+    assert "2 times, 1 replicate, 3 models," in text

@@ -114,3 +114,7 @@ def test_rows_of_one_name_are_kept_apart():
             return pd.DataFrame({"x": [1.0, 2.0]}, index=["a", "a"])
 
     assert Twins().to_markdown().splitlines()[2:] == ["| a | 1 |", "| a | 2 |"]
+
+
+def test_zero_has_no_sign():
+    assert printing.format_numbers([-0.0, 1.5], 4) == ["0.0", "1.5"]

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_schema import small_llm
 from typer.testing import CliRunner
@@ -211,3 +212,74 @@ def test_summary_takes_results_too():
     x = np.arange(6.0)
     fit = lwd.nls("y ~ a + b x", {"x": x, "y": 1 + 2 * x + np.sin(x)}, {"a": 0, "b": 1})
     assert str(lwd.summary(fit)) == str(fit.summary())
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+@pytest.mark.parametrize("queries", [1, 2])
+def test_distinct_answers_are_those_of_a_model_in_one_run(replicates, queries):
+    ds = small_llm(replicate=replicates, query=queries)
+    ds["text"][-1] = ""
+    # Half of four answers are distinct, the same in every run; one answer is missing.
+    ds["text"][-1] = np.array(["a", "a", "b", "b"], dtype=object)
+    assert "50% of a model's answers" in str(lwd.summary(ds))
+    ds["text"][-1, :, :, :, 3] = ""
+    assert "67% of a model's answers" in str(lwd.summary(ds))
+
+
+def test_summary_of_a_result_without_one_is_itself():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(8, 3))
+    d, groups = lwd.dist(x), list("aaaabbbb")
+    ds = small_llm()
+    results = [
+        lwd.eqdist_etest(x, [4, 4], R=9, seed=1),
+        lwd.betadisper(d, groups),
+        lwd.betadisper(d, groups).anova(),
+        lwd.adonis2("d ~ g", {"g": groups}, d=d, permutations=9, seed=1),
+        lwd.collapse_test(ds, permutations=9, seed=1),
+        lwd.cmdscale(d),
+        lwd.dkps(ds, k=1),
+        lwd.procrustes(x, x[::-1]),
+        lwd.protest(x, x[::-1], permutations=9, seed=1),
+        lwd.mantel(d, d, permutations=9, seed=1),
+        lwd.summary(ds),
+    ]
+    for result in results:
+        assert lwd.summary(result) is result
+
+
+@pytest.mark.parametrize("x", [3, "run.nc", None, np.ones(3), lwd.InputError, small_llm().text])
+def test_summary_of_anything_else_names_x(x):
+    with pytest.raises(lwd.InputError) as error:
+        lwd.summary(x)
+    assert error.value.argument == "x"
+
+
+def test_zeros_have_no_sign_in_a_summary():
+    ds = small_llm(response=2)
+    ds["embedding"][:] = np.float32(1.0)
+    ds["embedding"][..., 0, 0] += np.float32(1e-6)
+    assert "-0.0000" not in str(lwd.summary(ds))
+
+
+@pytest.mark.parametrize("script", ["collapse", "diversity"])
+def test_scripts_take_the_times_that_a_file_has(tmp_path, script):
+    rng = np.random.default_rng(2)
+    posts = [f"post {i}" for i in range(6)]
+    frame = [
+        {"time": t, "model": m, "replicate": r, "response": k, "text": str(rng.choice(posts))}
+        for t in (0, 5, 10) for m in ("a", "b") for r in (0, 1) for k in range(5)
+    ]  # fmt: skip
+    vectors = rng.normal(size=(len(frame), 3))
+    ds = lwd.as_results(
+        pd.DataFrame(frame).assign(e0=vectors[:, 0], e1=vectors[:, 1], e2=vectors[:, 2]),
+        embedding=["e0", "e1", "e2"],
+    )
+    path = lwd.write_results(ds, tmp_path / "x.nc")
+    command = [sys.executable, ROOT / "analysis" / f"{script}.py"]
+    done = subprocess.run([*command, path], capture_output=True, text=True, check=True)
+    assert {"collapse": "Pairs of models at t = 5", "diversity": "\n    5"}[script] in done.stdout
+    failed = subprocess.run([*command, tmp_path / "none.nc"], capture_output=True, text=True)
+    assert failed.returncode == 1
+    assert failed.stderr.startswith(f"{script}.py: path: got")
+    assert failed.stderr.count("\n") == 1

@@ -163,3 +163,18 @@ def test_schema_names_every_dimension():
     from lwdstats.schema import COORDINATES
 
     assert {dim for variable in VARIABLES.values() for dim in variable.dims} <= set(COORDINATES)
+
+
+@pytest.mark.parametrize(("dim", "value"), [("time", 1), ("model", "m1"), ("replicate", 0)])
+def test_a_lost_dimension_says_how_to_keep_it(dim, value):
+    ds = small_llm().assign_coords(replicate=[0, 1])
+    with pytest.raises(lwd.InputError) as error:
+        lwd.fnorm(ds.sel({dim: value}))
+    advice = f"ds.sel({dim}=[{value!r}])"
+    assert str(error.value).endswith(advice)
+    lwd.validate(ds.sel({dim: [value]}))  # the advice holds
+
+
+def test_a_lost_dimension_without_labels_says_so_too():
+    with pytest.raises(lwd.InputError, match=r"keeps replicate by a list, ds\.isel\(replicate=\[0"):
+        lwd.fnorm(small_llm().isel(replicate=0))

@@ -237,3 +237,28 @@ def test_bad_input_names_the_argument(arguments, argument):
     with pytest.raises(lwd.InputError) as error:
         collapse_test(**{"ds": a_dataset(answers(1)), **arguments})
     assert error.value.argument == argument
+
+
+@settings(max_examples=20)
+@given(SEEDS, st.sampled_from(["given_prompts", "model"]), st.sampled_from(["energy", "f"]))
+def test_identical_models_show_nothing(seed, null, statistic):
+    one = np.random.default_rng(seed).normal(size=(4, 1, 2, 5, 3))
+    ds = a_dataset(np.repeat(one, 3, axis=1) + 10.0)
+    table = collapse_test(ds, null=null, statistic=statistic, permutations=49, seed=1).table
+    for name in ("f", "r2"):
+        assert table[name].tolist() == [0.0] * 4
+        assert not np.signbit(table[name]).any()
+    assert table["p_value"].tolist() == [1.0] * 4
+    assert table["p_adjusted"].tolist() == [1.0] * 4
+    if null == "model":
+        assert table["r2_adjusted"].tolist() == [0.0] * 4
+
+
+def test_models_that_differ_little_beside_replicates_are_told_apart():
+    rng = np.random.default_rng(2)
+    x = 1e-4 * rng.normal(size=(1, 3, 6, 4, 2)) + 1e-2 * np.arange(3)[:, None, None, None]
+    near = a_dataset(x)
+    far = a_dataset(x + 10.0 * np.arange(6)[:, None, None])
+    tests = [collapse_test(d, null="model", statistic="f", seed=1).table for d in (near, far)]
+    assert tests[1]["p_value"].iloc[0] < 0.01
+    np.testing.assert_allclose(tests[0][["f", "r2"]], tests[1][["f", "r2"]], rtol=1e-2)

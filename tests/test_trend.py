@@ -4,6 +4,7 @@ import itertools
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest, kendalltau, theilslopes
 
 import lwdstats as lwd
+from lwdstats import plots_curves
 from lwdstats.errors import InputError
 from lwdstats.inference.htest import HTest
 from lwdstats.inference.trend import TrendTests, mann_kendall
@@ -34,7 +36,7 @@ def test_agrees_with_cor_test(case):
     x = np.array(case["x"], float)
     test = mann_kendall(x, autocorrelation="none")
     assert test.p_value == pytest.approx(case["p_value"], rel=1e-9)
-    assert test.parameter["tau"] == pytest.approx(case["tau"], rel=1e-12)
+    assert test.estimate["tau"] == pytest.approx(case["tau"], rel=1e-12)
     pairs = len(x) * (len(x) - 1) / 2
     if case["exact"]:  # R's T counts concordant pairs
         assert test.statistic == 2 * case["statistic"] - pairs
@@ -51,9 +53,23 @@ def test_s_is_the_sum_of_signs(x):
     assert test.statistic == s
     assert kendall_many(np.stack([x, -x])).tolist() == [s, -s]
     if len(set(x)) > 1:
-        assert test.parameter["tau"] == pytest.approx(kendalltau(range(len(x)), x).statistic)
+        assert test.estimate["tau"] == pytest.approx(kendalltau(range(len(x)), x).statistic)
     else:
         assert test.p_value == 1.0
+
+
+@pytest.mark.parametrize("autocorrelation", ["ar1", "none"])
+@pytest.mark.parametrize("alternative", ["two-sided", "less", "greater"])
+def test_a_constant_has_no_trend(autocorrelation, alternative):
+    for value in (0.0, 0.1, 1.0):
+        options = {"autocorrelation": autocorrelation, "alternative": alternative, "seed": 1}
+        test = mann_kendall(np.full(20, value), **options)
+        assert (test.statistic, test.p_value) == (0.0, 1.0)
+        assert test.estimate["Theil-Sen slope"] == 0.0
+        assert np.isnan(test.estimate["tau"])
+        assert "p-value = 1" in str(test)
+    both = mann_kendall(np.ones((20, 2)), **options)
+    assert (both.table["p_value"] == 1.0).all()
 
 
 @given(st.permutations(range(8)))
@@ -77,6 +93,49 @@ def test_slope_is_sens_per_unit_of_time():
     assert test.estimate["Theil-Sen slope"] == pytest.approx(slope)
     assert test.conf_int == pytest.approx((low, high))
     assert mann_kendall(rng.normal(size=20), seed=1).conf_int is None
+
+
+@given(arrays(float, st.integers(4, 30), elements=st.integers(-9, 9).map(float)))
+def test_interval_is_that_of_scipy_with_one_end_for_one_side(y):
+    slope, _, low, high = theilslopes(y, np.arange(len(y)), 0.9)
+    two = mann_kendall(y, autocorrelation="none", level=0.9)
+    assert two.conf_int == pytest.approx((low, high))
+    assert two.estimate["Theil-Sen slope"] == pytest.approx(slope)
+    # 5% beyond either end: the ends are those of one-sided intervals at 95%.
+    for side, ends in (("less", (-np.inf, high)), ("greater", (low, np.inf))):
+        one = mann_kendall(y, autocorrelation="none", alternative=side, level=0.95)
+        assert one.conf_int == pytest.approx(ends)
+
+
+def test_interval_narrows_with_the_level_on_either_side():
+    y = np.random.default_rng(3).normal(size=40)
+    levels = (0.2, 0.4, 0.6, 0.8, 0.99)
+
+    def ends(side):
+        return np.array(
+            [
+                mann_kendall(y, autocorrelation="none", alternative=side, level=v).conf_int
+                for v in levels
+            ]
+        )
+
+    two = ends("two-sided")
+    assert (np.diff(two[:, 0]) < 0).all()
+    assert (np.diff(two[:, 1]) > 0).all()
+    assert (np.diff(ends("less")[:, 1]) > 0).all()
+    assert (np.diff(ends("greater")[:, 0]) < 0).all()
+    text = str(mann_kendall(y, autocorrelation="none", alternative="less"))
+    assert " -Inf " in text.split("confidence interval:")[1]
+
+
+def test_tidy_has_slope_and_tau_as_estimates():
+    y = np.random.default_rng(3).normal(size=20)
+    plain = mann_kendall(y, autocorrelation="none")
+    row = plain.tidy().iloc[0]
+    assert "parameter" not in row
+    assert row["estimate1"] == plain.estimate["Theil-Sen slope"]
+    assert row["estimate2"] == pytest.approx(kendalltau(range(20), y).statistic)
+    assert list(mann_kendall(y, seed=1).parameter) == ["AR(1)"]
 
 
 @settings(max_examples=10)
@@ -127,11 +186,25 @@ def test_a_network_settling_down_falls():
     assert (tests.table["p_value"] < 0.05).all()
     assert "AR(1) in time" in str(tests)
     assert tests.tidy().equals(tests.table)
+    glance = tests.glance().iloc[0]
+    assert (glance["n"], glance["times"]) == (3, 61)
+    assert (glance["falling"], glance["rising"]) == (3, 0)
     # Each replicate is by itself: its stream does not depend on the others.
     one = mann_kendall(lwd.fnorm(ds).isel(replicate=[0]), seed=1)
     assert isinstance(one, HTest)
     assert one.p_value == tests.table["p_value"].iloc[0]
     assert "null hypothesis: no trend; AR(1)" in " ".join(str(one).split())
+
+
+def test_picture_has_each_curve_and_its_line():
+    t = np.arange(21.0)
+    values = np.stack([3.0 - 0.1 * t, 1.0 + 0.2 * t], axis=1)
+    ax = plots_curves.trends(mann_kendall(values, autocorrelation="none"), None)
+    for j in range(2):
+        curve, line = ax.lines[2 * j : 2 * j + 2]
+        np.testing.assert_allclose(curve.get_ydata(), values[:, j])
+        np.testing.assert_allclose(line.get_ydata(), values[:, j])
+    plt.close("all")
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,9 @@ class DKPS(Plots):
         n_times, n_replicates, n_models = self.points.shape[:3]
         how = "in one space" if self.joint else "in a space a time, each turned to the one before"
         lines = ["Data kernel perspective space", ""]
-        lines += [f"Points: {n_times} times, {n_replicates} replicates, {n_models} models, {how}"]
+        sizes = {"time": n_times, "replicate": n_replicates, "model": n_models}
+        parts = [f"{n} {noun}" + "s" * (n != 1) for noun, n in sizes.items()]
+        lines += [f"Points: {', '.join(parts)}, {how}"]
         bandwidth = "" if self.bandwidth is None else f", bandwidth {self.bandwidth:.5g}"
         lines += [f"Distances: {self.aggregate}{bandwidth}"]
         lines += [f"Dimensions: {self.k}", ""]

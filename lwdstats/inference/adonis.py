@@ -19,7 +19,7 @@ from lwdstats.inference.answers import check_blocks, distances_of
 from lwdstats.inference.design import as_frame, design_of, new_directions, terms_to_test
 from lwdstats.inference.permutation import Scheme, p_values, quadratic_forms, scheme
 
-# A residual sum of squares below this share of all squares is what rounding makes of 0.
+# A sum of squares below this share of all squares is what rounding makes of 0.
 _ROUNDING = 1e-12
 
 
@@ -41,7 +41,8 @@ def adonis2(
     formula : str
         ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``,
         ``*`` and functions as in R. Text, categorical and boolean columns are
-        factors; numbers are covariates (``C(x)`` makes a factor of them).
+        factors; numbers are covariates. ``C(x)``, or ``factor(x)`` as in R, makes a
+        factor of them, and ``I(x^2)`` takes the power.
     data : pandas.DataFrame, mapping or xarray.Dataset
         One row an observation, in the order of the distances. Of a dataset of
         either simulation at one time, ``ds.sel(time=t)``, the observations are
@@ -94,7 +95,8 @@ def adonis2(
 
     A permutation puts rows and columns of G in another order, and ``p = (number
     of permuted F >= F, + 1) / (B + 1)``, ties within 1.5e-8 counting as equal.
-    F is infinite where the residual sum of squares is 0 but for rounding.
+    Sums of squares that are 0 but for rounding are set to 0; F is infinite where the
+    residual one is.
 
     The test of a single term, and of the whole model, is exact when the
     observations (those of a stratum) are exchangeable under the null
@@ -194,6 +196,7 @@ def adonis2(
     p = p_values(f, f_permuted)
 
     squares = np.array([*ss, rss, total])
+    squares[np.abs(squares) <= _ROUNDING * size] = 0.0
     blank = [np.nan, np.nan]
     table = pd.DataFrame(
         {

@@ -14,8 +14,11 @@ import numpy.typing as npt
 from lwdstats.geometry.arrays import FloatArray
 
 LAWS = ("power", "exponential")
-# Floor over amplitude, c / a: from none to a curve that is flat.
+# Floor over amplitude, c / a, of the starts: from nearly none to nearly flat.
 _FLOOR = (np.log(1e-4), np.log(3e1))
+# What steps may reach: what is left of a floor of none, or of a curve that is flat, is
+# small beside the least noise.
+_REACH = (np.log(1e-12), np.log(1e8))
 _PHI = (-0.9, 0.95)
 _STEPS = 30
 # Scores are drawn in to so many standard deviations, so that one dip decides nothing.
@@ -85,7 +88,7 @@ def fit_law(logs: FloatArray, u: FloatArray, stretch: npt.NDArray[np.intp]) -> F
     """Fit ``log(c + a exp(-b u))`` to paths (P, n), with a level of its own in each stretch.
 
     A grid over log(c / a) and log b gives the start; steps of Levenberg and
-    Marquardt that lower the sum of squares, within the grid's range, follow.
+    Marquardt that lower the sum of squares follow, within the grid's rates.
     """
     low, high = _range(u)
     axes = np.meshgrid(np.linspace(*_FLOOR, 12), np.linspace(low, high, 20), indexing="ij")
@@ -114,7 +117,7 @@ def fit_law(logs: FloatArray, u: FloatArray, stretch: npt.NDArray[np.intp]) -> F
         step = np.stack([h22 * g1 - h12 * g2, h11 * g2 - h12 * g1], axis=1)
         step /= (h11 * h22 - h12**2)[:, None]
         trial = theta[rows] + np.clip(step, -2.0, 2.0)
-        trial = np.clip(trial, (_FLOOR[0], low), (_FLOOR[1], high))
+        trial = np.clip(trial, (_REACH[0], low), (_REACH[1], high))
         new = evaluate(trial, y[rows])
         new_rss = np.einsum("pn,pn->p", new.residual, new.residual)
         drop = rss[rows] - new_rss

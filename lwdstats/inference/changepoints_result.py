@@ -72,9 +72,8 @@ class ChangePoints(Plots, PrintsTable):
             lines += _path_lines(tested)
         for replicate, note in self.paths["note"].items():
             lines += [f"replicate {replicate}: not tested, {note}"] * bool(note)
-        lines += [""]
         if self.table.empty:
-            lines += ["No change found"]
+            lines += ["", "No change found"] if len(tested) else []
         else:
             columns = {c: format_numbers(self.table[c], 4) for c in ("before", "after", "ratio")}
             columns = (
@@ -82,8 +81,9 @@ class ChangePoints(Plots, PrintsTable):
                 | {"time": [f"{v:g}" for v in self.table["time"]]}
                 | columns
             )
-            lines += ["Changes (levels at that time, without and with the change):"]
+            lines += ["", "Changes (levels at that time, without and with the change):"]
             lines += _columns(columns)
+            lines += ["A curve of another shape than the law can look like a change."]
         return "\n".join([*lines, ""])
 
     def tidy(self) -> pd.DataFrame:
@@ -95,7 +95,9 @@ class ChangePoints(Plots, PrintsTable):
         return self.paths.copy()
 
     def _frame(self) -> pd.DataFrame:
-        return self.table if len(self.table) else self.paths
+        frame = self.table.set_index("replicate") if len(self.table) else self.paths
+        names = pd.Index([f"replicate {v}" for v in frame.index])
+        return frame.set_axis(names, axis=0)
 
     def _heading(self) -> str:
         return f"Null hypothesis: smooth decay {LAWS[self.law]}, AR(1) relative noise"

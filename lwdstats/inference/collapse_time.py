@@ -96,6 +96,32 @@ class CollapseTime(Plots, PrintsTable):
         rows = [(p, *(_crossing(time, c, 1.0 - p) for c in columns)) for p in asked.tolist()]
         return pd.DataFrame(rows, columns=["prob", "estimate", "conf_low", "conf_high"])
 
+    def confint(self, level: float | None = None) -> pd.DataFrame:
+        """Return the confidence interval of the median time.
+
+        Parameters
+        ----------
+        level : float, optional
+            Confidence level; that of the result by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row, "median", with columns named by the two probabilities; NaN
+            on a side that the data leave open.
+
+        Raises
+        ------
+        InputError
+            If `level` is not between 0 and 1.
+        """
+        level = self.level if level is None else level
+        _check_level(level)
+        time, collapsed = (self.times[c].to_numpy() for c in ("time", "collapsed"))
+        row = _median(kaplan_meier(time, collapsed, float(level)))[1:]
+        names = [f"{100 * v:.3g} %" for v in ((1 - level) / 2, (1 + level) / 2)]
+        return pd.DataFrame([row], index=["median"], columns=names)
+
     def tidy(self) -> pd.DataFrame:
         """Return the Kaplan-Meier curve: see `survival`."""
         return self.survival.copy()
@@ -129,7 +155,8 @@ class CollapseTime(Plots, PrintsTable):
         return "\n".join([*lines, "", *notes])
 
     def _frame(self) -> pd.DataFrame:
-        return self.survival
+        names = pd.Index([f"time {v:g}" for v in self.survival["time"]])
+        return self.survival.drop(columns="time").set_axis(names, axis=0)
 
     def _heading(self) -> str:
         return f"Share of replicates whose {self.what} has not stayed below {self.threshold:g}"
@@ -206,18 +233,13 @@ def collapse_time(
     """
     if not is_number(threshold) or not math.isfinite(threshold):
         raise InputError("threshold", threshold, "a finite number, in the units of the norm")
-    if not is_number(level) or not 0 < level < 1:
-        raise InputError("level", level, "a number between 0 and 1")
+    _check_level(level)
     curve = curves(x)
     time, collapsed = first_for_good(curve.time, curve.values, float(threshold))
     survival = kaplan_meier(time, collapsed, float(level))
     index = pd.Index(curve.replicates, name="replicate")
     frame = pd.DataFrame({"time": time, "collapsed": collapsed}, index=index)
-    at = survival["time"].to_numpy(dtype=float)
-    median, low, high = (
-        _crossing(at, survival[c].to_numpy(dtype=float), 0.5)
-        for c in ("estimate", "conf_low", "conf_high")
-    )
+    median, low, high = _median(survival)
     return CollapseTime(
         times=frame,
         survival=survival,
@@ -272,6 +294,19 @@ def kaplan_meier(time: FloatArray, event: npt.NDArray[np.bool_], level: float) -
             "conf_low": low,
         }
     )
+
+
+def _check_level(level: object) -> None:
+    if not is_number(level) or not 0 < level < 1:  # type: ignore[operator]
+        raise InputError("level", level, "a number between 0 and 1")
+
+
+def _median(survival: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the median of a Kaplan-Meier curve, and its interval."""
+    at = survival["time"].to_numpy(dtype=float)
+    columns = (survival[c].to_numpy(dtype=float) for c in ("estimate", "conf_low", "conf_high"))
+    median, low, high = (_crossing(at, column, 0.5) for column in columns)
+    return median, low, high
 
 
 def _crossing(time: FloatArray, curve: FloatArray, share: float) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from formulaic import model_matrix
+from formulaic import Formula, model_matrix
 from formulaic.errors import FormulaicError
 
 from lwdstats.errors import InputError
@@ -16,6 +17,11 @@ from lwdstats.geometry.arrays import FloatArray
 # A direction counts as new if this share of a column is left outside of those before it,
 # as in R's qr.
 _RANK = 1e-7
+_NAME = re.compile(r"[^\W\d]\w*")
+# R's factor() and as.factor(), but not other names that end so.
+_FACTOR = re.compile(r"(?<![\w.])(?:as\.)?factor\s*\(")
+# Quoted parts of a formula: names in backticks, and text.
+_QUOTED = re.compile(r"(`[^`]*`|'[^']*'|\"[^\"]*\")")
 _FORMULA = "'d ~ terms', the terms being columns of data, such as 'd ~ group * dose'"
 
 
@@ -40,12 +46,15 @@ def design_of(
     parts = formula.split("~") if isinstance(formula, str) else []
     if len(parts) != 2 or parts[0].strip() != "d" or not parts[1].strip():
         raise InputError("formula", formula, _FORMULA)
+    right = as_python(parts[1])
+    _check_columns(right, data)
     try:
         # No context: only the columns of data, and formulaic's own functions, have names.
-        matrix = model_matrix(parts[1], data, context={}, na_action="raise")
+        matrix = model_matrix(right, data, context={}, na_action="raise")
         slices = None if matrix.model_spec is None else matrix.model_spec.term_slices
-    except (FormulaicError, ValueError, AttributeError) as error:
-        raise InputError("formula", f"{formula!r} ({error})", _FORMULA) from error
+    except (FormulaicError, ValueError, AttributeError, TypeError, SyntaxError) as error:
+        takes = f"{_FORMULA}; C(w) makes a factor, and I(z**2) a power"
+        raise InputError("formula", f"{formula!r} ({error})", takes) from error
     values = np.asarray(matrix, dtype=np.float64)
     if not np.isfinite(values).all():
         raise InputError("data", "values that are NaN or infinite", "finite values")
@@ -54,6 +63,50 @@ def design_of(
         raise InputError("formula", formula, _FORMULA)
     columns = [values[:, slices[term]] for term in terms]
     return [str(t) for t in terms], columns, [frozenset(map(str, t.factors)) for t in terms]
+
+
+def as_python(right: str) -> str:
+    """Return the right side of a formula of R with what formulaic writes otherwise.
+
+    ``factor(x)`` and ``as.factor(x)`` become ``C(x)``; within the brackets of a
+    function, ``^`` becomes ``**``. Outside of them it means the same in both.
+
+    Examples
+    --------
+    >>> as_python("factor(w) + I(z^2) + (a + b)^2")
+    'C(w) + I(z**2) + (a + b)^2'
+    """
+    out, depth = "", 0
+    for i, part in enumerate(_QUOTED.split(right)):
+        if i % 2:  # quoted
+            out += part
+            continue
+        for c in _FACTOR.sub("C(", part):
+            if c == "(" and (depth or (out and re.match(r"\w", out[-1]))):
+                depth += 1
+            elif c == ")":
+                depth = max(0, depth - 1)
+            out += "**" if c == "^" and depth else c
+    return out
+
+
+def _check_columns(right: str, data: pd.DataFrame) -> None:
+    """Refuse a formula of columns that are not in `data` or lack values."""
+    try:
+        named = {str(name) for name in Formula.from_spec(right).required_variables}
+    except (FormulaicError, SyntaxError, ValueError, AttributeError):
+        return  # the formula is at fault, and said to be elsewhere
+    functions = set(re.findall(r"(\w+)\s*\(", right))
+    missing = sorted(named - functions - set(map(str, data.columns)))
+    if missing:
+        known = ", ".join(map(str, data.columns))
+        raise InputError("data", f"no column {', '.join(missing)}, but {known}", _FORMULA)
+    # Of some functions formulaic does not know the variables.
+    named |= set(_NAME.findall(right))
+    for name in data.columns:
+        n = int(np.count_nonzero(pd.isna(data[name].to_numpy())))
+        if n and str(name) in named:
+            raise InputError("data", f"{n} missing in column {name}", "no missing values")
 
 
 def terms_to_test(

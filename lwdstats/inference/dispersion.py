@@ -15,6 +15,7 @@ from lwdstats.geometry.scaling import as_distances
 from lwdstats.inference.adonis import gower
 from lwdstats.inference.answers import check_blocks, distances_of
 from lwdstats.inference.dispersion_permuted import (
+    POINT,
     centre_residuals,
     permute_distances,
     permute_points,
@@ -84,7 +85,9 @@ def betadisper(
     in that medians are computed to working precision, where vegan stops at
     the tolerance of ``optim`` (distances then differ by up to about 1e-4);
     axes are dropped below 1.5e-8 of the largest eigenvalue, where vegan also
-    has an absolute bound of 1.5e-8; and missing values are an error.
+    has an absolute bound of 1.5e-8; distances below 1e-11 of the length of the
+    longest vector are rounding errors, and set to 0, where vegan keeps them; and
+    missing values are an error.
 
     References
     ----------
@@ -136,6 +139,8 @@ def betadisper(
     if np.any(square < -1e-12 * away.sum(axis=1).max()):
         warnings.warn("some squared distances are negative and changed to zero", stacklevel=2)
     z = np.sqrt(np.maximum(square, 0.0))
+    # A point on its centre is at 0 but for rounding, which is of the size of all points.
+    z[z <= POINT * np.linalg.norm(vectors, axis=1).max()] = 0.0
     counts = np.bincount(codes)
     if bias_adjust:
         if counts.min() < 2:
@@ -211,7 +216,9 @@ def permutest(
 
     Follows R's ``vegan::permutest(x, pairwise, permutations)``, whose p-values
     are those of ``permute="distances"``; ties have a tolerance for F only
-    there, and a group of one has no t.
+    there, and a group of one has no t. Where distances do not vary but for
+    rounding, F is NaN and p is 1, as all arrangements tie; where they do not
+    within groups only, F is infinite.
 
     References
     ----------

@@ -23,6 +23,12 @@ _MAX_STEPS = 300
 _DONE = 1e-11
 _NEAR = 1e-2
 _ROUNDING = 1e-14
+# A distance from a centre below this share of the points' size is what rounding makes of 0: it
+# is about 1e-16 along the largest axis, and 1e-12 along the smallest that is kept.
+POINT = 1e-11
+# Distances that differ by less than this share of themselves are equal: a median is found to
+# `_DONE` only.
+EQUAL = 1e-10
 
 
 def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -> Statistics:
@@ -32,8 +38,9 @@ def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -
     permuted distances in the places of the two groups.
     """
     members = np.eye(codes.max() + 1)[codes]
-    residuals = z - (np.bincount(codes, z) / members.sum(axis=0))[codes]
-    centred = z - z.mean()  # t does not change, and squares lose no digits
+    residuals = without_rounding(z - (np.bincount(codes, z) / members.sum(axis=0))[codes], z)
+    # t does not change, and squares lose no digits.
+    centred = without_rounding(z - z.mean(), z)
     f, t = np.empty(plan.count), np.empty((plan.count, len(pairs)))
     start = 0
     for index in plan.blocks(3):
@@ -42,7 +49,7 @@ def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -
         if pairs:
             t[rows] = np.abs(t_statistics(centred[index], members, pairs))
         start += len(index)
-    return f, t
+    return _ties_at_0(f), _ties_at_0(t)
 
 
 def permute_points(
@@ -77,7 +84,7 @@ def permute_points(
         rows = np.flatnonzero((codes == one) | (codes == two))
         found = [t_statistics(z, members, [(0, 1)])[:, 0] for z, members in statistics(rows)]
         t[:, j] = np.abs(np.concatenate(found))
-    return f, t
+    return _ties_at_0(f), _ties_at_0(t)
 
 
 def centre_residuals(vectors: FloatArray, centroids: FloatArray, codes: Codes) -> FloatArray:
@@ -89,7 +96,21 @@ def centre_residuals(vectors: FloatArray, centroids: FloatArray, codes: Codes) -
     counts = np.bincount(codes).astype(np.float64)
     # A group of one has a residual of 0 at any scale.
     grow = np.sqrt(counts / np.maximum(counts - 1.0, 1.0))
-    return (vectors - centroids[codes]) * grow[codes, None]
+    residuals = (vectors - centroids[codes]) * grow[codes, None]
+    # Where all points lie on their centres, rounding errors must not be what is permuted.
+    none = np.linalg.norm(residuals, axis=1) <= POINT * np.linalg.norm(vectors, axis=1).max()
+    residuals[none] = 0.0
+    return residuals
+
+
+def without_rounding(differences: FloatArray, z: FloatArray) -> FloatArray:
+    """Return differences (n,) of the distances `z`, (n,), those of equal ones being exactly 0."""
+    return np.where(np.abs(differences) <= EQUAL * np.abs(z).max(), 0.0, differences)
+
+
+def _ties_at_0(statistics: FloatArray) -> FloatArray:
+    """Return statistics with 0 for 0 / 0: an arrangement of equal distances shows nothing."""
+    return np.where(np.isnan(statistics), 0.0, statistics)
 
 
 def _permuted(
@@ -175,12 +196,16 @@ def _from_products(
 
 
 def f_statistic(z: FloatArray, members: FloatArray) -> FloatArray:
-    """Return F, (b,), of numbers (b, n) in groups, (n, g) indicators."""
+    """Return F, (b,), of numbers (b, n) in groups, (n, g) indicators; NaN where all are equal."""
     n, g = members.shape
+    floor = EQUAL**2 * np.einsum("bi,bi->b", z, z)
     z = z - z.mean(axis=1, keepdims=True)
     sums = z @ members
     between = (sums * sums / members.sum(axis=0)).sum(axis=1)
-    within = np.maximum(np.einsum("bi,bi->b", z, z) - between, 0.0)
+    within = np.einsum("bi,bi->b", z, z) - between
+    # The difference of two sums has rounding errors of the size of the sums.
+    within = np.where(within <= np.maximum(floor, 1e-14 * between), 0.0, within)
+    between = np.where(between <= floor, 0.0, between)
     with np.errstate(divide="ignore", invalid="ignore"):
         return (between / (g - 1)) / (within / (n - g))
 
@@ -192,7 +217,8 @@ def t_statistics(z: FloatArray, members: FloatArray, pairs: Pairs) -> FloatArray
     first, second = np.array(pairs).T
     means = sums / counts
     # Sums of squares about the group's mean.
-    away = np.maximum(squares - sums * means, 0.0)
+    away = squares - sums * means
+    away = np.where(away <= 1e-14 * squares, 0.0, away)
     m, n = counts[first], counts[second]
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = np.sqrt((away[:, first] + away[:, second]) / (m + n - 2.0))

@@ -56,7 +56,9 @@ class BetaDisper(Plots, PrintsTable):
         """Return the analysis of variance of the distances, with the F distribution's p.
 
         R's ``anova(betadisper(...))``. It takes distances as independent, which those
-        from one estimated centre are not: `permutest` does without that.
+        from one estimated centre are not: `permutest` does without that. Where
+        distances do not vary within groups but for rounding, F is infinite, or NaN
+        if all are equal, and p is NaN, where R gives one of rounding errors.
         """
         return anova_table(self.distances, self.group, len(self.levels))
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.results import Plots
-from lwdstats.inference.dispersion_permuted import t_statistics
+from lwdstats.inference.dispersion_permuted import t_statistics, without_rounding
 from lwdstats.inference.permutation import Scheme, p_values
 from lwdstats.inference.printing import PrintsTable, coefficient_lines
 
@@ -92,7 +92,9 @@ class DispersionTable(Plots, PrintsTable):
 def anova_table(z: FloatArray, codes: npt.NDArray[np.intp], g: int) -> DispersionTable:
     """Return the table of distances `z`, (n,), in `g` groups, with the F distribution's p."""
     table = _anova(z, codes, g)
-    p = stats.f.sf(table["f"].iloc[0], *table["df"].to_numpy())
+    f = table["f"].iloc[0]
+    # Without any variance within groups F has no F distribution.
+    p = stats.f.sf(f, *table["df"].to_numpy()) if np.isfinite(f) else np.nan
     return DispersionTable(table.assign(p_value=[float(p), np.nan]))
 
 
@@ -112,15 +114,18 @@ def permutation_table(
     """
     f, t = permuted
     table = _anova(z, codes, len(levels))
-    p = p_values(table["f"].to_numpy()[:1], f[:, None])[0]
+    # Where distances are all equal all arrangements tie, and p is 1.
+    p = p_values(np.nan_to_num(table["f"].to_numpy()[:1], posinf=np.inf), f[:, None])[0]
     table = table.assign(p_value=[float(p), np.nan])
     frame = None
     if pairs is not None:
         members = np.eye(len(levels))[codes]
         counts = members.sum(axis=0)
         means = z @ members / counts
-        t0 = t_statistics((z - z.mean())[None], members, pairs)[0]
+        t0 = t_statistics(without_rounding(z - z.mean(), z)[None], members, pairs)[0]
         df = np.array([counts[i] + counts[j] - 2 for i, j in pairs])
+        # A pair of groups of one has no t at all; equal distances have none but tie.
+        alike = np.isnan(t0) & (df > 0)
         frame = pd.DataFrame(
             {
                 "group1": [levels[i] for i, _ in pairs],
@@ -128,8 +133,8 @@ def permutation_table(
                 "estimate": [means[i] - means[j] for i, j in pairs],
                 "statistic": t0,
                 "df": df.astype(np.int64),
-                "p_value": 2.0 * stats.t.sf(np.abs(t0), df),
-                "p_permuted": p_values(np.abs(t0), t),
+                "p_value": np.where(np.isinf(t0), np.nan, 2.0 * stats.t.sf(np.abs(t0), df)),
+                "p_permuted": p_values(np.where(alike, 0.0, np.abs(t0)), t),
             }
         )
     return DispersionTable(table, frame, plan, f, permute)
@@ -139,8 +144,8 @@ def _anova(z: FloatArray, codes: npt.NDArray[np.intp], g: int) -> pd.DataFrame:
     """Return the one-way table of `z`, without p."""
     counts = np.bincount(codes)
     means = np.bincount(codes, z) / counts
-    between = float(counts @ (means - z.mean()) ** 2)
-    within = float(np.sum((z - means[codes]) ** 2))
+    between = float(counts @ without_rounding(means - z.mean(), z) ** 2)
+    within = float(np.sum(without_rounding(z - means[codes], z) ** 2))
     df = np.array([g - 1, len(z) - g])
     squares = np.array([between, within])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,7 +6,11 @@ method's.
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import is_dataclass
 from typing import Any
+
+import pandas as pd
 
 from lwdstats.errors import InputError
 
@@ -24,19 +28,21 @@ def summary(x: Any, **kwargs: Any) -> Any:
     Parameters
     ----------
     x : object
-        A result with a method of this name, such as a fit of `nls`.
+        A result, such as a fit of `nls`.
     **kwargs
-        Passed on to the method.
+        Passed on to the method of this name.
 
     Returns
     -------
     object
-        Of `nls`, an `NLSSummary`.
+        Of `nls`, an `NLSSummary`; of a result without a summary of its own, such
+        as a test, `x` itself.
 
     Raises
     ------
     InputError
-        If `x` has no such method. So for every function here.
+        If `x` is no result. The other functions here also raise it if the result has
+        no such method.
 
     Notes
     -----
@@ -50,7 +56,15 @@ def summary(x: Any, **kwargs: Any) -> Any:
     >>> lwd.summary(fit).df
     (2, 2)
     """
-    return _call("summary", x, **kwargs)
+    if callable(getattr(x, "summary", None)):
+        return _call("summary", x, **kwargs)
+    ours = is_dataclass(x) and type(x).__module__.partition(".")[0] == "lwdstats"
+    if not ours or isinstance(x, type):
+        raise InputError("x", f"an object of type {type(x).__name__}", "a dataset, or a result")
+    if kwargs:
+        names = ", ".join(kwargs)
+        raise InputError(names, f"it for a {type(x).__name__}", "nothing: its summary is itself")
+    return x
 
 
 def coef(x: Any) -> Any:
@@ -270,24 +284,32 @@ def logLik(x: Any) -> Any:  # noqa: N802 - R's name
     return _call("logLik", x)
 
 
-def AIC(x: Any, **kwargs: Any) -> Any:  # noqa: N802 - R's name
-    """Return Akaike's information criterion of a fit.
+def AIC(x: Any, *others: Any, **kwargs: Any) -> Any:  # noqa: N802 - R's name
+    """Return Akaike's information criterion of a fit, or of several.
 
     Parameters
     ----------
     x : object
         A result with a method of this name, such as a fit of `nls`.
+    *others : object
+        Fits to lay beside `x`.
     **kwargs
         Passed on to the method: `k`, the price of a parameter.
 
     Returns
     -------
-    float
-        ``-2 logLik + k (p + 1)``: sigma counts as a parameter.
+    float or pandas.DataFrame
+        ``-2 logLik + k (p + 1)``: sigma counts as a parameter. Of several fits, a
+        row each, from 1, with columns `df`, which is p + 1, and `AIC`.
+
+    Warns
+    -----
+    UserWarning
+        If fits are not of as many observations, which makes them incomparable.
 
     Notes
     -----
-    Follows R's ``AIC(fit, k = 2)``, of one fit at a time.
+    Follows R's ``AIC(fit, ..., k = 2)``, whose rows have the names of the arguments.
 
     Examples
     --------
@@ -296,20 +318,33 @@ def AIC(x: Any, **kwargs: Any) -> Any:  # noqa: N802 - R's name
     >>> round(lwd.AIC(fit) + 2 * lwd.logLik(fit), 6)
     6.0
     """
-    return _call("AIC", x, **kwargs)
+    return _criterion("AIC", x, others, **kwargs)
 
 
-def BIC(x: Any) -> Any:  # noqa: N802 - R's name
-    """Return the Bayesian information criterion of a fit.
+def BIC(x: Any, *others: Any) -> Any:  # noqa: N802 - R's name
+    """Return the Bayesian information criterion of a fit, or of several.
+
+    Parameters
+    ----------
+    x : object
+        A result with a method of this name, such as a fit of `nls`.
+    *others : object
+        Fits to lay beside `x`.
 
     Returns
     -------
-    float
-        ``-2 logLik + log(n) (p + 1)``.
+    float or pandas.DataFrame
+        ``-2 logLik + log(n) (p + 1)``. Of several fits, a row each, from 1, with
+        columns `df`, which is p + 1, and `BIC`.
+
+    Warns
+    -----
+    UserWarning
+        If fits are not of as many observations, which makes them incomparable.
 
     Notes
     -----
-    Follows R's ``BIC``, of one fit at a time.
+    Follows R's ``BIC(fit, ...)``, whose rows have the names of the arguments.
 
     Examples
     --------
@@ -318,7 +353,19 @@ def BIC(x: Any) -> Any:  # noqa: N802 - R's name
     >>> round(lwd.BIC(fit) + 2 * lwd.logLik(fit), 3)  # 3 log(4)
     4.159
     """
-    return _call("BIC", x)
+    return _criterion("BIC", x, others)
+
+
+def _criterion(name: str, x: Any, others: tuple[Any, ...], **kwargs: Any) -> Any:
+    values = [_call(name, fit, **kwargs) for fit in (x, *others)]
+    if not others:
+        return values[0]
+    fits = (x, *others)
+    if len({_call("nobs", fit) for fit in fits}) > 1:
+        warnings.warn("models are not all fitted to the same number of observations", stacklevel=3)
+    # AIC is -2 logLik + 2 df.
+    df = [round(_call("AIC", fit) / 2 + _call("logLik", fit)) for fit in fits]
+    return pd.DataFrame({"df": df, name: values}, index=range(1, len(fits) + 1))
 
 
 def deviance(x: Any) -> Any:

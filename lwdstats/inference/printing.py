@@ -66,7 +66,7 @@ def _one(value: float, kind: str) -> str:
         return "NaN"
     if math.isinf(value):
         return "Inf" if value > 0 else "-Inf"
-    return format(value, kind)
+    return format(value + 0.0, kind)  # 0 has no sign
 
 
 def _shape(value: float, digits: int) -> tuple[int, int]:
@@ -323,7 +323,7 @@ def _on_the_left(frame: pd.DataFrame) -> list[bool]:
 def _short(value: Any) -> str:
     if not isinstance(value, float | np.floating):
         return str(value)
-    return "" if math.isnan(value) else f"{value:.4g}"
+    return "" if math.isnan(value) else f"{value + 0.0:.4g}"
 
 
 def _escape(text: str, special: dict[str, str]) -> str:

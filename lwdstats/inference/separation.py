@@ -70,7 +70,8 @@ class CollapseTest(Plots, PrintsTable):
         lines += [f"Null hypothesis ({self.null}): {NULLS[self.null]}"]
         lines += [f"Number of permutations: {self.n_permutations}"]
         lines += [f"Smallest possible p: {self.smallest_p:.3g}"]
-        lines += [f"Pr(>F) is adjusted for {len(table)} times by {self.correction}", ""]
+        times = "1 time" if len(table) == 1 else f"{len(table)} times"
+        lines += [f"Pr(>F) is adjusted for {times} by {self.correction}", ""]
         zap = ["R2", "Adj.R2", "Energy", "p"]
         lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
         return "\n".join(lines)
@@ -158,6 +159,10 @@ def collapse_test(
         speaks of the models, and it takes replicates: three models in two
         replicates cannot give a p below 1/6.
 
+    With "model" and "energy", replicates that lie far apart hide differences
+    within them: distances to units of other replicates then say little. "f"
+    does not mind.
+
     In a cell (a replicate and query; or all units, replicates being blocks)
     with doubly centred ``-d^a / 2``, a = 1 for "energy" and 2 for "f",
 
@@ -167,6 +172,9 @@ def collapse_test(
     1)``. With a = 1 this is the DISCO statistic of Rizzo and Székely. R has no
     such test of a network; in a single cell F is that of ``energy::disco(x,
     factors, index = 1)`` ("energy") or of ``vegan::adonis2`` ("f").
+
+    Sums of squares that are 0 but for rounding are taken as 0: where models are the
+    same F and `r2` are 0 and p is 1.
 
     Times share their permutations, and "max-T" compares F with the largest of
     all times under each permutation (Westfall and Young), each time on the scale

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
+from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.results import Plots
 from lwdstats.inference.curves import curves
 from lwdstats.inference.htest import HTest
 from lwdstats.inference.printing import PrintsTable, coefficient_lines
@@ -24,7 +26,7 @@ _ALTERNATIVES = ("two-sided", "less", "greater")
 
 
 @dataclass(frozen=True, eq=False)
-class TrendTests(PrintsTable):
+class TrendTests(Plots, PrintsTable):
     """The tests of several replicates, each by itself.
 
     Attributes
@@ -35,15 +37,35 @@ class TrendTests(PrintsTable):
         One row a replicate; columns `statistic`, `tau`, `slope`, `p_value`.
     autocorrelation : str
         What the null hypothesis takes.
+    alternative : str
+        "two-sided", "less" or "greater".
+    what : str
+        What the curves are.
+    time : numpy.ndarray, shape (T,)
+        Times.
+    values : numpy.ndarray, shape (T, R)
+        The curves.
     """
 
     tests: dict[object, HTest]
     table: pd.DataFrame
     autocorrelation: str
+    alternative: str
+    what: str
+    time: FloatArray = field(repr=False)
+    values: FloatArray = field(repr=False)
 
     def tidy(self) -> pd.DataFrame:
         """Return one row a replicate: see `table`."""
         return self.table.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: replicates, times, how many fall and rise (by S), and the hypotheses."""
+        s = self.table["statistic"].to_numpy(dtype=float)
+        row = {"n": len(s), "times": len(self.time)}
+        row |= {"falling": int(np.sum(s < 0)), "rising": int(np.sum(s > 0))}
+        row |= {"autocorrelation": self.autocorrelation, "alternative": self.alternative}
+        return pd.DataFrame({name: [value] for name, value in row.items()})
 
     def __str__(self) -> str:
         names = {"statistic": "S", "slope": "Theil-Sen slope", "p_value": "p-value"}
@@ -80,7 +102,8 @@ def mann_kendall(
     alternative : {"two-sided", "less", "greater"}
         Any trend, a fall, or a rise.
     level : float
-        Level of the slope's interval ("none" only).
+        Level of the slope's interval ("none" only), which is one-sided where
+        `alternative` is.
     n_bootstrap : int
         Number of simulated paths ("ar1" only).
     seed : int or str, optional
@@ -89,8 +112,9 @@ def mann_kendall(
     Returns
     -------
     HTest or TrendTests
-        Of one path: S, tau-b (among the parameters) and the Theil-Sen slope, per
-        unit of time. Of several replicates: a table of their tests.
+        Of one path: S, and among the estimates the Theil-Sen slope, per unit of
+        time, and tau-b; in ``tidy()`` they are `estimate1` and `estimate2`. Of
+        several replicates: a table of their tests.
 
     Raises
     ------
@@ -117,7 +141,9 @@ def mann_kendall(
         estimated anew, ``p = (number as extreme, + 1) / (n_bootstrap + 1)``.
 
     The slope's interval is Sen's, which holds under independence only, so "ar1"
-    gives none.
+    gives none. It is from -inf for "less" and to inf for "greater".
+
+    A constant path has S = 0, p = 1 on either side, and no tau-b and no phi (NaN).
 
     "none" is R's ``cor.test(time, x, method = "kendall", continuity = TRUE)``, and
     ``Kendall::MannKendall`` with exact p for n from 9 on, where that takes an
@@ -143,13 +169,13 @@ def mann_kendall(
         independent)
     <BLANKLINE>
     data:  the curve given, 6 times
-    S = -11, tau = -0.73333, p-value = 0.05556
+    S = -11, p-value = 0.05556
     alternative hypothesis: true S is not equal to 0
     95 percent confidence interval:
      -2  1
     sample estimates:
-    Theil-Sen slope
-               -0.9
+    Theil-Sen slope             tau
+         -0.9000000      -0.7333333
     <BLANKLINE>
     """
     check_choice("autocorrelation", autocorrelation, tuple(NULLS))
@@ -166,22 +192,22 @@ def mann_kendall(
     tests: dict[object, HTest] = {}
     for j, (replicate, y) in enumerate(zip(curve.replicates, curve.values.T, strict=True)):
         s, tau = kendall_s(y), tau_b(y)
-        parameter = {"tau": tau}
+        parameter = None
         if autocorrelation == "none":
             p = independent_p(y, s, alternative)
-            slope, interval = sen_slope(curve.time, y, level)
+            slope, interval = sen_slope(curve.time, y, level, alternative)
         else:
             stream = np.random.SeedSequence(root, spawn_key=(j,))
             rng = np.random.Generator(np.random.SFC64(stream))
             p, phi = ar1_p(y, alternative, B, rng)
-            slope, interval = sen_slope(curve.time, y, level)[0], None
-            parameter |= {"AR(1)": phi}
+            slope, interval = sen_slope(curve.time, y, level, alternative)[0], None
+            parameter = {"AR(1)": phi}
         tests[replicate] = HTest(
             statistic=s,
             parameter=parameter,
             p_value=p,
             conf_int=interval,
-            estimate={"Theil-Sen slope": slope},
+            estimate={"Theil-Sen slope": slope, "tau": tau},
             null_value={"S": 0.0},
             alternative=alternative,
             method=f"Mann-Kendall test of trend (null hypothesis: {NULLS[autocorrelation]})",
@@ -192,7 +218,7 @@ def mann_kendall(
     if len(tests) == 1:
         return next(iter(tests.values()))
     rows = [
-        (t.statistic, (t.parameter or {})["tau"], (t.estimate or {})["Theil-Sen slope"], t.p_value)
+        (t.statistic, (t.estimate or {})["tau"], (t.estimate or {})["Theil-Sen slope"], t.p_value)
         for t in tests.values()
     ]
     table = pd.DataFrame(
@@ -200,4 +226,6 @@ def mann_kendall(
         index=pd.Index(curve.replicates, name="replicate"),
         columns=["statistic", "tau", "slope", "p_value"],
     )
-    return TrendTests(tests, table, autocorrelation)
+    return TrendTests(
+        tests, table, autocorrelation, alternative, curve.what, curve.time, curve.values
+    )

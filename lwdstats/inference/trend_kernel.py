@@ -76,12 +76,29 @@ def _exact_p(n: int, s: float, alternative: str) -> float:
     return min(1.0, tails[alternative])
 
 
-def sen_slope(time: FloatArray, y: FloatArray, level: float) -> tuple[float, tuple[float, float]]:
-    """Return the median of slopes between pairs, and its interval under independence."""
-    from scipy.stats import theilslopes
+def sen_slope(
+    time: FloatArray, y: FloatArray, level: float, alternative: str
+) -> tuple[float, tuple[float, float]]:
+    """Return the median of slopes between pairs, and its interval under independence.
 
-    slope, _, low, high = theilslopes(y, time, level)
-    return float(slope), (float(low), float(high))
+    The interval has one end where the alternative has one side.
+    """
+    from scipy.stats import norm
+
+    first, later = np.triu_indices(len(y), 1)
+    slopes = np.sort((y[later] - y[first]) / (time[later] - time[first]))
+    count = len(slopes)
+    tail = (1.0 - level) / 2.0 if alternative == "two-sided" else 1.0 - level
+    reach = float(norm.isf(tail)) * math.sqrt(independent_variance(y))
+    # The ranks are those of scipy.stats.theilslopes, which has no one-sided interval.
+    low = slopes[min(max(round((count - reach) / 2.0) - 1, 0), count - 1)]
+    high = slopes[max(min(round((count + reach) / 2.0), count - 1), 0)]
+    ends = {
+        "two-sided": (float(low), float(high)),
+        "less": (-math.inf, float(high)),
+        "greater": (float(low), math.inf),
+    }
+    return float(np.median(slopes)), ends[alternative]
 
 
 def normal_scores(y: FloatArray) -> FloatArray:
@@ -109,8 +126,10 @@ def scaled_s(y: FloatArray) -> tuple[FloatArray, FloatArray]:
 def ar1_p(
     y: FloatArray, alternative: str, n_bootstrap: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """Return p of a path (n,) against AR(1) paths, and phi."""
+    """Return p of a path (n,) against AR(1) paths, and phi; 1 and NaN for a constant."""
     n = len(y)
+    if (y == y[0]).all():
+        return 1.0, math.nan
     observed, estimate = scaled_s(y[None])
     phi = float(estimate[0])
     size = max(1, _BLOCK // n)
