@@ -66,3 +66,9 @@ def check_choice(argument: str, value: object, choices: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise InputError(argument, value, "one of " + ", ".join(repr(c) for c in choices))
     return value
+
+
+def check_level(level: object) -> None:
+    """Raise `InputError` unless `level`, of confidence or probability, is in (0, 1)."""
+    if not isinstance(level, Real) or isinstance(level, bool) or not 0 < float(level) < 1:
+        raise InputError("level", level, "a number in (0, 1)")

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from lwdstats.errors import InputError, is_number
+from lwdstats.errors import InputError, check_level, is_number
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.results import Plots
 from lwdstats.inference.curves import curves
@@ -116,7 +116,7 @@ class CollapseTime(Plots, PrintsTable):
             If `level` is not between 0 and 1.
         """
         level = self.level if level is None else level
-        _check_level(level)
+        check_level(level)
         time, collapsed = (self.times[c].to_numpy() for c in ("time", "collapsed"))
         row = _median(kaplan_meier(time, collapsed, float(level)))[1:]
         names = [f"{100 * v:.3g} %" for v in ((1 - level) / 2, (1 + level) / 2)]
@@ -233,7 +233,7 @@ def collapse_time(
     """
     if not is_number(threshold) or not math.isfinite(threshold):
         raise InputError("threshold", threshold, "a finite number, in the units of the norm")
-    _check_level(level)
+    check_level(level)
     curve = curves(x)
     time, collapsed = first_for_good(curve.time, curve.values, float(threshold))
     survival = kaplan_meier(time, collapsed, float(level))
@@ -294,11 +294,6 @@ def kaplan_meier(time: FloatArray, event: npt.NDArray[np.bool_], level: float) -
             "conf_low": low,
         }
     )
-
-
-def _check_level(level: object) -> None:
-    if not is_number(level) or not 0 < level < 1:  # type: ignore[operator]
-        raise InputError("level", level, "a number between 0 and 1")
 
 
 def _median(survival: pd.DataFrame) -> tuple[float, float, float]:

@@ -7,13 +7,12 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference import law_choice
 from lwdstats.inference.convergence_result import ConvergenceFit
 from lwdstats.inference.curves import Curves, curves, since_time
 from lwdstats.inference.law_scores import Sample
 from lwdstats.inference.laws import LAWS, Family, Minimum
-from lwdstats.inference.nls_data import check_level
 
 _MINIMUM_TIMES = 6
 

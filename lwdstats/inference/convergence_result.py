@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_level
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.results import Plots
 from lwdstats.inference.law_scores import Sample, covariance, interval, path_problem
 from lwdstats.inference.laws import Family, Law, values
-from lwdstats.inference.nls_data import check_level
 from lwdstats.inference.printing import PrintsTable, named_lines
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ import math
 import numpy.typing as npt
 import xarray as xr
 
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.convergence import convergence_fit
 from lwdstats.inference.htest import HTest
 from lwdstats.inference.law_scores import interval, noise, path_problem, score_test
-from lwdstats.inference.nls_data import check_level
 
 
 def convergence_test(

@@ -160,9 +160,3 @@ def self_started(
     used = np.ones(len(y), dtype=bool) if w is None else w > 0
     found = initial_values(call.model, x[used], y[used], None if w is None else w[used], fixed)
     return np.array(list(found.values()))
-
-
-def check_level(level: object) -> None:
-    """Raise `InputError` unless `level` is in (0, 1)."""
-    if isinstance(level, bool) or not isinstance(level, int | float) or not 0 < level < 1:
-        raise InputError("level", level, "a number in (0, 1)")

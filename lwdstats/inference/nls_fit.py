@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.expression import Expression
 from lwdstats.geometry.results import Plots
 from lwdstats.inference import nls_predict, nls_tables
 from lwdstats.inference.formula import Formula, value_and_gradient
-from lwdstats.inference.nls_data import check_level
 from lwdstats.inference.nls_profile import ConfInt, profile_interval, wald_interval
 from lwdstats.inference.printing import PrintsTable
 from lwdstats.inference.solver import Convergence, Model

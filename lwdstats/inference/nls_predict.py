@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.formula import value_and_gradient
-from lwdstats.inference.nls_data import as_variable, check_level
+from lwdstats.inference.nls_data import as_variable
 
 if TYPE_CHECKING:
     from lwdstats.inference.nls_fit import NLSFit

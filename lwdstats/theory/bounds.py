@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lwdstats.errors import InputError, check_choice, check_integer, is_number
+from lwdstats.errors import InputError, check_choice, check_integer, check_level, is_number
 from lwdstats.theory.network import Network, network
 
 if TYPE_CHECKING:
@@ -180,12 +180,6 @@ def norm_bound(
     check_level(level)
     check_choice("composition", composition, ("expected", "any"))
     return _norm_bound(_fixed(network(initial_weights, **options)), level, composition)
-
-
-def check_level(level: Any) -> None:
-    """Raise unless `level` is a probability, neither 0 nor 1."""
-    if not is_number(level) or not 0 < level < 1:
-        raise InputError("level", level, "a number in (0, 1)")
 
 
 def _fixed(net: Network) -> Network:
