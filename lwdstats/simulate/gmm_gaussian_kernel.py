@@ -6,8 +6,6 @@ times, Q nodes. The web is how many points each component has on it.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import numba
@@ -16,6 +14,7 @@ import numpy as np
 from lwdstats.simulate import binomial, gmm_gaussian_owners, gmm_gaussian_step, xoshiro
 from lwdstats.simulate.binomial import add_multinomial
 from lwdstats.simulate.gmm_gaussian_step import update
+from lwdstats.simulate.gmm_kernel import digest
 from lwdstats.simulate.xoshiro import start_stream
 
 
@@ -116,11 +115,4 @@ def _cached(sources: str) -> Any:
     return run_replicate
 
 
-def _digest(*modules: Any) -> str:
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(Path(module.__file__).read_bytes())
-    return digest.hexdigest()
-
-
-run_replicate = _cached(_digest(binomial, gmm_gaussian_owners, gmm_gaussian_step, xoshiro))
+run_replicate = _cached(digest(binomial, gmm_gaussian_owners, gmm_gaussian_step, xoshiro))

@@ -199,11 +199,12 @@ def _cached(sources: str) -> Any:
     return run_replicate
 
 
-def _digest(*modules: Any) -> str:
-    digest = hashlib.sha256()
+def digest(*modules: Any) -> str:
+    """Return what changes with the source of `modules`."""
+    sources = hashlib.sha256()
     for module in modules:
-        digest.update(Path(module.__file__).read_bytes())
-    return digest.hexdigest()
+        sources.update(Path(module.__file__).read_bytes())
+    return sources.hexdigest()
 
 
-run_replicate = _cached(_digest(gmm_update, simd, xoshiro))
+run_replicate = _cached(digest(gmm_update, simd, xoshiro))
