@@ -149,7 +149,7 @@ def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]
         facts.append(("Query", queries[0] + more))
     text = _count(ds.sizes["response"], "response") + " a model and step"
     if "temperature" in spec:
-        text += f", temperature {spec['temperature']:g}, top_p {spec['top_p']:g}"
+        text += f", temperature {_number(spec['temperature'])}, top_p {_number(spec['top_p'])}"
     facts.append(("Answers", text))
     if "text" in ds:
         # Each model's answers to one query in one run; two runs may well agree.
@@ -219,6 +219,13 @@ def _has_floor(ds: xr.Dataset) -> bool:
 def _fixed(value: float) -> str:
     """Return four decimals, 0 without a sign."""
     return f"{round(value, 4) + 0.0:.4f}"
+
+
+def _number(value: Any) -> str:
+    """Return one number for all models, or each model's where they differ."""
+    if isinstance(value, dict):
+        return " and ".join(f"{one:g} ({label})" for label, one in value.items())
+    return f"{value:g}"
 
 
 def _count(n: int, noun: str) -> str:

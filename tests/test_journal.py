@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.simulate.journal import Journal, RunStoppedError
+from lwdstats.simulate.journal import RunStoppedError
 
 POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain."]
 ARGUMENTS = {"n_steps": 3, "n_responses": 2, "replicates": 2, "seed": 5, "query": ["Up?", "Down?"]}
@@ -145,19 +146,24 @@ def test_a_damaged_store_is_refused(tmp_path):
         run(store=tmp_path / "run")
 
 
-def test_a_full_disk_stops_it_at_once_and_it_goes_on_later(whole, tmp_path, monkeypatch):
-    add = Journal.add
-
-    def full(self, key, batch):
-        if key == (0, 1, 2, 0):
-            raise sqlite3.OperationalError("database or disk is full")
-        add(self, key, batch)
-
-    monkeypatch.setattr(Journal, "add", full)
-    with pytest.raises(RunStoppedError, match=r"disk is full\. 12 of 32 batches are kept"):
-        run(store=tmp_path / "run")
-    monkeypatch.setattr(Journal, "add", add)
-    assert same(run(store=tmp_path / "run"), whole)
+@pytest.mark.parametrize("web", ["memory", "lance"])
+def test_a_full_disk_stops_it_at_once_and_it_goes_on_later(tmp_path, web):
+    own_mounts = ["unshare", "-Urm"]
+    mount = [*own_mounts, "mount", "-t", "tmpfs", "none", tmp_path]
+    if shutil.which("unshare") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("needs a disk of its own to fill")
+    here = Path(__file__).parent
+    script = [*own_mounts, sys.executable, here / "full_disk.py", web, tmp_path]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=here)
+    assert done.returncode == 0, done.stderr
+    said, counted = done.stdout.splitlines()
+    kept = int(said.split()[5])
+    assert said.startswith(f"database or disk is full. {kept} of 26 batches are kept in {tmp_path}")
+    assert 0 < kept < 26
+    # Only the batch that found no room is asked for twice.
+    assert counted == "27 calls"
+    # Neither the log nor anything else adds to what is said.
+    assert done.stderr == ""
 
 
 def test_the_log_has_levels_and_says_what_was_done(tmp_path, caplog):

@@ -41,6 +41,29 @@ def test_shape_and_names(two):
     assert lwd.fnorm(two).dims == ("time", "replicate")
 
 
+def test_each_model_may_draw_its_tokens_in_its_own_way(smol, gemma, minilm, two):
+    options = {"n_steps": 0, "cut": None, "top_p": {"gemma": 0.5}}
+    ds = run(smol, gemma, minilm, temperature=[1.0, None, 0], max_new_tokens=[3, 12, 12], **options)
+    plain = run(smol, gemma, minilm, **(options | {"top_p": 1.0})).isel(
+        time=0, replicate=0, query=0
+    )
+    texts, before = (
+        {name: one["text"].sel(model=name).values.ravel().tolist() for name in one["model"].values}
+        for one in (ds, plain)
+    )
+    # At temperature 0 all answers are one.
+    assert len(set(texts["sceptic"])) == 1
+    for short, long in zip(texts["smol"], before["smol"], strict=True):
+        assert long.startswith(short)
+        assert len(short) < len(long)
+    assert texts["gemma"] != before["gemma"]
+    spec = json.loads(ds.attrs["spec"])
+    assert spec["temperature"] == {"smol": 1.0, "gemma": 1.0, "sceptic": 0}
+    assert spec["top_p"] == {"smol": 1.0, "gemma": 0.5, "sceptic": 1.0}
+    assert spec["max_new_tokens"] == {"smol": 3, "gemma": 12, "sceptic": 12}
+    assert "temperature 1 (smol) and 1 (gemma) and 0 (sceptic)" in str(lwd.summary(ds))
+
+
 def test_the_web_is_a_log_of_first_answers(two):
     log = two.isel(query=0)
     for r in range(2):
@@ -252,9 +275,10 @@ BAD = {
     "replicates": [0, [], [1, 1], [-1], "2", 1.5],
     "seed": [-1, 1.5, "x", True],
     "system_prompts": [["one"], {"nobody": "x"}, [1, 2]],
-    "temperature": [-1, float("inf"), "warm"],
-    "top_p": [0, 2],
-    "max_new_tokens": [0, 1.5],
+    "temperature": [-1, float("inf"), "warm", {"nobody": 1}, [1], [1, "x"], [1, -1], True],
+    "top_p": [0, 2, [1, 0]],
+    "max_new_tokens": [0, 1.5, [1, 1.5], {"<Counter>": 2}],
+    "batch_size": [0, 1.5],
     "cut": ["word", 1],
     "normalize": [1, "yes"],
     "progress": ["yes"],

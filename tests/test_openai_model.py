@@ -702,8 +702,11 @@ def test_a_run_through_faults_is_that_without(temperature, several, tmp_path, ca
     assert set(proxy.counts) == possible
     assert sum(proxy.counts.values()) > 0.15 * proxy.n_requests
     assert n_calm > 20
-    # Equal in everything but the time at which it was made, attributes too.
+    # Equal in everything but the time at which it was made and the server's address.
     calm.attrs["created"] = rough.attrs["created"]
+    assert proxy.url in rough.attrs["backend"]
+    rough.attrs["backend"] = rough.attrs["backend"].replace(proxy.url, server.url)
+    assert json.loads(calm.attrs["served"])["sceptic"]["seeded"]
     assert rough.identical(calm)
     if temperature:
         assert len(np.unique(calm["text"])) == calm["text"].size

@@ -143,18 +143,22 @@ class Journal:
         row = self._db.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
-    def add(self, key: Key, batch: Batch) -> None:
-        """Keep a batch; it is on the disk when this returns."""
-        answers = [batch.texts, batch.raw, batch.n_tokens]
-        row = (
-            *key,
-            # ASCII, so that any string of Python comes back, half a character included.
-            json.dumps(answers, ensure_ascii=True),
-            batch.retrieved.astype("<i4").tobytes(),
-            batch.vectors.astype("<f4").tobytes(),
-        )
+    def add(self, batches: Mapping[Key, Batch]) -> None:
+        """Keep batches, all or none; they are on the disk when this returns."""
+        rows = []
+        for key, batch in batches.items():
+            answers = [batch.texts, batch.raw, batch.n_tokens]
+            rows.append(
+                (
+                    *key,
+                    # ASCII, so that any string of Python comes back, half a character included.
+                    json.dumps(answers, ensure_ascii=True),
+                    batch.retrieved.astype("<i4").tobytes(),
+                    batch.vectors.astype("<f4").tobytes(),
+                )
+            )
         with _Transaction(self._db):
-            self._db.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def batches(self) -> dict[Key, Batch]:
         """Return all batches that are kept."""

@@ -10,14 +10,16 @@ import xarray as xr
 
 from lwdstats.errors import InputError
 from lwdstats.simulate.journal import Batch, Key, stored_seed
+from lwdstats.simulate.labels import Models
+from lwdstats.simulate.llm_answer import embed
 from lwdstats.simulate.llm_dataset import Origin, build_dataset
 from lwdstats.simulate.llm_models import backend, load_embedder, load_models, locate_all
-from lwdstats.simulate.llm_run import Network, embed, run_query
+from lwdstats.simulate.llm_run import Network, run_network
 from lwdstats.simulate.llm_spec import (
     DEFAULT_EMBEDDER,
     DEFAULT_QUERY,
     LlmSpec,
-    Models,
+    Number,
     SystemPrompts,
     check_context,
     resolve,
@@ -41,13 +43,14 @@ def simulate_llm(
     replicates: int | Sequence[int] = 1,
     seed: int | str | None = None,
     system_prompts: SystemPrompts | None = None,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    max_new_tokens: int = 80,
+    temperature: Number = 1.0,
+    top_p: Number = 1.0,
+    max_new_tokens: Number = 80,
     cut: str | None = "sentence",
     retrieval: str = "uniform",
     context: str = "error",
     retries_empty: int = 2,
+    batch_size: int = 1,
     store: str | Path | None = None,
     resume: bool = True,
     web: str = "memory",
@@ -89,10 +92,11 @@ def simulate_llm(
         answers on the same device with the same versions of the libraries.
     system_prompts : str, sequence, or mapping from labels, optional
         A system prompt for all models, or for each.
-    temperature, top_p : float
-        How tokens are drawn; temperature 0 takes the likeliest.
-    max_new_tokens : int
-        Longest answer, in tokens.
+    temperature, top_p : float, sequence, or mapping from labels
+        How tokens are drawn; temperature 0 takes the likeliest. One number for all
+        models, or for each; what a mapping leaves out is 1.
+    max_new_tokens : int, sequence, or mapping from labels
+        Longest answer, in tokens; 80 for what a mapping leaves out.
     cut : {"sentence", None}
         Keep the first sentence of each answer, as the query asks for one. What
         was written before the cut is in `text_raw` where it differs.
@@ -110,6 +114,10 @@ def simulate_llm(
         How often an empty answer (nothing but white space) is asked for again, from a
         seed of its own. What is empty then is missing: no text, an embedding of NaN,
         left out of means. A model posts the first answer that is not missing.
+    batch_size : int
+        How many prompts, of several replicates and queries, a model that runs here
+        answers at a time. On a GPU more are faster; answers agree with those of
+        another size but for rounding.
     store : path, optional
         A folder for the run: its journal, its log, and the web on disk.
     resume : bool
@@ -186,6 +194,7 @@ def simulate_llm(
         retrieval=retrieval,
         context=context,
         retries_empty=retries_empty,
+        batch_size=batch_size,
     )
     check_web(web, store)
     kept = Store(store, spec, resume=resume, web=web)
@@ -194,7 +203,7 @@ def simulate_llm(
         if origin is None:
             with kept.stopping():
                 origin = _run(spec, kept, named, embedder, progress)
-        return build_dataset(spec, kept.batches, origin)
+        return build_dataset(spec, kept.batches, origin, kept.served)
     finally:
         kept.close()
 
@@ -223,15 +232,13 @@ def _run(
         queries = embed(vectors, list(spec.query) if nearest else [], width)
         network = Network(models, vectors, origin.initial, queries)
 
-        def keep(key: Key, batch: Batch) -> None:
-            kept.add(key, batch)
-            bar.step()
+        def keep(batches: dict[Key, Batch]) -> None:
+            kept.add(batches)
+            kept.note_served(models)
+            bar.step(len(batches))
 
-        for replicate in spec.replicates:
-            for q in range(len(spec.query)):
-                place = (replicate, q)
-                if not kept.has_all(place):
-                    web = kept.open_web(place)
-                    run_query(spec, network, web, place, kept.batches, keep, bar.say)
+        places = [(r, q) for r in spec.replicates for q in range(len(spec.query))]
+        webs = {place: kept.open_web(place) for place in places if not kept.has_all(place)}
+        run_network(spec, network, webs, kept.batches, keep, bar.say)
     kept.say(logging.INFO, f"complete: {kept.total} batches")
     return origin

@@ -43,8 +43,13 @@ class Origin:
     created: str | None = None
 
 
-def build_dataset(spec: LlmSpec, batches: Mapping[Key, Batch], origin: Origin) -> xr.Dataset:
-    """Return the dataset of a finished run."""
+def build_dataset(
+    spec: LlmSpec,
+    batches: Mapping[Key, Batch],
+    origin: Origin,
+    served: Mapping[str, Mapping[str, Any]],
+) -> xr.Dataset:
+    """Return the dataset of a finished run; `served` is what servers said of their models."""
     width = origin.initial.shape[1]
     cells = (spec.n_steps + 1, len(spec.models), len(spec.replicates), len(spec.query))
     # Without a cap of the context this is k_T.
@@ -94,7 +99,7 @@ def build_dataset(spec: LlmSpec, batches: Mapping[Key, Batch], origin: Origin) -
             "feature": np.arange(width),
             "post": np.arange(log["post_text"].shape[-1]),
         },
-        attrs=_attributes(spec, origin),
+        attrs=_attributes(spec, origin) | ({"served": json.dumps(served)} if served else {}),
     )
     return validate(describe(ds))
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from lwdstats.simulate.llm_spec import REMOTE
+from lwdstats.simulate.labels import REMOTE
+from lwdstats.simulate.lanes import lane_of
 from lwdstats.simulate.models.packaged import locate
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel
 
@@ -52,7 +53,9 @@ def load_embedder(embedder: str | Embedder, normalize: bool) -> Embedder:
 def backend(network: Mapping[str, LanguageModel], embedder: Embedder) -> dict[str, Any]:
     """Return what the same answers depend on besides the spec."""
     kept: dict[str, Any] = {"batch": "all responses of a model and step"}
-    for package in ("torch", "transformers", "sentence-transformers"):
+    packages = ["torch", "transformers", "sentence-transformers"]
+    packages += ["openai"] * any(map(lane_of, network.values()))
+    for package in packages:
         try:
             kept[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
@@ -62,10 +65,18 @@ def backend(network: Mapping[str, LanguageModel], embedder: Embedder) -> dict[st
     if here & {"TransformersModel", "SentenceEmbedder"}:
         kept["threads"] = sys.modules["torch"].get_num_threads()
     for label, model in network.items():
-        kept[label] = {
-            "device": str(getattr(model, "device", "")),
-            "dtype": str(getattr(model, "dtype", "")),
-        }
+        server = lane_of(model)
+        kept[label] = (
+            {"server": server}
+            if server is not None
+            else {
+                "device": str(getattr(model, "device", "")),
+                "dtype": str(getattr(model, "dtype", "")),
+            }
+        )
+    remote = getattr(embedder, "endpoint", None)
+    if remote is not None:
+        kept["embedder"] = {"server": remote.base_url}
     return kept
 
 

@@ -1,4 +1,4 @@
-"""One replicate of one query: Algorithm 1, step by step."""
+"""Algorithm 1, step by step."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.simulate.journal import Batch, Key, RunStoppedError
+from lwdstats.simulate.lanes import Lanes, lane_of
+from lwdstats.simulate.llm_answer import Answers, Question, as_batch, ask
 from lwdstats.simulate.llm_spec import LlmSpec
-from lwdstats.simulate.models.protocol import Answer, Embedder, LanguageModel, Prompt
-from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
-from lwdstats.simulate.storable import storable
-from lwdstats.simulate.streams import generator, seed_sequence
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt
+from lwdstats.simulate.streams import generator
 from lwdstats.simulate.web.protocol import Post, Web
+
+# Replicate id, and index of the query.
+Place = tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -38,33 +41,75 @@ class Network:
     queries: NDArray[np.float32]
 
 
-def run_query(
+def run_network(
     spec: LlmSpec,
     network: Network,
-    web: Web,
-    place: tuple[int, int],
-    kept: dict[Key, Batch],
-    keep: Callable[[Key, Batch], None],
+    webs: Mapping[Place, Web],
+    kept: Mapping[Key, Batch],
+    keep: Callable[[dict[Key, Batch]], None],
     say: Callable[[str], None],
 ) -> None:
-    """Run what is not in `kept` of one replicate and query, handing each batch to `keep`.
+    """Run what is not in `kept`, all replicates and queries a step, handing over batches.
 
-    `web` is empty, or holds the posts of a first part of the same run.
+    Within a step nothing depends on anything else, so models on servers are asked at
+    the same time, and a model that runs here answers all there is before the next.
+
+    Parameters
+    ----------
+    spec : LlmSpec
+    network : Network
+    webs : mapping from (replicate, query) to Web
+        Of those that are not complete: empty, or with the posts of a first part of the run.
+    kept : mapping
+        All batches there are; `keep` adds to it.
+    keep : callable
+        Takes batches that belong together: all of them are kept, or none.
+    say : callable
+        Takes what is being done.
     """
-    replicate, q = place
     labels = list(network.models)
-    for t in range(spec.n_steps + 1):
-        keys: list[Key] = [(replicate, q, t, i) for i in range(len(labels))]
-        _grow(spec, network, web, place, t, kept)
-        if all(key in kept for key in keys):
-            continue
-        rows = _retrieve(spec, network, web, keys)
-        for key, label, drawn in zip(keys, labels, rows, strict=True):
-            if key in kept:
-                continue
-            say(f"replicate {replicate}, t = {t}/{spec.n_steps}: {label} reads {len(drawn)} posts")
-            prompt = _prompt(spec, web, key, label, drawn)
-            keep(key, _answer(spec, network, key, label, prompt, drawn))
+    width = network.initial.shape[1]
+
+    def answer(questions: tuple[Question, ...]) -> list[Answers]:
+        _, _, t, i = questions[0].key
+        here = lane_of(network.models[labels[i]]) is None
+        if here:
+            n_read = ", ".join(str(len(question.rows)) for question in questions)
+            say(f"t = {t}/{spec.n_steps}: {labels[i]} reads {n_read} posts")
+        return ask(spec, labels[i], network.models[labels[i]], questions)
+
+    def keep_answers(questions: tuple[Question, ...], given: list[Answers]) -> None:
+        pairs = zip(questions, given, strict=True)
+        keep({q.key: as_batch(q, answers, network.embed, width) for q, answers in pairs})
+
+    with Lanes(network.models.values(), answer, keep_answers) as lanes:
+        for t in range(spec.n_steps + 1):
+            asked: dict[Key, Question] = {}
+            for place, web in webs.items():
+                _grow(spec, network, web, place, t, kept)
+                keys: list[Key] = [(*place, t, i) for i in range(len(labels))]
+                if not all(key in kept for key in keys):
+                    asked |= _questions(spec, network, web, keys)
+            tasks: dict[tuple[Question, ...], str | None] = {}
+            # There and back, so that a step begins with the model that ended the last one.
+            for i in range(len(labels))[:: -1 if t % 2 else 1]:
+                model = network.models[labels[i]]
+                size = spec.batch_size if hasattr(model, "generate_many") else 1
+                for keys in _batches(spec, t, i, size):
+                    # A batch is kept whole, so that going on asks for the same ones.
+                    missing = tuple(asked[key] for key in keys if key not in kept)
+                    if missing:
+                        tasks[missing] = lane_of(model)
+            n_remote = sum(lane is not None for lane in tasks.values())
+            if n_remote:
+                say(f"t = {t}/{spec.n_steps}: {n_remote} batches asked of servers")
+            lanes.run(tasks)
+
+
+def _batches(spec: LlmSpec, t: int, i: int, size: int) -> list[list[Key]]:
+    """Return what one model is asked at a step, in the batches that it is asked in."""
+    keys: list[Key] = [(r, q, t, i) for r in spec.replicates for q in range(len(spec.query))]
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
 def posted(batch: Batch) -> int:
@@ -95,6 +140,15 @@ def _grow(
     web.append(posts, np.stack(vectors))
 
 
+def _questions(spec: LlmSpec, network: Network, web: Web, keys: list[Key]) -> dict[Key, Question]:
+    """Return what each model is asked at a step of one replicate and query."""
+    rows = _retrieve(spec, network, web, keys)
+    return {
+        key: Question(key, _prompt(spec, web, key, label, drawn), drawn)
+        for key, label, drawn in zip(keys, network.models, rows, strict=True)
+    }
+
+
 def _retrieve(
     spec: LlmSpec, network: Network, web: Web, keys: list[Key]
 ) -> list[NDArray[np.int32]]:
@@ -112,7 +166,7 @@ def _retrieve(
     for key, (label, model), drawn in zip(keys, network.models.items(), rows, strict=True):
         if model.context_length is None:
             continue
-        room = model.context_length - spec.max_new_tokens
+        room = model.context_length - spec.sampling[label].max_new_tokens
 
         def tokens(
             size: int,
@@ -143,54 +197,3 @@ def _retrieve(
 
 def _prompt(spec: LlmSpec, web: Web, key: Key, label: str, rows: NDArray[np.int32]) -> Prompt:
     return Prompt(tuple(web.texts(rows)), spec.query[key[1]], spec.system_prompts.get(label))
-
-
-def _answer(
-    spec: LlmSpec,
-    network: Network,
-    key: Key,
-    label: str,
-    prompt: Prompt,
-    rows: NDArray[np.int32],
-) -> Batch:
-    """Ask for L answers, and again for those that are empty."""
-    replicate, q, t, i = key
-    stop = has_first_sentence if spec.cut == "sentence" else None
-    raw, texts = [""] * spec.n_responses, [""] * spec.n_responses
-    n_tokens = [0] * spec.n_responses
-    empty = list(range(spec.n_responses))
-    for attempt in range(1 + spec.retries_empty):
-        again = (attempt,) if attempt else ()
-        root = seed_sequence(spec.seed, "generation", replicate, i, t, q, *again)
-        answers: list[Answer] = network.models[label].generate(
-            prompt,
-            len(empty),
-            seed=int(root.generate_state(1, np.uint64)[0]),
-            sampling=spec.sampling,
-            stop=stop,
-        )
-        if len(answers) != len(empty):
-            raise RuntimeError(f"{label!r} gave {len(answers)} answers, asked for {len(empty)}")
-        for row, answer in zip(empty, answers, strict=True):
-            raw[row] = storable(answer.text)
-            cut = first_sentence(raw[row]) if stop else raw[row]
-            texts[row] = cut if cut.strip() else ""
-            n_tokens[row] += answer.n_tokens
-        empty = [row for row in empty if not texts[row]]
-        if not empty:
-            break
-    there = [row for row, text in enumerate(texts) if text]
-    vectors = embed(network.embed, [texts[row] for row in there], network.initial.shape[1])
-    width = vectors.shape[1]
-    whole = np.full((spec.n_responses, width), np.nan, dtype=np.float32)
-    whole[there] = vectors
-    return Batch(tuple(texts), tuple(raw), tuple(n_tokens), rows, whole)
-
-
-def embed(embedder: Embedder, texts: list[str], width: int | None = None) -> NDArray[np.float32]:
-    """Return vectors, float32 of shape (len(texts), n_features), also of no texts."""
-    if not texts and width:
-        return np.empty((0, width), dtype=np.float32)
-    # The width of a vector is known by asking for one.
-    vectors = embedder.embed(texts or ["."])
-    return np.asarray(vectors, dtype=np.float32)[: len(texts)]

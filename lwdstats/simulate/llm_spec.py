@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.growth import check_beta, retrieval_sizes, web_sizes
-from lwdstats.simulate.models.packaged import PREFIX
+from lwdstats.simulate.labels import Models, by_label, label_models, name_of
 from lwdstats.simulate.models.protocol import LanguageModel, Prompt, Sampling
 from lwdstats.simulate.posts import Posts, as_posts
 from lwdstats.simulate.replicates import check_replicates
@@ -21,15 +20,13 @@ from lwdstats.simulate.streams import resolve_seed
 
 DEFAULT_QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
 DEFAULT_EMBEDDER = "nomic-ai/nomic-embed-text-v1.5"
-# What a name of a model on a server begins with.
-REMOTE = "openai:"
 RETRIEVALS = ("uniform", "nearest")
 # Tokens of a line of the list beside its post, at most.
 LINE = 3
 CONTEXTS = ("error", "fewest")
 
-Models = Sequence[str | LanguageModel] | Mapping[str, str | LanguageModel]
 SystemPrompts = Sequence[str | None] | Mapping[str, str] | str
+Number = float | Sequence[float | None] | Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -51,18 +48,12 @@ class LlmSpec:
     normalize: bool
     replicates: tuple[int, ...]
     seed: int
-    temperature: float
-    top_p: float
-    max_new_tokens: int
+    sampling: dict[str, Sampling]
     cut: str | None
     retrieval: str = "uniform"
     context: str = "error"
     retries_empty: int = 2
-
-    @property
-    def sampling(self) -> Sampling:
-        """How answers are drawn."""
-        return Sampling(self.temperature, self.top_p, self.max_new_tokens)
+    batch_size: int = 1
 
     @property
     def n_web(self) -> Any:
@@ -89,13 +80,15 @@ class LlmSpec:
             "normalize": self.normalize,
             "replicates": list(self.replicates),
             "seed": str(self.seed),
-            "temperature": self.temperature,
-            "top_p": self.top_p,
-            "max_new_tokens": self.max_new_tokens,
+            **{
+                name: _shared({label: getattr(s, name) for label, s in self.sampling.items()})
+                for name in ("temperature", "top_p", "max_new_tokens")
+            },
             "cut": self.cut,
             "retrieval": self.retrieval,
             "context": self.context,
             "retries_empty": self.retries_empty,
+            "batch_size": self.batch_size,
         }
 
 
@@ -112,10 +105,11 @@ def resolve(
     retrieval: str = "uniform",
     context: str = "error",
     retries_empty: int = 2,
+    batch_size: int = 1,
     **numbers: Any,
 ) -> tuple[LlmSpec, dict[str, str | LanguageModel]]:
     """Check the arguments of `simulate_llm`; return the spec and the models by label."""
-    named = _label(models)
+    named = label_models(models)
     queries = (query,) if isinstance(query, str) else tuple(query)
     if not queries or not all(isinstance(q, str) and q.strip() for q in queries):
         raise InputError("query", query, "a question, or several, that are not empty")
@@ -129,26 +123,35 @@ def resolve(
     if not isinstance(numbers["normalize"], bool):
         raise InputError("normalize", numbers["normalize"], "True or False")
     spec = LlmSpec(
-        models={label: _name(model) for label, model in named.items()},
-        system_prompts=_system_prompts(system_prompts, list(named)),
+        models={label: name_of(model) for label, model in named.items()},
+        system_prompts={
+            label: prompt
+            for label, prompt in by_label(
+                "system_prompts", system_prompts, list(named), _is_text, "a prompt"
+            ).items()
+            if prompt
+        },
         posts=records,
         query=tuple(storable(query) for query in queries),
         n_steps=check_integer("n_steps", numbers["n_steps"], minimum=0),
         n_responses=check_integer("n_responses", numbers["n_responses"], minimum=1),
         beta=check_beta(numbers["beta"]),
-        embedder=_name(embedder),
+        embedder=name_of(embedder),
         normalize=numbers["normalize"],
         replicates=check_replicates(replicates),
         seed=resolve_seed(seed),
-        temperature=numbers["temperature"],
-        top_p=numbers["top_p"],
-        max_new_tokens=numbers["max_new_tokens"],
+        sampling=_samplings(
+            list(named),
+            numbers["temperature"],
+            numbers["top_p"],
+            numbers["max_new_tokens"],
+        ),
         cut=cut,
         retrieval=check_choice("retrieval", retrieval, RETRIEVALS),
         context=check_choice("context", context, CONTEXTS),
         retries_empty=check_integer("retries_empty", retries_empty, minimum=0),
+        batch_size=check_integer("batch_size", batch_size, minimum=1),
     )
-    _ = spec.sampling  # checks temperature, top_p and max_new_tokens
     return spec, named
 
 
@@ -165,7 +168,7 @@ def check_context(spec: LlmSpec, models: Mapping[str, LanguageModel]) -> None:
         if context is None:
             continue
         longest = longest_prompts(spec, label, model.count_tokens, k)
-        room = context - spec.max_new_tokens
+        room = context - spec.sampling[label].max_new_tokens
         if longest[-1] <= room:
             continue
         fit = int(np.searchsorted(longest, room, side="right")) - 1
@@ -184,8 +187,8 @@ def longest_prompts(
 ) -> NDArray[np.int64]:
     """Return the most tokens, shape (k + 1,), that prompts of 0..k posts have by step T."""
     base, costs = prompt_costs(spec, label, count)
-    n_answers = int(spec.n_web[-1]) - len(costs)
-    costs = [*costs, *[spec.max_new_tokens + LINE] * n_answers]
+    for sampling in spec.sampling.values():
+        costs = [*costs, *[sampling.max_new_tokens + LINE] * spec.n_steps]
     return base + np.cumsum([0, *sorted(costs, reverse=True)[:k]])
 
 
@@ -207,54 +210,27 @@ def prompt_costs(
     return base + heading, costs
 
 
-def _label(models: Models) -> dict[str, str | LanguageModel]:
-    takes = "names or models, at least one, or a mapping from labels to them"
-    if isinstance(models, Mapping):
-        named = dict(models)
-    elif isinstance(models, Sequence) and not isinstance(models, str):
-        labels = [_short(_name(model)) for model in models]
-        repeated = Counter(labels)
-        seen: Counter[str] = Counter()
-        named = {}
-        for label, model in zip(labels, models, strict=True):
-            seen[label] += 1
-            named[f"{label} #{seen[label]}" if repeated[label] > 1 else label] = model
-    else:
-        raise InputError("models", models, takes)
-    for label, model in named.items():
-        usable = isinstance(model, LanguageModel) or (isinstance(model, str) and model.strip())
-        if not usable or not isinstance(label, str) or not label.strip():
-            raise InputError("models", {label: model}, takes)
-    if not named:
-        raise InputError("models", models, takes)
-    return named
+def _samplings(
+    labels: list[str], temperature: Any, top_p: Any, max_new_tokens: Any
+) -> dict[str, Sampling]:
+    """Return how each model draws its tokens; what is not said of a model is the default."""
+    given = {
+        name: by_label(name, value, labels, is_number, takes)
+        for name, value, takes in (
+            ("temperature", temperature, "a number of at least 0"),
+            ("top_p", top_p, "a number in (0, 1]"),
+            ("max_new_tokens", max_new_tokens, "an integer of at least 1"),
+        )
+    }
+    known = {label: {k: v[label] for k, v in given.items() if label in v} for label in labels}
+    return {label: Sampling(**numbers) for label, numbers in known.items()}
 
 
-def _name(model: object) -> str:
-    if isinstance(model, str):
-        return model
-    return str(getattr(model, "name", f"<{type(model).__name__}>"))
+def _shared(values: Mapping[str, Any]) -> Any:
+    """Return the one value of all models, or the mapping where they differ."""
+    first, *others = values.values()
+    return first if all(value == first for value in others) else dict(values)
 
 
-def _short(name: str) -> str:
-    return name.removeprefix(PREFIX).removeprefix(REMOTE).rstrip("/").rsplit("/", 1)[-1]
-
-
-def _system_prompts(prompts: SystemPrompts | None, labels: list[str]) -> dict[str, str]:
-    takes = "one for each model (None for none), a mapping from labels to prompts, or one for all"
-    if prompts is None:
-        return {}
-    if isinstance(prompts, str):
-        return dict.fromkeys(labels, prompts)
-    if isinstance(prompts, Mapping):
-        unknown = [label for label in prompts if label not in labels]
-        if unknown:
-            raise InputError("system_prompts", f"labels {unknown}", f"labels of models, {labels}")
-        pairs = list(prompts.items())
-    else:
-        if len(prompts) != len(labels):
-            raise InputError("system_prompts", f"{len(prompts)} for {len(labels)} models", takes)
-        pairs = list(zip(labels, prompts, strict=True))
-    if not all(prompt is None or isinstance(prompt, str) for _, prompt in pairs):
-        raise InputError("system_prompts", prompts, takes)
-    return {label: prompt for label, prompt in pairs if prompt}
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from lwdstats.errors import InputError, check_choice
 from lwdstats.simulate.journal import Batch, Journal, Key, RunStoppedError
 from lwdstats.simulate.llm_dataset import Origin
 from lwdstats.simulate.llm_spec import LlmSpec
+from lwdstats.simulate.models.protocol import LanguageModel
 from lwdstats.simulate.web.memory import MemoryWeb
 from lwdstats.simulate.web.protocol import Web
 
@@ -44,9 +45,11 @@ class Store:
         self.total = int(np.prod(cells))
         self.journal = None if folder is None else Journal(folder, spec.to_json(), resume=resume)
         self.batches: dict[Key, Batch] = {}
+        self.served: dict[str, dict[str, Any]] = {}
         self._log = logging.Logger("run", logging.DEBUG)
         if self.journal is not None:
             self.batches = self.journal.batches()
+            self.served = json.loads(self.journal.read("served") or "{}")
             handler = logging.FileHandler(self.journal.folder / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             self._log.addHandler(handler)
@@ -72,26 +75,37 @@ class Store:
         """Whether nothing is left to ask."""
         return len(self.batches) == self.total
 
-    def add(self, key: Key, batch: Batch) -> None:
-        """Keep a batch, on disk first."""
+    def add(self, batches: Mapping[Key, Batch]) -> None:
+        """Keep batches that belong together, on disk first."""
         if self.journal is not None:
-            self.journal.add(key, batch)
-        self.batches[key] = batch
-        replicate, q, t, i = key
-        label = list(self.spec.models)[i]
-        missing = sum(not text for text in batch.texts)
-        self.say(
-            logging.DEBUG,
-            f"replicate {replicate}, query {q}, t = {t}, {label}: {len(batch.retrieved)} posts "
-            f"read, {sum(batch.n_tokens)} tokens written",
-        )
-        if missing:
-            self.say(
-                logging.WARNING,
-                f"replicate {replicate}, query {q}, t = {t}, {label}: {missing} of "
-                f"{len(batch.texts)} answers are empty after {1 + self.spec.retries_empty} "
-                "tries, and count as missing",
-            )
+            self.journal.add(batches)
+        self.batches.update(batches)
+        for (replicate, q, t, i), batch in batches.items():
+            where = f"replicate {replicate}, query {q}, t = {t}, {list(self.spec.models)[i]}"
+            read, written = len(batch.retrieved), sum(batch.n_tokens)
+            self.say(logging.DEBUG, f"{where}: {read} posts read, {written} tokens written")
+            missing = sum(not text for text in batch.texts)
+            if missing:
+                self.say(
+                    logging.WARNING,
+                    f"{where}: {missing} of {len(batch.texts)} answers are empty after "
+                    f"{1 + self.spec.retries_empty} tries, and count as missing",
+                )
+
+    def note_served(self, models: Mapping[str, LanguageModel]) -> None:
+        """Keep what servers have said of themselves, if it is news."""
+        known = {}
+        for label, model in models.items():
+            seen: Mapping[str, set[str]] | None = getattr(model, "seen", None)
+            if seen is not None:
+                before = self.served.get(label, {})
+                said = {field: sorted({*before.get(field, ()), *seen[field]}) for field in seen}
+                seeded = bool(getattr(model, "seeded", False)) and before.get("seeded", True)
+                known[label] = {"seeded": seeded, **said}
+        if known != self.served:
+            self.served = known
+            if self.journal is not None:
+                self.journal.note("served", json.dumps(known))
 
     def has_all(self, place: tuple[int, int]) -> bool:
         """Whether a replicate's query is complete."""

@@ -13,6 +13,7 @@ import xarray as xr
 
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.schema import spec_of
+from lwdstats.simulate.labels import by_label
 from lwdstats.simulate.llm import simulate_llm
 from lwdstats.simulate.llm_spec import LINE, LlmSpec, longest_prompts, prompt_costs, resolve
 from lwdstats.simulate.plan_models import ModelFacts, facts_of
@@ -94,22 +95,25 @@ def plan(
         raise InputError("models", "nothing", "names of models, or a mapping from labels to them")
     given = {name: p.default for name, p in known.items() if p.default is not p.empty} | held
     run, named = resolve(**{k: v for k, v in given.items() if k not in _HOW})
-    length = run.max_new_tokens
+    lengths = {label: sampling.max_new_tokens for label, sampling in run.sampling.items()}
     if answer_tokens is not None:
-        length = min(check_integer("answer_tokens", answer_tokens, minimum=1), length)
+        most = check_integer("answer_tokens", answer_tokens, minimum=1)
+        lengths = {label: min(most, length) for label, length in lengths.items()}
+    labels = list(named)
     prices = [
-        _by_label("price_in", price_in, run, _is_price, "a price of at least 0"),
-        _by_label("price_out", price_out, run, _is_price, "a price of at least 0"),
+        by_label("price_in", price_in, labels, _is_price, "a price of at least 0"),
+        by_label("price_out", price_out, labels, _is_price, "a price of at least 0"),
     ]
-    contexts = _by_label("context_length", context_length, run, _is_length, "a number of tokens")
+    takes = "a number of tokens"
+    contexts = by_label("context_length", context_length, labels, _is_length, takes)
     facts = {label: facts_of(model) for label, model in named.items()}
-    reading = {label: _Reading.of(run, label, facts[label], length) for label in facts}
+    reading = {label: _Reading.of(run, label, facts[label], lengths) for label in facts}
     bounds = {label: contexts.get(label) or facts[label].context for label in facts}
     k = _sizes(run, reading, bounds)
     return LlmPlan(
-        _steps(run, reading, k, length),
-        _models(run, facts, reading, bounds, k, length, prices),
-        length,
+        _steps(run, reading, k, lengths),
+        _models(run, facts, reading, bounds, k, lengths, prices),
+        max(lengths.values()),
         tuple(_notes(run, facts, reading, bounds, k, answer_tokens is None)),
     )
 
@@ -123,12 +127,16 @@ class _Reading:
     longest: Any
 
     @classmethod
-    def of(cls, spec: LlmSpec, label: str, facts: ModelFacts, length: int) -> _Reading:
+    def of(
+        cls, spec: LlmSpec, label: str, facts: ModelFacts, lengths: Mapping[str, int]
+    ) -> _Reading:
         base, costs = prompt_costs(spec, label, facts.count)
         initial = float(np.mean(costs)) if costs else 0.0
+        # Every model has written as many posts as any other.
+        written = float(np.mean(list(lengths.values())))
         # The share of the web that is not answers; an empty web is read by nobody.
         share = len(costs) / np.maximum(spec.n_web, 1)
-        post = share * initial + (1 - share) * (length + LINE)
+        post = share * initial + (1 - share) * (written + LINE)
         longest = longest_prompts(spec, label, facts.count, int(spec.n_retrieved[-1]))
         return cls(base, post, longest)
 
@@ -144,12 +152,14 @@ def _sizes(spec: LlmSpec, reading: Mapping[str, _Reading], bounds: Mapping[str, 
         for label, read in reading.items():
             bound = bounds[label]
             if bound is not None:
-                room = (bound - spec.max_new_tokens - read.base) / read.post
+                room = (bound - spec.sampling[label].max_new_tokens - read.base) / read.post
                 k = np.minimum(k, np.maximum(np.floor(room), 0).astype(np.int64))
     return k
 
 
-def _steps(spec: LlmSpec, reading: Mapping[str, _Reading], k: Any, length: int) -> pd.DataFrame:
+def _steps(
+    spec: LlmSpec, reading: Mapping[str, _Reading], k: Any, lengths: Mapping[str, int]
+) -> pd.DataFrame:
     import pandas as pd
 
     n_runs = len(spec.replicates) * len(spec.query)
@@ -162,7 +172,7 @@ def _steps(spec: LlmSpec, reading: Mapping[str, _Reading], k: Any, length: int) 
             "n_retrieved": k,
             "calls": calls,
             "prompt_tokens": np.rint(read).astype(np.int64),
-            "answer_tokens": calls * _n_written(spec) * length,
+            "answer_tokens": n_runs * sum(_n_written(spec, at) * n for at, n in lengths.items()),
         }
     )
 
@@ -173,25 +183,26 @@ def _models(
     reading: Mapping[str, _Reading],
     bounds: Mapping[str, int | None],
     k: Any,
-    length: int,
+    lengths: Mapping[str, int],
     prices: list[dict[str, float]],
 ) -> pd.DataFrame:
     import pandas as pd
 
     n_runs = len(spec.replicates) * len(spec.query)
-    rows, seen = [], set()
+    table, seen = [], set()
     for label, known in facts.items():
         read = float(n_runs * reading[label].tokens(k).sum())
-        written = n_runs * len(k) * _n_written(spec) * length
-        most = int(reading[label].longest[-1]) + spec.max_new_tokens
+        rows, longest = _n_written(spec, label), spec.sampling[label].max_new_tokens
+        written = n_runs * len(k) * rows * lengths[label]
+        most = int(reading[label].longest[-1]) + longest
         bound = bounds[label]
         if spec.context == "fewest" and bound is not None:
             most = min(most, bound)
-        held = most - spec.max_new_tokens + _n_written(spec) * spec.max_new_tokens
+        held = most - longest + rows * longest
         # A name that occurs twice is loaded once.
         again = spec.models[label] in seen
         seen.add(spec.models[label])
-        rows.append(
+        table.append(
             {
                 "model": label,
                 "counted_by": known.counted_by,
@@ -207,7 +218,7 @@ def _models(
                 else (read * prices[0].get(label, 0) + written * prices[1].get(label, 0)) / 1e6,
             }
         )
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(table)
     frame["context"] = frame["context"].astype("Int64")
     frame["fits"] = frame["fits"].astype("boolean")
     return frame
@@ -224,7 +235,7 @@ def _notes(
     notes = []
     if at_most:
         notes.append(
-            f"answers are taken to be as long as they may, {spec.max_new_tokens} tokens; "
+            f"answers are taken to be as long as they may, {_longest(spec)} tokens; "
             "answer_tokens= takes a likelier length."
         )
     guessed = [label for label in facts if facts[label].counted_by == "estimate"]
@@ -238,7 +249,7 @@ def _notes(
         notes.append(f"from about t = {t} on a context caps what all models read.")
     for label, bound in bounds.items():
         if spec.context == "error" and bound is not None:
-            most = reading[label].longest[-1] + spec.max_new_tokens
+            most = reading[label].longest[-1] + spec.sampling[label].max_new_tokens
             if most > bound:
                 notes.append(
                     f"{label}: a prompt of {most:,} tokens with its answer may come, and its "
@@ -253,25 +264,19 @@ def _notes(
     return notes
 
 
-def _n_written(spec: LlmSpec) -> int:
+def _n_written(spec: LlmSpec, label: str) -> int:
     """Return the answers that are written to one prompt: one that is repeated, without chance."""
-    return 1 if spec.temperature == 0 else spec.n_responses
+    return 1 if spec.sampling[label].temperature == 0 else spec.n_responses
 
 
-def _by_label(argument: str, value: Any, spec: LlmSpec, usable: Any, takes: str) -> dict[str, Any]:
-    takes = f"{takes}, or a mapping to it from labels of models, {list(spec.models)}"
-    if value is None:
-        return {}
-    given = dict(value) if isinstance(value, Mapping) else dict.fromkeys(spec.models, value)
-    for label, one in given.items():
-        if label not in spec.models or isinstance(one, bool) or not usable(one):
-            raise InputError(argument, value, takes)
-    return given
+def _longest(spec: LlmSpec) -> str:
+    lengths = sorted({sampling.max_new_tokens for sampling in spec.sampling.values()})
+    return " to ".join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
 
 
 def _is_price(value: object) -> bool:
-    return is_number(value) and float(str(value)) >= 0
+    return is_number(value) and float(value) >= 0  # type: ignore[arg-type]
 
 
 def _is_length(value: object) -> bool:
-    return isinstance(value, int) and value > 0
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0

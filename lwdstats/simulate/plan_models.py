@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from lwdstats.simulate.llm_spec import REMOTE
-from lwdstats.simulate.models.packaged import locate
+from lwdstats.simulate.labels import REMOTE
+from lwdstats.simulate.models.costs import cached_numbers, files_of, weight_bytes
 from lwdstats.simulate.models.protocol import LanguageModel, Prompt
 
 # English text has about four characters a token.
@@ -52,7 +49,7 @@ def facts_of(model: str | LanguageModel) -> ModelFacts:
         return ModelFacts(model.count_tokens, "tokenizer", model.context_length)
     if model.startswith(REMOTE):
         return ModelFacts(_estimate, "estimate", None, 0.0, 0.0)
-    folder = _folder(model)
+    folder = files_of(model)
     if folder is None:
         return ModelFacts(_estimate, "estimate", None)
     from transformers import AutoTokenizer
@@ -68,8 +65,8 @@ def facts_of(model: str | LanguageModel) -> ModelFacts:
         lambda prompt: len(encode(tokenizer, prompt)),
         "tokenizer",
         None if context is None else int(context),
-        _n_weights(folder) * size,
-        _cached_numbers(config) * size,
+        weight_bytes(folder, size),
+        cached_numbers(config) * size,
     )
 
 
@@ -77,46 +74,8 @@ def _estimate(prompt: Prompt) -> int:
     return math.ceil(len(prompt.plain) / _CHARACTERS)
 
 
-def _folder(name: str) -> Path | None:
-    """Return the folder of a model's files, None for a hub name that is not cached here."""
-    found = locate(name, argument="models")
-    if isinstance(found, Path):
-        return found
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        folder = Path(snapshot_download(found, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
-    return folder if (folder / "config.json").is_file() else None
-
-
 def _bytes_of_a_number() -> int:
     """Return the size of a weight as `TransformersModel` loads it: float32 without a GPU."""
     import torch
 
     return 2 if torch.cuda.is_available() else 4
-
-
-def _n_weights(folder: Path) -> float:
-    """Return the number of weights that the headers of the safetensors files tell of."""
-    total = 0
-    for path in folder.glob("*.safetensors"):
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        total += sum(math.prod(tensor["shape"]) for tensor in header.values())
-    return total or math.nan
-
-
-def _cached_numbers(config: dict[str, Any]) -> float:
-    """Return the keys and values of one token over all layers; sliding windows hold fewer."""
-    try:
-        heads = config["num_attention_heads"]
-        key_heads = config.get("num_key_value_heads") or heads
-        width = config.get("head_dim") or config["hidden_size"] // heads
-        return 2.0 * config["num_hidden_layers"] * key_heads * width
-    except KeyError:
-        return math.nan

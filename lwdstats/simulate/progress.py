@@ -66,7 +66,7 @@ class Progress:
         if self._bar is not None:
             self._bar.update(self._task, description=what)
 
-    def step(self) -> None:
-        """Count one step."""
+    def step(self, count: int = 1) -> None:
+        """Count steps that are done."""
         if self._bar is not None:
-            self._bar.advance(self._task)
+            self._bar.advance(self._task, count)

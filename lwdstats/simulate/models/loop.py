@@ -13,6 +13,7 @@ import os
 import threading
 import weakref
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,6 +24,7 @@ clients: weakref.WeakSet[Any] = weakref.WeakSet()
 _lock = threading.Lock()
 # A child process inherits the variable but not the thread, so the loop is kept by process.
 _loops: dict[int, tuple[asyncio.AbstractEventLoop, threading.Thread]] = {}
+_under_way: set[Future[Any]] = set()
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -31,11 +33,20 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     May be called from any thread, whether or not a loop runs there.
     """
     future = asyncio.run_coroutine_threadsafe(coroutine, _running())
+    _under_way.add(future)
     try:
         return future.result()
     except BaseException:
         future.cancel()
         raise
+    finally:
+        _under_way.discard(future)
+
+
+def cancel_all() -> None:
+    """Cancel what any thread waits for: an interrupt reaches the main thread only."""
+    for future in list(_under_way):
+        future.cancel()
 
 
 def _running() -> asyncio.AbstractEventLoop:

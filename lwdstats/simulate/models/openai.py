@@ -131,6 +131,16 @@ class OpenAIModel:
         return f"OpenAIModel({self.model!r}, {self.endpoint.base_url!r})"
 
     @property
+    def lane(self) -> str:
+        """What is kept busy with this model: its server."""
+        return self.endpoint.base_url
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be under way at a time."""
+        return self.endpoint.concurrency
+
+    @property
     def context_length(self) -> int | None:
         """Largest number of tokens of a prompt and its answer, or None where unknown."""
         if not self._asked_for_context:
