@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+import numpy as np
 import xarray as xr
 from faulty_proxy import FAULTS, FaultyProxy, ModelServer  # pyright: ignore[reportMissingImports]
+from numpy.typing import NDArray
 
 import lwdstats as lwd
 from lwdstats.simulate.models.embedder import SentenceEmbedder
@@ -126,6 +128,8 @@ def compare(
         options["timeout"] = given.timeout
         rough, models = simulate(proxy.url, model, embedder, place / "rough", **options)
     lwd.write_results(rough, place / "rough.nc")
+    # The proxy's address is in the place of the server's.
+    rough.attrs["backend"] = rough.attrs["backend"].replace(proxy.url, url)
     search_for_key(place, repr([vars(m) | vars(m.endpoint) for m in models.values()]))
     same = all(calm[v].equals(rough[v]) for v in VARIABLES) and calm.equals(rough)
     differ = sorted(k for k in calm.attrs | rough.attrs if calm.attrs.get(k) != rough.attrs.get(k))
@@ -220,6 +224,49 @@ def throughput(delay: float, concurrency: int, repeats: int) -> str:
     )
 
 
+class Constant:
+    """An embedder that takes no time."""
+
+    name = "constant"
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the same vector for every text."""
+        return np.ones((len(texts), 2), dtype=np.float32)
+
+
+def throughput_of_runs(delay: float, repeats: int) -> str:
+    """Return a row: requests a second of whole runs of two models over those of the pool."""
+    n_steps, n_responses, concurrency = 5, 16, 8
+    ratios = []
+    with elsewhere(delay) as url:
+        for repeat in range(repeats):
+            models = {
+                label: OpenAIModel("small", url, concurrency=concurrency, n_per_request=1)
+                for label in ("one", "other")
+            }
+            start = time.perf_counter()
+            with tempfile.TemporaryDirectory() as store:
+                lwd.simulate_llm(
+                    models,
+                    embedder=Constant(),
+                    n_steps=n_steps,
+                    n_responses=n_responses,
+                    seed=repeat,
+                    store=f"{store}/run",
+                )
+            ours = time.perf_counter() - start
+            prompt = Prompt(("Coins rise.",) * 20, "What next?")
+            messages = [{"role": "user", "content": prompt.user}]
+            body = {"model": "small", "messages": messages, "temperature": 1, "seed": 1}
+            n = 2 * (n_steps + 1) * n_responses
+            ratios.append(direct(url, n, 2 * concurrency, body) / ours)
+    return (
+        f"| a whole run with a store: 2 models, 8 at a time each, {1000 * delay:.0f} ms an answer, "
+        f"L = {n_responses} "
+        f"| {statistics.median(ratios):.2f} | {min(ratios):.2f} to {max(ratios):.2f} |"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=8)
@@ -235,6 +282,7 @@ def main() -> None:
         print("\n| server | ratio (median) | range |\n| --- | --- | --- |")
         for concurrency, delay in ((8, 0.1), (8, 0.5), (32, 0.5)):
             print(throughput(delay, concurrency, given.repeats), flush=True)
+        print(throughput_of_runs(0.5, given.repeats), flush=True)
 
 
 def faults(given: argparse.Namespace) -> None:

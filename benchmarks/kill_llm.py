@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,32 +34,48 @@ ARGUMENTS: dict[str, Any] = {
 }
 
 
-def child(store: str, web: str, n_steps: int) -> None:
+def child(store: str, web: str, n_steps: int, batch: int) -> None:
     """Run with a store, and tell what is asked for and what is kept, by the seed of a batch."""
     from lwdstats.simulate.journal import Journal
     from lwdstats.simulate.models.local import TransformersModel
 
     generate, add = TransformersModel.generate, Journal.add
-    last = 0
+    many = TransformersModel.generate_many
+    last: list[int] = []
+    inside = False
 
-    def asking(self: Any, prompt: Any, n: int, *, seed: int, **how: Any) -> Any:
-        nonlocal last
-        last = seed
-        print(f"asked {seed}", flush=True)
-        return generate(self, prompt, n, seed=seed, **how)
+    def asking(seeds: Sequence[int], work: Callable[[], Any]) -> Any:
+        nonlocal last, inside
+        if inside:
+            return work()
+        last, inside = list(seeds), True
+        print(*(f"asked {seed}" for seed in seeds), sep="\n", flush=True)
+        try:
+            return work()
+        finally:
+            inside = False
 
-    def keeping(self: Any, key: Any, batch: Any) -> None:
-        add(self, key, batch)
-        print(f"kept {last}", flush=True)
+    def one(self: Any, prompt: Any, n: int, *, seed: int, **how: Any) -> Any:
+        return asking([seed], lambda: generate(self, prompt, n, seed=seed, **how))
 
-    TransformersModel.generate, Journal.add = asking, keeping
-    ds = lwd.simulate_llm(**ARGUMENTS, n_steps=n_steps, store=store, web=web)
+    def several(self: Any, prompts: Any, n: int, *, seeds: Sequence[int], **how: Any) -> Any:
+        return asking(seeds, lambda: many(self, prompts, n, seeds=seeds, **how))
+
+    def keeping(self: Any, batches: Any) -> None:
+        add(self, batches)
+        print(*(f"kept {seed}" for seed in last), sep="\n", flush=True)
+
+    TransformersModel.generate, TransformersModel.generate_many = one, several
+    Journal.add = keeping
+    ds = lwd.simulate_llm(
+        **ARGUMENTS, n_steps=n_steps, store=store, web=web, replicates=batch, batch_size=batch
+    )
     lwd.write_results(ds, Path(store) / "run.nc")
 
 
-def start(store: Path, web: str, n_steps: int, log: IO[str]) -> subprocess.Popen[str]:
+def start(store: Path, given: argparse.Namespace, log: IO[str]) -> subprocess.Popen[str]:
     command = [sys.executable, __file__, "--child", str(store)]
-    command += ["--web", web, "--steps", str(n_steps)]
+    command += ["--web", given.web, "--steps", str(given.steps), "--batch", str(given.batch)]
     return subprocess.Popen(command, stdout=log, text=True)
 
 
@@ -75,12 +92,12 @@ def wait(process: subprocess.Popen[str], path: Path, known: int, seconds: float)
         time.sleep(0.01)
 
 
-def whole(folder: Path, web: str, n_steps: int) -> tuple[Any, float, float, int]:
+def whole(folder: Path, given: argparse.Namespace) -> tuple[Any, float, float, int]:
     """Return the dataset of a run that nobody stops, its loading and running time, and batches."""
     path = folder / "whole.txt"
     with path.open("w") as log:
         begin = time.monotonic()
-        process = start(folder / "whole", web, n_steps, log)
+        process = start(folder / "whole", given, log)
         wait(process, path, 0, 0)
         loading = time.monotonic() - begin
         if process.wait():
@@ -112,24 +129,25 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=25)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--web", default="memory", choices=["memory", "lance"])
+    parser.add_argument("--batch", type=int, default=1, help="replicates, answered together")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--child")
     given = parser.parse_args()
     if given.child:
-        child(given.child, given.web, given.steps)
+        child(given.child, given.web, given.steps, given.batch)
         return
     rng = np.random.default_rng(given.seed)
     kills = runs = before = repeated = 0
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        expected, loading, running, n_batches = whole(folder, given.web, given.steps)
+        expected, loading, running, n_batches = whole(folder, given)
         while kills < given.kills:
             store, path = folder / f"run-{runs}", folder / f"run-{runs}.txt"
             path.touch()
             while True:
                 with path.open("a") as log:
                     known = len(lines(path))
-                    process = start(store, given.web, given.steps, log)
+                    process = start(store, given, log)
                     if kills < given.kills and rng.random() < 0.2:
                         # While it loads.
                         time.sleep(rng.uniform(0, 0.9 * loading))
@@ -150,11 +168,12 @@ def main() -> None:
             asked = sum(line.startswith("asked") for line in lines(path))
             repeated += asked - n_batches
             runs += 1
+    print("| web | replicates together | kills | before an answer | runs | batches | asked again |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     print(
-        f"{kills} kills ({before} before the first answer of a process) in {runs} runs of "
-        f"{n_batches} batches, web {given.web}: every dataset equal to that of a run that nobody "
-        f"stopped; no kept batch asked for again, {repeated} asked for again that a kill had cut."
+        f"| {given.web} | {given.batch} | {kills} | {before} | {runs} | {n_batches} | {repeated} |"
     )
+    print("Every dataset was that of a run that nobody stopped; no kept batch was asked for again.")
 
 
 if __name__ == "__main__":

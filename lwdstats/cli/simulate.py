@@ -1,47 +1,34 @@
-"""The command `lwdstats`: simulate, summarise, plot."""
+"""Commands that run a network, or tell what a run will take."""
 
 from __future__ import annotations
 
-import logging
-import sys
-import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lwdstats.cli.options import (
+    Beta,
+    ByModel,
+    Integer,
+    Number,
+    Output,
+    Progress,
+    Replicates,
+    Responses,
+    Seed,
+    Spec,
+    Steps,
+    Text,
+    by_label,
+    notes,
+    number_or_text,
+)
 from lwdstats.errors import InputError
 
-app = typer.Typer(
-    help="What happens to a network of language models that feed on each other's output?",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
 simulate = typer.Typer(
     help="Run a network and write its netCDF file.", no_args_is_help=True, rich_markup_mode=None
 )
-app.add_typer(simulate, name="simulate")
-
-Spec = Annotated[
-    Path | None,
-    typer.Argument(
-        help="TOML or JSON file of the simulator's arguments. Options below replace its values."
-    ),
-]
-Output = Annotated[Path, typer.Option("--output", "-o", help="netCDF file to write.")]
-Integer = int | None
-Number = float | None
-Text = str | None
-Seed = Annotated[Text, typer.Option(help="Seed; drawn and recorded if not given.")]
-Steps = Annotated[Integer, typer.Option(help="T: times 0..T are kept.")]
-Responses = Annotated[Integer, typer.Option(help="L: responses a model and step.")]
-Beta = Annotated[Number, typer.Option(help="Share of the web that a model reads, in (0, 1].")]
-Replicates = Annotated[Integer, typer.Option(help="Number of independent runs.")]
-Progress = Annotated[
-    bool | None,
-    typer.Option("--progress/--no-progress", help="Progress bar; by default on a terminal."),
-]
 
 
 @simulate.command("gmm")
@@ -79,8 +66,8 @@ def simulate_gmm(
         "n_steps": n_steps,
         "n_responses": n_responses,
         "beta": beta,
-        "step_size": _number_or_text(step_size),
-        "complexity": _number_or_text(complexity),
+        "step_size": number_or_text(step_size),
+        "complexity": number_or_text(complexity),
         "threshold": threshold,
         "replicates": replicates,
         "seed": seed,
@@ -113,9 +100,16 @@ def simulate_llm(
     ] = None,
     replicates: Replicates = None,
     seed: Seed = None,
-    temperature: Annotated[Number, typer.Option(help="0 takes the likeliest token.")] = None,
-    top_p: Annotated[Number, typer.Option(help="Nucleus sampling, in (0, 1].")] = None,
-    max_new_tokens: Annotated[Integer, typer.Option(help="Longest answer.")] = None,
+    temperature: Annotated[
+        ByModel,
+        typer.Option(help="0 takes the likeliest token; MODEL=NUMBER for one model of several."),
+    ] = None,
+    top_p: Annotated[
+        ByModel, typer.Option(help="Nucleus sampling, in (0, 1], or MODEL=NUMBER.")
+    ] = None,
+    max_new_tokens: Annotated[
+        ByModel, typer.Option(help="Longest answer, in tokens, or MODEL=NUMBER.")
+    ] = None,
     retrieval: Annotated[
         Text, typer.Option(help="uniform (the paper), or nearest to the query.")
     ] = None,
@@ -127,6 +121,10 @@ def simulate_llm(
     ] = None,
     retries_empty: Annotated[
         Integer, typer.Option(help="How often an empty answer is asked for again.")
+    ] = None,
+    batch_size: Annotated[
+        Integer,
+        typer.Option(help="Prompts, of several replicates and queries, answered together here."),
     ] = None,
     store: Annotated[
         Path | None,
@@ -159,33 +157,33 @@ def simulate_llm(
         "normalize": normalize,
         "replicates": replicates,
         "seed": seed,
-        "temperature": temperature,
-        "top_p": top_p,
-        "max_new_tokens": max_new_tokens,
+        "temperature": by_label("temperature", temperature, float),
+        "top_p": by_label("top_p", top_p, float),
+        "max_new_tokens": by_label("max_new_tokens", max_new_tokens, int),
         "retrieval": retrieval,
         "context": context,
         "retries_empty": retries_empty,
+        "batch_size": batch_size,
         "store": store,
     }
     _simulate("llm", spec, output, given, resume=resume, web=web, progress=progress)
 
 
-@app.command()
 def plan(
     spec: Annotated[Path, typer.Argument(help="TOML or JSON file of the arguments of a run.")],
     price_in: Annotated[
-        list[str] | None,
+        ByModel,
         typer.Option(help="Price of a million tokens read, or MODEL=PRICE for one model."),
     ] = None,
     price_out: Annotated[
-        list[str] | None,
+        ByModel,
         typer.Option(help="Price of a million tokens written, or MODEL=PRICE."),
     ] = None,
     answer_tokens: Annotated[
         Integer, typer.Option(help="Tokens of an answer; by default the most it may have.")
     ] = None,
     context_length: Annotated[
-        list[str] | None,
+        ByModel,
         typer.Option(help="Context of models on a server, in tokens, or MODEL=TOKENS."),
     ] = None,
 ) -> None:
@@ -199,92 +197,11 @@ def plan(
     shown = plan_run(
         read_spec(spec),
         answer_tokens=answer_tokens,
-        price_in=_by_label("price_in", price_in, float),
-        price_out=_by_label("price_out", price_out, float),
-        context_length=_by_label("context_length", context_length, int),
+        price_in=by_label("price_in", price_in, float),
+        price_out=by_label("price_out", price_out, float),
+        context_length=by_label("context_length", context_length, int),
     )
     typer.echo(shown)
-
-
-@app.command()
-def replay(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run of language models.")],
-    time: Annotated[int, typer.Option(help="The step.")],
-    model: Annotated[str, typer.Option(help="Label of the model.")],
-    replicate: Annotated[Integer, typer.Option(help="By default the first.")] = None,
-    query: Annotated[
-        Integer, typer.Option(help="Place of the query, from 0; by default the first.")
-    ] = None,
-) -> None:
-    """Print the prompt that a model was given, rebuilt from the file.
-
-    Characters that would act on a terminal are spelled out.
-
-    Example: lwdstats replay network.nc --time 3 --model SmolLM2
-    """
-    from lwdstats.io import read_results
-    from lwdstats.simulate.replay import prompt_of
-    from lwdstats.simulate.storable import printable
-
-    prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
-    if prompt.system:
-        typer.echo(f"[system]\n{printable(prompt.system)}\n\n[user]")
-    typer.echo(printable(prompt.user))
-
-
-@app.command()
-def summary(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
-) -> None:
-    """Print what ran and how the distance between models went."""
-    from lwdstats.io import read_results
-    from lwdstats.report import summary as summarise
-
-    typer.echo(summarise(read_results(file)))
-
-
-@app.command()
-def plot(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
-    kind: Annotated[
-        Text, typer.Option(help="norm, answers or mixtures; by default all that the file can show.")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Folder of the pictures; by default the file's own."),
-    ] = None,
-    log: Annotated[bool, typer.Option(help="Logarithmic axes for the norm.")] = False,
-    file_format: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
-) -> None:
-    """Draw the norm over time, the answers in the plane, or the mixtures' densities.
-
-    Example: lwdstats plot gmm.nc -o pictures
-    """
-    import matplotlib
-
-    from lwdstats.errors import check_choice
-
-    matplotlib.use("Agg")
-    from lwdstats import plots
-    from lwdstats.io import read_results
-
-    ds = read_results(file)
-    draw = {
-        "norm": lambda: plots.plot_norm(ds, log=log),
-        "answers": lambda: plots.plot_answers(ds)[0],
-        "mixtures": lambda: plots.plot_mixtures(ds)[0],
-    }
-    kinds = ["norm", "mixtures" if "weight" in ds else "answers"]
-    check_choice("format", file_format, ["png", "pdf", "svg"])
-    if kind is not None:
-        kinds = [check_choice("kind", kind, list(draw))]
-    folder = output or file.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in kinds:
-        path = folder / f"{file.stem}-{name}.{file_format}"
-        figure: Any = draw[name]().figure
-        figure.savefig(path, dpi=150)
-        typer.echo(path)
 
 
 def _simulate(
@@ -306,55 +223,7 @@ def _simulate(
     try:
         ds = run_spec(spec, **changes, **how)
     except KeyboardInterrupt as error:
-        typer.echo("\n".join(["Stopped.", *_notes(error)]), err=True)
+        typer.echo("\n".join(["Stopped.", *notes(error)]), err=True)
         raise typer.Exit(130) from None
     typer.echo(summarise(ds))
     typer.echo(f"\nWritten to {write_results(ds, output)}")
-
-
-def _number_or_text(text: str | None) -> float | str | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return text
-
-
-def _by_label(argument: str, given: list[str] | None, number: type) -> Any:
-    """Return what options say, a number or MODEL=NUMBER, as a number or a mapping."""
-    if not given:
-        return None
-    pairs = [text.rpartition("=") for text in given]
-    try:
-        values = {label: number(value) for label, _, value in pairs}
-    except ValueError:
-        raise InputError(argument, given, "a number, or MODEL=NUMBER") from None
-    if "" in values and len(given) > 1:
-        raise InputError(argument, given, "one number, or MODEL=NUMBER for each model")
-    return values.get("", values)
-
-
-def _notes(error: BaseException) -> list[str]:
-    return list(getattr(error, "__notes__", []))
-
-
-def _show_warning(message: Any, *_: Any) -> None:
-    typer.echo(f"Warning: {message}", err=True)
-
-
-def main() -> None:
-    """Run the command; bad input is one line on standard error and exit code 2."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    logging.getLogger("lwdstats").setLevel(logging.INFO)
-    warnings.showwarning = _show_warning
-    try:
-        app()
-    except InputError as error:
-        typer.echo("\n".join([f"Error: {error}", *_notes(error)]), err=True)
-        sys.exit(2)
-    except RuntimeError as error:
-        from lwdstats.simulate.journal import RunStoppedError
-
-        if not isinstance(error, RunStoppedError):
-            raise
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)

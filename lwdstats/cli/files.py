@@ -1,0 +1,88 @@
+"""Commands that read the file of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lwdstats.cli.options import Integer, Text
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="netCDF file of a run of language models.")],
+    time: Annotated[int, typer.Option(help="The step.")],
+    model: Annotated[str, typer.Option(help="Label of the model.")],
+    replicate: Annotated[Integer, typer.Option(help="By default the first.")] = None,
+    query: Annotated[
+        Integer, typer.Option(help="Place of the query, from 0; by default the first.")
+    ] = None,
+) -> None:
+    """Print the prompt that a model was given, rebuilt from the file.
+
+    Characters that would act on a terminal are spelled out.
+
+    Example: lwdstats replay network.nc --time 3 --model SmolLM2
+    """
+    from lwdstats.io import read_results
+    from lwdstats.simulate.replay import prompt_of
+    from lwdstats.simulate.storable import printable
+
+    prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
+    if prompt.system:
+        typer.echo(f"[system]\n{printable(prompt.system)}\n\n[user]")
+    typer.echo(printable(prompt.user))
+
+
+def summary(
+    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
+) -> None:
+    """Print what ran and how the distance between models went."""
+    from lwdstats.io import read_results
+    from lwdstats.report import summary as summarise
+
+    typer.echo(summarise(read_results(file)))
+
+
+def plot(
+    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
+    kind: Annotated[
+        Text, typer.Option(help="norm, answers or mixtures; by default all that the file can show.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of the pictures; by default the file's own."),
+    ] = None,
+    log: Annotated[bool, typer.Option(help="Logarithmic axes for the norm.")] = False,
+    file_format: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
+) -> None:
+    """Draw the norm over time, the answers in the plane, or the mixtures' densities.
+
+    Example: lwdstats plot gmm.nc -o pictures
+    """
+    import matplotlib
+
+    from lwdstats.errors import check_choice
+
+    matplotlib.use("Agg")
+    from lwdstats import plots
+    from lwdstats.io import read_results
+
+    ds = read_results(file)
+    draw = {
+        "norm": lambda: plots.plot_norm(ds, log=log),
+        "answers": lambda: plots.plot_answers(ds)[0],
+        "mixtures": lambda: plots.plot_mixtures(ds)[0],
+    }
+    kinds = ["norm", "mixtures" if "weight" in ds else "answers"]
+    check_choice("format", file_format, ["png", "pdf", "svg"])
+    if kind is not None:
+        kinds = [check_choice("kind", kind, list(draw))]
+    folder = output or file.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in kinds:
+        path = folder / f"{file.stem}-{name}.{file_format}"
+        figure: Any = draw[name]().figure
+        figure.savefig(path, dpi=150)
+        typer.echo(path)
