@@ -64,26 +64,28 @@ SIZE_HEAD = ["| null model | paths | rejected at 5% | 99.9% interval | meets |"]
 SIZE_HEAD += ["| --- | --- | --- | --- | --- |"]
 
 
-def changed(y: np.ndarray, t: np.ndarray, law: str, key: int) -> np.ndarray:
+def changed(
+    y: np.ndarray, t: np.ndarray, law: str, key: int, since: int | None = None
+) -> np.ndarray:
     """Return whether each path (n, P) gets a change at 5% with 199 simulated paths, (P,).
 
     The steps of `changepoints`, for all paths at once: 20 simulated paths a turn, and none
     any more for a path that has the ten gains as large as its own with which p is above 5%.
     """
+    first = len(t) // 10 if since is None else since
+    t, y = t[first:], y[first:]
     u, rng, logs = kernel.clock(law, t), stream(5, key), np.log(y.T)
     most = (BOOTSTRAP + 1) // 20
     out = np.empty(len(logs), dtype=bool)
     for start in range(0, len(logs), 250):
         some = logs[start : start + 250]
-        found = kernel.search(some, u, 5)
-        mean = some - kernel.fit_law(some, u, kernel.stretches(len(t), ())).residual
-        sigma = kernel.spread(found.noise)
+        found, null = kernel.search(some, u, 5), kernel.fit_null(some, u)
         above = np.zeros(len(some), dtype=int)
         for drawn in range(0, BOOTSTRAP, 20):
             left = np.flatnonzero(above < most)
             rows = np.repeat(left, min(20, BOOTSTRAP - drawn))
-            noise = kernel.ar1_paths(rng, found.phi[rows], sigma[rows], len(rows), len(t))
-            parts = np.array_split(mean[rows] + noise, max(1, noise.size >> 15))
+            noise = kernel.ar1_paths(rng, null.phi[rows], null.sigma[rows], len(rows), len(t))
+            parts = np.array_split(null.mean[rows] + noise, max(1, noise.size >> 15))
             gain = np.concatenate([kernel.search(part, u, 5).gain for part in parts])
             above += np.bincount(rows[gain >= found.gain[rows]], minlength=len(some))
         out[start : start + 250] = above < most
@@ -95,6 +97,8 @@ def part_changepoints(count: int) -> Iterator[str]:
     cases = [(n, phi, 0.3, "power") for n in (60, 200) for phi in (0.0, 0.4)]
     cases += [(60, 0.7, 0.3, "power"), (60, 0.4, 0.01, "power")]
     cases += [(60, 0.4, 0.3, "exponential")]
+    cases += [(60, 0.9, 0.3, "power"), (60, 0.7, 0.3, "exponential"), (60, -0.5, 0.3, "power")]
+    cases += [(200, 0.7, 0.3, "power"), (200, 0.9, 0.3, "power")]
     for number, (n, phi, noise, law) in enumerate(cases):
         t = np.arange(n + 1.0)
         m = 0.3 + ((t + 1.0) ** -0.7 if law == "power" else np.exp(-0.1 * t))
@@ -105,11 +109,14 @@ def part_changepoints(count: int) -> Iterator[str]:
 
 def part_gmm(count: int) -> Iterator[str]:
     yield from SIZE_HEAD
-    y = gmm_norms(count)
-    tested = (y > 0).all(axis=0)
-    hits = int(changed(y[:, tested], np.arange(101.0), "power", 100).sum())
-    name = f"`changepoints`, GMM networks, T = 100 ({int((~tested).sum())} reach 0, left out)"
-    yield size_row(name, hits, int(tested.sum()))
+    cases = [(100, 100, None), (101, 60, None), (102, 200, None), (103, 100, 0)]
+    for key, n, since in cases:
+        y = gmm_norms(count, n)
+        tested = (y > 0).all(axis=0)
+        hits = int(changed(y[:, tested], np.arange(n + 1.0), "power", key, since).sum())
+        call = "`changepoints`" if since is None else f"`changepoints(since={since})`"
+        name = f"{call}, GMM networks, T = {n} ({int((~tested).sum())} reach 0, left out)"
+        yield size_row(name, hits, int(tested.sum()))
 
 
 def part_power(count: int) -> Iterator[str]:

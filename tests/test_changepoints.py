@@ -1,6 +1,10 @@
 """`changepoints` against brute force, closed forms, and its null hypothesis."""
 
+import re
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +16,7 @@ from lwdstats.errors import InputError
 from lwdstats.inference import changepoint_kernel as kernel
 from lwdstats.inference.changepoints import changepoints
 from lwdstats.inference.changepoints_exact import least_misfit
+from lwdstats.inference.changepoints_result import AR1
 
 SEEDS = st.integers(0, 2**32 - 1)
 N = 80
@@ -89,6 +94,49 @@ def test_phi_is_right_on_average_with_a_change_or_without(phi):
     for jump in (0.0, np.log(0.3)):
         found = kernel.search(logs + jump * (TIME >= 40), u, 5)
         assert found.phi.mean() == pytest.approx(phi, abs=0.06)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.4, 0.7])
+@pytest.mark.parametrize("law", kernel.LAWS)
+def test_null_hypothesis_is_right_on_average(law, phi):
+    u = kernel.clock(law, TIME)
+    b = 0.7 if law == "power" else 0.1
+    null = kernel.fit_null(np.log(smooth(law, b=b)) + noise(12, phi, 0.2, count=1000), u)
+    assert null.phi.mean() == pytest.approx(phi, abs=0.05)
+    assert null.sigma.mean() == pytest.approx(0.2 * np.sqrt(1 - phi**2), rel=0.05)
+    misfit = null.mean - np.log(smooth(law, b=b))
+    assert np.abs(misfit.mean(axis=0)).max() < 0.05
+
+
+def test_null_hypothesis_has_no_change_in_it():
+    """A change is taken for slow noise there, and beside two changes is not."""
+    u = kernel.clock("power", TIME)
+    logs = np.log(smooth()) + noise(13, 0.2, 0.1, count=200) + np.log(0.3) * (TIME >= 40)
+    assert kernel.fit_null(logs, u).phi.mean() > 0.7
+    assert kernel.search(logs, u, 5).phi.mean() == pytest.approx(0.2, abs=0.06)
+
+
+def test_since_leaves_earlier_times_out():
+    y = smooth() * np.exp(noise(14, 0.3, 0.1)[0])
+    y[50:] /= 2
+    late = pd.Series(y[20:], index=TIME[20:])
+    part, cut = (changepoints(v, since=20, n_bootstrap=99, seed=1) for v in (y, late))
+    assert part.paths.equals(cut.paths)
+    assert part.table.equals(cut.table)
+    assert part.table["time"].tolist() == [50]
+    assert part.since == 20
+    assert "from time 20 on a smooth decay" in str(part)
+    assert np.isnan(part.fitted[:20]).all()
+    np.testing.assert_array_equal(part.fitted[20:], cut.fitted)
+    # What came before makes no difference.
+    y[:20] = 7.0
+    assert changepoints(y, since=20, n_bootstrap=99, seed=1).paths.equals(part.paths)
+
+
+@pytest.mark.parametrize(("n", "since"), [(80, 8), (59, 5), (21, 1), (20, 0)])
+def test_the_first_tenth_is_left_out(n, since):
+    y = smooth()[:n] * np.exp(noise(15, 0.0, 0.1)[0, :n])
+    assert changepoints(y, n_bootstrap=19, seed=1).since == since
 
 
 def test_units_do_not_matter():
@@ -226,13 +274,32 @@ def test_decision_is_that_of_p_and_of_the_penalty():
     assert ((ends >= 5) & (ends <= N - 5)).all()
 
 
-@pytest.mark.parametrize("phi", [0.0, 0.4])
+@pytest.mark.parametrize("phi", [0.0, 0.4, 0.7])
 def test_p_is_uniform_without_a_change(phi):
     y = smooth()[:, None] * np.exp(noise(7, phi, 0.3, count=250).T)
     p = changepoints(y, n_bootstrap=19, seed=1).paths["p_value"].to_numpy(float)
     for level in (0.05, 0.25, 0.5):
         hits = int(np.sum(p <= level + 1e-12))
         assert binomtest(hits, len(p), level).pvalue > 1e-3
+
+
+def test_false_alarms_are_as_stated_on_networks_of_mixtures():
+    y = lwd.fnorm(lwd.simulate_gmm(n_steps=100, replicates=200, seed=1))
+    p = changepoints(y, n_bootstrap=19, seed=1).paths["p_value"]
+    hits = int((p <= 0.05 + 1e-12).sum())
+    assert binomtest(hits, int(p.notna().sum()), 0.05, alternative="greater").pvalue > 1e-3
+
+
+def test_the_null_hypothesis_printed_is_the_one_measured():
+    page = Path(__file__).parent.parent / "benchmarks" / "size_curves.md"
+    rows = [r for r in page.read_text().splitlines() if r.startswith("| `changepoints`")]
+    assert len(rows) >= 8
+    assert all(row.split("|")[-2].strip() in ("yes", "below") for row in rows)
+    assert all(int(row.split("|")[2].replace(",", "")) >= 9_900 for row in rows)
+    phi = [float(v) for row in rows for v in re.findall(r"AR\(1\) (\S+),", row)]
+    assert (min(phi), max(phi)) == AR1
+    text = str(changepoints(smooth(), n_bootstrap=19, seed=1))
+    assert f"phi of {AR1[0]:g} to {AR1[1]:g}" in text
 
 
 def test_a_replicate_does_not_depend_on_the_others():
@@ -251,7 +318,9 @@ def test_values_not_above_zero():
     found = changepoints(np.stack([y, smooth() * np.exp(noise(9, 0.0, 0.1)[0])], axis=1), seed=1)
     assert np.isnan(found.paths["p_value"].iloc[0])
     assert not np.isnan(found.paths["p_value"].iloc[1])
-    assert "replicate 0: not tested, as 31 of 80 values of x are not above 0" in str(found)
+    assert "replicate 0: not tested, as 31 of 72 values of x from time 8 on are not above 0" in str(
+        found
+    )
     assert np.isnan(found.fitted[:, 0]).all()
 
 
@@ -259,8 +328,8 @@ def test_block_tables_and_picture():
     ds = lwd.simulate_gmm(n_steps=60, replicates=2, seed=1)
     found = changepoints(ds, n_bootstrap=19, seed=1)
     text = str(found)
-    assert "smooth decay c + a (t + 1)^-b" in text
-    assert "AR(1) from one recorded time" in text
+    assert "from time 6 on a smooth decay\nc + a (t + 1)^-b, with noise" in text
+    assert "AR(1) from\none recorded time" in text
     assert "Probability of a false alarm: 0.05 a replicate" in text
     assert found.glance().equals(found.paths)
     assert found.tidy().equals(found.table)
@@ -278,6 +347,8 @@ def test_block_tables_and_picture():
         (np.ones(40), {"false_alarm": 0}, "false_alarm"),
         (np.ones(40), {"n_bootstrap": 18}, "n_bootstrap"),
         (np.ones(40), {"min_size": 1}, "min_size"),
+        (np.ones(40), {"since": 21}, "since"),
+        (np.ones(40), {"since": "10"}, "since"),
         (np.full(40, np.nan), {}, "x"),
     ],
 )

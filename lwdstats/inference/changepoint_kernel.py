@@ -27,6 +27,8 @@ CLIP = 3.0
 LEAST_NOISE = 1e-6
 # What the law and two changes at unknown times count for: with it phi is right on average.
 LOST = 16.0
+# What the law alone counts for, in the same sense.
+LOST_NULL = 6.0
 # Numbers in an array of simulated paths, so that it stays near the processor.
 _BLOCK = 1 << 15
 
@@ -54,6 +56,18 @@ class Search(NamedTuple):
     where: npt.NDArray[np.intp]
     phi: FloatArray
     noise: FloatArray
+
+
+class Null(NamedTuple):
+    """Fits of the null hypothesis to paths.
+
+    `mean` (P, n) is the law with its level, on the log scale; the noise around it is AR(1)
+    with `phi` (P,) and innovations of standard deviation `sigma` (P,).
+    """
+
+    mean: FloatArray
+    phi: FloatArray
+    sigma: FloatArray
 
 
 def clock(law: str, times: FloatArray) -> FloatArray:
@@ -252,26 +266,31 @@ def stretches(n: int, changes: Sequence[int]) -> npt.NDArray[np.intp]:
     return np.cumsum(starts)
 
 
-def null_gains(
-    logs: FloatArray,
-    found: Search,
-    u: FloatArray,
-    min_size: int,
-    count: int,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """Return the gains, (count,), of paths without a change simulated from a fit.
+def fit_null(logs: FloatArray, u: FloatArray) -> Null:
+    """Fit the law and the noise around it to paths (P, n), as if none had a change.
 
-    `logs` (1, n) is the path and `found` its search. Simulated paths are its law
-    plus Gaussian AR(1) noise, and everything is estimated anew on each.
+    With the phi of `search`, which is what two changes leave, a path whose phi is taken for
+    too small would have both a larger gain and a smaller penalty, and be found too often.
     """
-    n = logs.shape[1]
-    mean = logs - fit_law(logs, u, stretches(n, ())).residual
-    phi, sigma = float(found.phi[0]), max(float(spread(found.noise)[0]), LEAST_NOISE)
+    residual = fit_law(logs, u, stretches(logs.shape[1], ())).residual
+    phi = ar1(residual, LOST_NULL)
+    sigma = np.maximum(spread(whiten(residual, phi)), LEAST_NOISE)
+    return Null(logs - residual, phi, sigma)
+
+
+def null_gains(
+    null: Null, u: FloatArray, min_size: int, count: int, rng: np.random.Generator
+) -> FloatArray:
+    """Return the gains, (count,), of paths simulated from the null hypothesis of one path.
+
+    Law, phi and variance are estimated anew on each.
+    """
+    n = len(u)
+    phi, sigma = float(null.phi[0]), float(null.sigma[0])
     size = max(1, _BLOCK // n)
     blocks = [min(size, count - start) for start in range(0, count, size)]
-    gains = [search(mean + ar1_paths(rng, phi, sigma, b, n), u, min_size).gain for b in blocks]
-    return np.concatenate(gains)
+    paths = (null.mean + ar1_paths(rng, phi, sigma, b, n) for b in blocks)
+    return np.concatenate([search(x, u, min_size).gain for x in paths])
 
 
 def ar1_paths(rng: np.random.Generator, phi: Any, sigma: Any, count: int, n: int) -> FloatArray:

@@ -11,6 +11,9 @@ from lwdstats.geometry.results import Plots
 from lwdstats.inference.printing import PrintsTable, format_numbers, format_p
 
 LAWS = {"power": "c + a (t + 1)^-b", "exponential": "c + a exp(-b t)"}
+# Smallest and largest phi of the noise for which the share of false alarms is as stated: what
+# benchmarks/size_curves.md has measured.
+AR1 = (-0.5, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +29,14 @@ class ChangePoints(Plots, PrintsTable):
     paths : pandas.DataFrame
         One row a replicate; columns `n_changes`, `statistic` (of the largest
         change), `penalty`, `p_value` (NaN where the path could not be tested),
-        `ar1` (the noise's phi), `n_replaced` (values not above 0) and `note`.
+        `ar1` (phi of the noise beside changes), `ar1_null` (phi of the noise if there are none,
+        with which the penalty is simulated), `n_replaced` (values not above 0) and `note`.
     law : str
         "power" or "exponential".
+    since : float
+        First time used.
     false_alarm : float
-        The probability that a path without a change gets one or more.
+        The probability that a path under the null hypothesis gets one or more.
     min_size : int
         The shortest stretch between changes, in recorded times.
     n_bootstrap : int
@@ -44,12 +50,13 @@ class ChangePoints(Plots, PrintsTable):
     values : numpy.ndarray, shape (T, R)
         The curves.
     fitted : numpy.ndarray, shape (T, R)
-        The law with the changes found; NaN where a path could not be tested.
+        The law with the changes found; NaN before `since` and where a path could not be tested.
     """
 
     table: pd.DataFrame
     paths: pd.DataFrame
     law: str
+    since: float
     false_alarm: float
     min_size: int
     n_bootstrap: int
@@ -63,8 +70,10 @@ class ChangePoints(Plots, PrintsTable):
         n, r = self.values.shape
         lines = ["", "\tSudden changes beside a smooth decay", ""]
         lines += [f"data:  {self.what}, {n} times, {r} replicate{'s' * (r > 1)}"]
-        lines += [f"Null hypothesis, by replicate: smooth decay {LAWS[self.law]}, with noise in"]
-        lines += ["proportion to the curve that is AR(1) from one recorded time to the next"]
+        lines += [f"Null hypothesis, by replicate: from time {self.since:g} on a smooth decay"]
+        lines += [f"{LAWS[self.law]}, with noise in proportion to the curve that is AR(1) from"]
+        low, high = AR1
+        lines += [f"one recorded time to the next, phi of {low:g} to {high:g}"]
         lines += [f"Probability of a false alarm: {self.false_alarm:g} a replicate"]
         lines += [f"Bootstrap paths: {self.n_bootstrap}, stretches of {self.min_size} or more", ""]
         tested = self.paths.dropna(subset=["p_value"])
@@ -100,7 +109,8 @@ class ChangePoints(Plots, PrintsTable):
         return frame.set_axis(names, axis=0)
 
     def _heading(self) -> str:
-        return f"Null hypothesis: smooth decay {LAWS[self.law]}, AR(1) relative noise"
+        decay = f"smooth decay {LAWS[self.law]} from time {self.since:g} on"
+        return f"Null hypothesis: {decay}, AR(1) relative noise"
 
 
 def _path_lines(paths: pd.DataFrame) -> list[str]:

@@ -42,7 +42,8 @@ def convergence_fit(
     square : bool, optional
         Whether the law is of the square of the norm. By default it is where
         `x` is a dataset whose positions are mean answers: those are debiased
-        (see `fnorm`), and only their square is without bias.
+        (see `fnorm`), and only their square is without bias. With one answer a
+        model and time that can't be done: give ``fnorm(ds)``.
     errors : {"relative", "constant"}, optional
         Whether the law is fitted by the gamma deviance, which weights errors in
         proportion to the law, or by least squares. By default "relative" where
@@ -77,6 +78,12 @@ def convergence_fit(
     does not reject, on R - 1 degrees of freedom. So it does not depend on how
     the law is written (that of the half-life is that of the rate), and an end
     may be open.
+
+    Where the law is true they cover what they say, measured from 5 replicates on.
+    Two kinds cover more, so are wider than they need be: those of an
+    exponential's limit and amplitude where the mean follows a power law (.97 to
+    .98 for 95%), and those of amplitude and rate of debiased squares whose noise
+    drowns what is left of the curve (.984 to .999, at L = 20).
 
     **One path** tells nothing of how networks differ. Its interval is for the
     law of this very path: given where its web settles. It takes noise in

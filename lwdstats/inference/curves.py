@@ -74,6 +74,9 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
     debias = False
     if isinstance(x, xr.Dataset):
         debias = "weight" not in x
+        if debias and x.sizes.get("response") == 1:
+            got = "a dataset of one response a model and time, whose norm can't be debiased"
+            raise InputError("x", got, "fnorm(x), the norm as it is, or two responses or more")
         x = fnorm(x, debias=debias)
         what = "debiased ||D||_F" if debias else "||D||_F"
     if square is None:
