@@ -21,14 +21,11 @@ from transformers import (
 
 import lwdstats as lwd
 from lwdstats.simulate.models import packaged
+from lwdstats.simulate.models.decoding import advance, read
 from lwdstats.simulate.models.local import TransformersModel
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
-from lwdstats.simulate.models.shared_prefix import (
-    NAME,
-    cache_argument,
-    continuation_cache,
-    keep_nucleus,
-)
+from lwdstats.simulate.models.sampling import keep_nucleus
+from lwdstats.simulate.models.shared_prefix import NAME, Continuations, cache_argument
 
 POSTS = tuple(lwd.load_posts()["text"])
 QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
@@ -73,11 +70,11 @@ def test_shared_prompt_gives_the_logits_of_whole_sequences(name):
 
     prefix = DynamicCache(config=config)
     model(prompt, **cache_argument(model, prefix), use_cache=True)
-    cache = continuation_cache(prefix, length=20, capacity=9)
+    cache = Continuations([prefix], lengths=[20], rows=[3], capacity=9)
     for step in range(9):
         if step == 5:
             # A row ends; the others go on.
-            cache.batch_select_indices(torch.tensor([0, 2]))
+            cache.keep([0, 2], torch.device("cpu"))
             tokens = tokens[[0, 2]]
         held = cache_argument(model, cache)
         output = model(tokens[:, [step]], **held, use_cache=True, continuation=cache)
@@ -274,3 +271,96 @@ def test_nomic_gets_its_prefix(monkeypatch):
 def test_sampling_checks(bad):
     with pytest.raises(lwd.InputError, match=next(iter(bad))):
         Sampling(**bad)
+
+
+# Several prompts together.
+
+OTHERS = [
+    Prompt(POSTS[:3], QUERY),
+    Prompt((), "Why?"),
+    Prompt(POSTS[4:9], QUERY, "You doubt."),
+]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@torch.inference_mode()
+def test_prompts_of_several_lengths_give_the_logits_of_whole_sequences(name):
+    make, config = ARCHITECTURES[name]
+    torch.manual_seed(2)
+    options = {"dtype": torch.float64}
+    model = make._from_config(deepcopy(config), attn_implementation=NAME, **options).eval()
+    reference = make._from_config(deepcopy(config), attn_implementation="eager", **options).eval()
+    reference.load_state_dict(model.state_dict())
+    # Shorter than the window, longer, and one that continuations push out of it.
+    prompts = [torch.randint(0, 97, (1, length)) for length in (2, 20, 9)]
+    tokens = torch.randint(0, 97, (6, 9))
+    owners = torch.tensor([0, 0, 1, 1, 2, 2])
+    state = read(model, prompts, 2, 9, share=True)
+    for step in range(9):
+        keep = {3: [0, 2, 3, 4, 5], 5: [1, 2, 4]}.get(step)
+        if keep is not None:
+            # One row of the first and of the last prompt end, later all of the first.
+            tokens, owners = tokens[keep], owners[keep]
+        state = advance(model, state, tokens[:, step], keep)
+        logits = torch.cat(state.logits)
+        assert [len(one) for one in state.logits] == [int((owners == i).sum()) for i in range(3)]
+        for row, owner in enumerate(owners):
+            whole = torch.cat([prompts[owner], tokens[[row], : step + 1]], dim=1)
+            expected = reference(whole).logits[0, -1]
+            torch.testing.assert_close(logits[row], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("which", ["smol", "gemma"])
+@torch.inference_mode()
+def test_real_models_give_each_prompt_its_own_logits(which, request):
+    model = request.getfixturevalue(which)
+    # The last fills Gemma's window of 512 tokens.
+    prompts = [model._encode(one) for one in (*OTHERS, Prompt((*POSTS, *POSTS[:5]), QUERY))]
+    words = model.tokenizer("Bitcoin may rise", add_special_tokens=False)["input_ids"][:3]
+    tokens = torch.tensor([words] * 2 * len(prompts))
+    together = read(model.model, prompts, 2, 3, share=True)
+    alone = [read(model.model, [prompt], 2, 3, share=True) for prompt in prompts]
+    for step in range(3):
+        together = advance(model.model, together, tokens[:, step])
+        alone = [advance(model.model, one, tokens[:2, step]) for one in alone]
+        for many, one in zip(together.logits, alone, strict=True):
+            torch.testing.assert_close(many, one.logits[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0])
+@pytest.mark.parametrize("which", ["smol", "gemma"])
+def test_answers_together_are_those_of_each_prompt_alone(which, temperature, request):
+    model = request.getfixturevalue(which)
+    sampling = Sampling(temperature, 0.95, max_new_tokens=8)
+    options = {"sampling": sampling, "stop": lambda text: "." in text}
+    many = model.generate_many(OTHERS, 3, seeds=[5, 6, 7], **options)
+    alone = [
+        model.generate(prompt, 3, seed=seed, **options)
+        for prompt, seed in zip(OTHERS, [5, 6, 7], strict=True)
+    ]
+    assert many == alone
+    assert len(many[0]) == 3
+    assert len({answers[0].text for answers in many}) > 1
+
+
+def test_a_seed_belongs_to_its_prompt(smol):
+    sampling = Sampling(max_new_tokens=6)
+    forth = smol.generate_many(OTHERS, 2, seeds=[1, 2, 3], sampling=sampling)
+    back = smol.generate_many(OTHERS[::-1], 2, seeds=[3, 2, 1], sampling=sampling)
+    assert forth == back[::-1]
+    same = smol.generate_many([OTHERS[0]] * 2, 2, seeds=[1, 9], sampling=sampling)
+    assert same[0] == forth[0]
+    assert same[1] != forth[0]
+
+
+def test_prompts_that_cannot_be_shared_are_answered_one_after_another(smol, monkeypatch):
+    sampling = Sampling(max_new_tokens=6)
+    shared = smol.generate_many(OTHERS, 2, seeds=[1, 2, 3], sampling=sampling)
+    monkeypatch.setattr(smol, "shares_prefix", False)
+    assert smol.generate_many(OTHERS, 2, seeds=[1, 2, 3], sampling=sampling) == shared
+
+
+def test_no_prompts_have_no_answers(smol):
+    assert smol.generate_many([], 2, seeds=[], sampling=Sampling()) == []
+    with pytest.raises(lwd.InputError, match=r"^seeds: got 1 seeds.* 3"):
+        smol.generate_many(OTHERS, 2, seeds=[1], sampling=Sampling())

@@ -1,16 +1,19 @@
-"""Many continuations of one prompt that hold the prompt's keys and values once.
+"""Many continuations of each prompt that hold the prompt's keys and values once.
 
 The usual way repeats the prompt's cache for every answer, so each new token
 reads it L times. Here the L rows keep their own continuation only; the queries
 of all rows meet the prompt's keys in one matrix product. The softmax runs over
 prompt and continuation together, so the result is the ordinary attention up to
-rounding.
+rounding. Continuations of several prompts run through the rest of the model
+together, so its weights are read once a token for all.
 """
 
 from __future__ import annotations
 
+import bisect
 import inspect
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -25,14 +28,15 @@ _UNKNOWN_TERMS = ("s_aux", "position_bias")
 
 
 class ContinuationLayer(DynamicLayer):
-    """The keys and values of L continuations, beside those of their one prompt.
+    """The keys and values of continuations, beside those of their prompts.
 
     Parameters
     ----------
-    keys, values : torch.Tensor, shape (1, n_key_heads, kept, head_dim)
-        The prompt's, of which a layer with a sliding window keeps the last part.
+    prefixes : sequence of pairs of torch.Tensor, shape (1, n_key_heads, kept, head_dim)
+        Keys and values of each prompt, of which a layer with a sliding window keeps
+        the last part.
     length : int
-        Number of tokens of the prompt.
+        Number of tokens of the longest prompt.
     capacity : int
         Largest number of tokens of a continuation.
     """
@@ -40,10 +44,14 @@ class ContinuationLayer(DynamicLayer):
     is_croppable = False
 
     def __init__(
-        self, keys: torch.Tensor, values: torch.Tensor, *, length: int, capacity: int
+        self,
+        prefixes: Sequence[tuple[torch.Tensor, torch.Tensor]],
+        *,
+        length: int,
+        capacity: int,
     ) -> None:
         super().__init__()
-        self.prefix_keys, self.prefix_values, self.length = keys, values, length
+        self.prefixes, self.length = prefixes, length
         self.capacity, self.filled = capacity, 0
 
     def update(
@@ -64,13 +72,66 @@ class ContinuationLayer(DynamicLayer):
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def get_seq_length(self) -> int:
-        """Return the length of the prompt and a continuation."""
+        """Return the length of the longest prompt and a continuation."""
         return self.length + self.filled
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep the continuations in `indices`; the prompt is everybody's."""
+        """Keep the continuations in `indices`; the prompts are everybody's."""
         if self.is_initialized and self.keys is not None and self.values is not None:
             self.keys, self.values = self.keys[indices], self.values[indices]
+
+
+class Continuations(Cache):
+    """Continuations of several prompts, those of one prompt beside each other.
+
+    Parameters
+    ----------
+    prefixes : sequence of transformers.DynamicCache
+        Each holds one prompt.
+    lengths : sequence of int
+        Tokens of each prompt.
+    rows : sequence of int
+        Continuations of each prompt.
+    capacity : int
+        Largest number of tokens of a continuation.
+
+    Raises
+    ------
+    NotImplementedError
+        If a layer's cache is of a kind that this module does not know.
+    """
+
+    def __init__(
+        self,
+        prefixes: Sequence[DynamicCache],
+        *,
+        lengths: Sequence[int],
+        rows: Sequence[int],
+        capacity: int,
+    ) -> None:
+        layers: list[Any] = []
+        for held in zip(*(prefix.layers for prefix in prefixes), strict=True):
+            pairs: list[Any] = []
+            for layer in held:
+                if type(layer).__name__ not in ("DynamicLayer", "DynamicSlidingWindowLayer"):
+                    raise NotImplementedError(f"no shared prefix for {type(layer).__name__}")
+                pairs.append((layer.keys, layer.values))
+            layers.append(ContinuationLayer(pairs, length=max(lengths), capacity=capacity))
+        super().__init__(layers=layers)
+        self.lengths, self.rows = list(lengths), list(rows)
+
+    def keep(self, places: Sequence[int], device: torch.device) -> None:
+        """Keep the continuations at `places` (ascending), counted over all prompts."""
+        ends = list(itertools.accumulate(self.rows))
+        self.batch_select_indices(torch.tensor(places, device=device))
+        owners = [bisect.bisect_right(ends, place) for place in places]
+        self.rows = [owners.count(prompt) for prompt in range(len(self.rows))]
+
+    def arguments(self, device: torch.device) -> dict[str, Any]:
+        """Return what the model's forward needs to know of the next token of each row."""
+        reached = torch.tensor(self.lengths) + self.get_seq_length() - max(self.lengths)
+        positions = reached.repeat_interleave(torch.tensor(self.rows))
+        return {"continuation": self, "position_ids": positions[:, None].to(device)}
 
 
 def cache_argument(model: Any, cache: Cache) -> dict[str, Cache]:
@@ -82,17 +143,6 @@ def cache_argument(model: Any, cache: Cache) -> dict[str, Cache]:
     return {"cache" if "cache" in known else "past_key_values": cache}
 
 
-def continuation_cache(prefix: DynamicCache, *, length: int, capacity: int) -> Cache:
-    """Return a cache for continuations of the prompt that `prefix` holds."""
-    layers: list[Any] = []
-    held: list[Any] = prefix.layers
-    for layer in held:
-        if type(layer).__name__ not in ("DynamicLayer", "DynamicSlidingWindowLayer"):
-            raise NotImplementedError(f"no shared prefix for cache layer {type(layer).__name__}")
-        layers.append(ContinuationLayer(layer.keys, layer.values, length=length, capacity=capacity))
-    return Cache(layers=layers)
-
-
 def shared_prefix_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
@@ -100,24 +150,24 @@ def shared_prefix_attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
-    continuation: Cache | None = None,
+    continuation: Continuations | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Attend from the next token of L rows to one prompt and L continuations.
+    """Attend from the next token of each row to its prompt and its continuation.
 
     Parameters
     ----------
-    query : torch.Tensor, shape (L, n_heads, 1, head_dim)
-    key, value : torch.Tensor, shape (L, n_key_heads, s, head_dim)
+    query : torch.Tensor, shape (rows, n_heads, 1, head_dim)
+    key, value : torch.Tensor, shape (rows, n_key_heads, s, head_dim)
         Of the continuations only.
-    continuation : transformers.Cache, optional
-        Made by `continuation_cache`. Without it the call is the library's.
+    continuation : Continuations, optional
+        Without it the call is the library's.
 
     Returns
     -------
-    torch.Tensor, shape (L, 1, n_heads, head_dim)
+    torch.Tensor, shape (rows, 1, n_heads, head_dim)
     """
     if continuation is None:
         if softcap is not None:
@@ -126,11 +176,33 @@ def shared_prefix_attention(
             module, query, key, value, attention_mask, scaling=scaling, **kwargs
         )
     unknown = [name for name in _UNKNOWN_TERMS if kwargs.get(name) is not None]
-    rows, n_heads, n_tokens, dim = query.shape
-    if unknown or n_tokens != 1:
+    if unknown or query.shape[2] != 1:
         raise NotImplementedError(f"no shared prefix for {unknown or 'several tokens a row'}")
     layer: Any = continuation.layers[int(module.layer_idx)]  # pyright: ignore[reportArgumentType]
-    prefix_key, prefix_value = layer.prefix_keys[0], layer.prefix_values[0]
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    parts, start = [], 0
+    for rows, prefix in zip(continuation.rows, layer.prefixes, strict=True):
+        if rows:
+            own = slice(start, start + rows)
+            held = (query[own] * scale, key[own], value[own])
+            parts.append(_attend(*held, *prefix, sliding_window=sliding_window, softcap=softcap))
+            start += rows
+    return parts[0] if len(parts) == 1 else torch.cat(parts), None
+
+
+def _attend(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    prefix_key: torch.Tensor,
+    prefix_value: torch.Tensor,
+    *,
+    sliding_window: int | None,
+    softcap: float | None,
+) -> torch.Tensor:
+    """Attend from the next token of L rows, scaled, to their one prompt and to themselves."""
+    rows, n_heads, _, dim = query.shape
+    prefix_key, prefix_value = prefix_key[0], prefix_value[0]
     n_key_heads, own = key.shape[1], key.shape[2]
     if sliding_window is not None:
         # A token sees itself and the sliding_window - 1 tokens before it. A layer
@@ -139,10 +211,8 @@ def shared_prefix_attention(
         prefix_key = prefix_key[:, max(prefix_key.shape[1] - seen, 0) :]
         prefix_value = prefix_value[:, max(prefix_value.shape[1] - seen, 0) :]
         key, value = key[:, :, -sliding_window:], value[:, :, -sliding_window:]
-        own = key.shape[2]
     group = n_heads // n_key_heads
-    scale = dim**-0.5 if scaling is None else scaling
-    grouped = query.reshape(rows, n_key_heads, group, dim) * scale
+    grouped = query.reshape(rows, n_key_heads, group, dim)
     # (n_key_heads, L group, dim): every row's queries beside each other.
     folded = grouped.transpose(0, 1).reshape(n_key_heads, rows * group, dim)
     to_prefix = folded @ prefix_key.transpose(1, 2)
@@ -155,7 +225,7 @@ def shared_prefix_attention(
     on_prefix = weights[..., :n_prefix].transpose(0, 1).reshape(n_key_heads, rows * group, n_prefix)
     from_prefix = (on_prefix @ prefix_value).view(n_key_heads, rows, group, -1).transpose(0, 1)
     output = from_prefix + weights[..., n_prefix:] @ value
-    return output.reshape(rows, 1, n_heads, -1), None
+    return output.reshape(rows, 1, n_heads, -1)
 
 
 def _capped_attention(
@@ -183,57 +253,3 @@ def _capped_attention(
 
 AttentionInterface.register(NAME, shared_prefix_attention)
 AttentionMaskInterface.register(NAME, sdpa_mask)
-
-
-def keep_nucleus(scores: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Set the scores outside the smallest set of tokens with mass `top_p` to -inf.
-
-    A token stays if the tokens above it hold less than `top_p`. The library sorts
-    the whole vocabulary for that, which takes longer than a small model's step;
-    the nucleus is nearly always among the first few hundred.
-    """
-    total = torch.logsumexp(scores, dim=-1, keepdim=True)
-    size = 256
-    while True:
-        size = min(size, scores.shape[-1])
-        best = torch.topk(scores, size, dim=-1).values
-        mass = torch.exp(best - total)
-        above = mass.cumsum(dim=-1) - mass
-        if size == scores.shape[-1] or bool((above[:, -1] >= top_p).all()):
-            break
-        size *= 16
-    last = (above < top_p).sum(dim=-1, keepdim=True) - 1
-    return scores.masked_fill(scores < best.gather(-1, last), -torch.inf)
-
-
-def sample_tokens(
-    logits: torch.Tensor,
-    generator: torch.Generator,
-    warpers: Sequence[Callable[[torch.Tensor], torch.Tensor]],
-    *,
-    rows: Sequence[int],
-    n: int,
-) -> list[int]:
-    """Draw one token for each of `rows` out of `n`, as the library's `generate` does.
-
-    The library draws by the race of exponential clocks, n rows at a time, whether
-    or not a row has ended. The same clocks run here, so that an answer is the same
-    whichever other answers are still being written.
-
-    Parameters
-    ----------
-    logits : torch.Tensor, shape (len(rows), n_tokens)
-    generator : torch.Generator
-        On the CPU.
-    warpers : sequence of callables
-        Applied to the logits in turn.
-    rows : sequence of int
-        The rows still being written, ascending.
-    n : int
-        Number of rows at the start.
-    """
-    scores = logits.to("cpu", torch.float32)
-    for warp in warpers:
-        scores = warp(scores)
-    clocks = torch.empty(n, scores.shape[-1]).exponential_(generator=generator)
-    return (torch.softmax(scores, dim=-1) / clocks[list(rows)]).argmax(dim=-1).tolist()
