@@ -82,7 +82,7 @@ def obvious(
     n_web = web_sizes(len(posts), len(models), given.steps)
     rng = np.random.default_rng(1)
     # As the library loads them, with its own attention.
-    modules = {
+    modules: dict[str, Any] = {
         label: AutoModelForCausalLM.from_pretrained(
             locate(name, argument="models"), dtype=torch.float32
         ).eval()

@@ -88,10 +88,10 @@ def dispersion(
     skewed: bool = False,
 ) -> float:
     """Test groups whose centres differ and whose dispersions do not."""
-    group = labels(sizes)
+    group = np.repeat(range(len(sizes)), sizes)
     shape = (len(group), n_features)
     x = rng.lognormal(size=shape) if skewed else rng.normal(size=shape)
-    x += 3.0 * rng.normal(size=(len(sizes), n_features))[np.repeat(range(len(sizes)), sizes)]
+    x += 3.0 * rng.normal(size=(len(sizes), n_features))[group]
     fit = betadisper(distances(x), group, type=kind, bias_adjust=adjust)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that centroids of few reject too often
@@ -133,6 +133,11 @@ DISPERSION: dict[str, dict[str, Any]] = {
     "groups of 10, 20, 30, adjusted": {"sizes": (10, 20, 30), "adjust": True},
     "10 a group, skewed": {"sizes": (10, 10, 10), "skewed": True},
     "20 a group, skewed": {"sizes": (20, 20, 20), "skewed": True},
+}
+MORE: dict[str, dict[str, Any]] = {
+    "5 a group, skewed": {"sizes": (5, 5, 5), "skewed": True},
+    "groups of 10, 20, 30, skewed": {"sizes": (10, 20, 30), "skewed": True},
+    "10 a group, 40 features, skewed": {"sizes": (10, 10, 10), "n_features": 40, "skewed": True},
 }
 # A row's stream is its place here: add rows at the end.
 CASES: dict[str, Case] = {
@@ -178,6 +183,17 @@ CASES: dict[str, Case] = {
         )
         for kind in ("centroid", "median")
         for what in ("10 a group", "20 a group", "groups of 10, 20, 30", "10 a group, skewed")
+    },
+    **{
+        f"`permutest`, {kind}, {what}": partial(dispersion, kind=kind, **options)
+        for kind in ("centroid", "median")
+        for what, options in MORE.items()
+    },
+    **{
+        f"`permutest`, {kind}, 5 a group, 40 features, skewed": partial(
+            dispersion, kind=kind, sizes=(5, 5, 5), n_features=40, skewed=True
+        )
+        for kind in ("centroid", "median")
     },
 }
 

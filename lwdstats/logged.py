@@ -58,7 +58,8 @@ def as_results(
         as "embedding" also stands for columns embedding_0, embedding_1 and so on.
         None where there are none.
     text : str, array_like or None
-        For a table: the column of texts. For embedded answers in an array: their
+        For a table: the column of texts, kept as `text` whether or not they are
+        embedded already; None leaves them out. For embedded answers in an array: their
         texts, of the same shape without feature.
     time, model, replicate, query, response : str, sequence or None
         For a table: the columns. Only `time` and `model` must be there; without
@@ -70,7 +71,8 @@ def as_results(
     embedder : callable, or object with a method ``embed`` or ``encode``, optional
         From a list of m strings to an array (m, feature), such as a
         SentenceTransformer or its ``encode``. Needed where there are only texts,
-        each of which is embedded once however often it occurs.
+        of answers or of posts, each of which is embedded once however often it
+        occurs; an error where there are none of these.
     posts : sequence of str, sequence of mappings, DataFrame or array_like, optional
         The initial web A^(0), the same for every replicate and query, from which
         `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a
@@ -96,7 +98,7 @@ def as_results(
         If a column is missing, a vector is not finite or of another length than
         the first, a cell has fewer or more answers than most (the first such cell
         is named), two rows are the same answer, or there is neither an embedding
-        nor an embedder.
+        nor an embedder, or an embedder with nothing to embed.
 
     Notes
     -----
@@ -144,6 +146,11 @@ def as_results(
             raise InputError("n_responses", n_responses, "None, unless data is a table")
         answers = _arrays(data, text, places)
     vectors = answers.vectors
+    table = None if posts is None else _posts_table(posts)
+    embedded = table is None or frame_vectors(table, "embedding", "posts") is not None
+    if embed is not None and vectors is not None and embedded:
+        takes = "None, as there are embeddings (embedding=None has a table's texts embedded)"
+        raise InputError("embedder", _name_of(embedder), takes)
     if vectors is None:
         if "text" not in answers.texts:
             raise InputError("data", "neither embedding nor text", "embedded answers, or texts")
@@ -151,7 +158,7 @@ def as_results(
             raise InputError("embedder", None, "an embedder, as data has texts without embeddings")
         flat = embed(answers.texts["text"].ravel().tolist())
         vectors = flat.reshape(*answers.texts["text"].shape, -1)
-    web = {} if posts is None else _initial_web(posts, embed, vectors.shape)
+    web = {} if table is None else _initial_web(table, embed, vectors.shape)
     keeps_query = "query" in answers.labels or bool(answers.texts) or "post_text" in web
     variables: dict[str, Any] = {"embedding": ((*ANSWER, "feature"), vectors)}
     variables |= {name: (ANSWER, values) for name, values in answers.texts.items()}
@@ -230,22 +237,26 @@ def _name_of(embedder: Any) -> str:
     ]
 
 
-def _initial_web(
-    posts: Any, embed: Callable[[list[str]], NDArray[Any]] | None, shape: tuple[int, ...]
-) -> dict[str, Any]:
-    """Return the variables of A^(0), for answers of `shape` (T, n, R, m, L, d)."""
+def _posts_table(posts: Any) -> pd.DataFrame:
+    """Return the initial posts as a table with texts, embeddings or both."""
     import pandas as pd
 
     if isinstance(posts, str):
         raise InputError("posts", posts, _POSTS)
-    if not isinstance(posts, pd.DataFrame):
-        listed = posts if isinstance(posts, np.ndarray) else list(posts)
-        if len(listed) and all(isinstance(post, str) for post in listed):
-            posts = pd.DataFrame({"text": listed})
-        elif len(listed) and all(isinstance(post, Mapping) for post in listed):
-            posts = pd.DataFrame(list(listed))
-        else:
-            posts = pd.DataFrame({"embedding": list(as_vectors(listed, "posts", (2,)))})
+    if isinstance(posts, pd.DataFrame):
+        return posts
+    listed = posts if isinstance(posts, np.ndarray) else list(posts)
+    if len(listed) and all(isinstance(post, str) for post in listed):
+        return pd.DataFrame({"text": listed})
+    if len(listed) and all(isinstance(post, Mapping) for post in listed):
+        return pd.DataFrame(list(listed))
+    return pd.DataFrame({"embedding": list(as_vectors(listed, "posts", (2,)))})
+
+
+def _initial_web(
+    posts: pd.DataFrame, embed: Callable[[list[str]], NDArray[Any]] | None, shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """Return the variables of A^(0), for answers of `shape` (T, n, R, m, L, d)."""
     vectors = frame_vectors(posts, "embedding", "posts")
     if posts.empty or (vectors is None and "text" not in posts):
         raise InputError("posts", f"a table with columns {list(posts.columns)}", _POSTS)

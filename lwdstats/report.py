@@ -144,9 +144,11 @@ def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]
 def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
     facts = []
     if "query" in ds.dims:
-        queries = [str(query) for query in ds["query"].values]
-        more = f" (and {len(queries) - 1} more)" if len(queries) > 1 else ""
-        facts.append(("Query", queries[0] + more))
+        more = f" (and {n - 1} more)" if (n := ds.sizes["query"]) > 1 else ""
+        if "query" in ds.coords:
+            facts.append(("Query", str(ds["query"].values[0]) + more))
+        elif n > 1:
+            facts.append(("Queries", f"{n}, without names"))
     text = _count(ds.sizes["response"], "response") + " a model and step"
     if "temperature" in spec:
         text += f", temperature {_number(spec['temperature'])}, top_p {_number(spec['top_p'])}"

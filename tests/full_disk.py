@@ -12,7 +12,6 @@ from fakes import Hasher, Writer
 import lwdstats as lwd
 from lwdstats.simulate.journal import RunStoppedError
 
-web, folder = sys.argv[1:]
 ARGUMENTS = {
     "posts": ["Bitcoin is up.", "Gold is down."],
     "n_steps": 12,
@@ -29,23 +28,28 @@ def models():
     return {name: Writer(name, say=long) for name in ("a", "b")}
 
 
-def disk(*options):
+def disk(folder, *options):
     subprocess.run(["mount", *options, "-t", "tmpfs", "none", folder], check=True)
 
 
-disk("-o", "size=640k")
-store = Path(folder) / "run"
-first = models()
-try:
-    lwd.simulate_llm(first, embedder=Hasher(), store=store, web=web, **ARGUMENTS)
-except RunStoppedError as error:
-    sys.stdout.write(f"{error}\n")
-else:
-    sys.exit("the disk was large enough")
-disk("-o", "remount,size=64m")
-again = models()
-ds = lwd.simulate_llm(again, embedder=Hasher(), store=store, web=web, **ARGUMENTS)
-whole = lwd.simulate_llm(models(), embedder=Hasher(), **ARGUMENTS)
-assert ds.assign_attrs(created=whole.attrs["created"]).identical(whole)
-n_calls = sum(model.calls for model in [*first.values(), *again.values()])
-sys.stdout.write(f"{n_calls} calls\n")
+def main(web, folder):
+    disk(folder, "-o", "size=640k")
+    store = Path(folder) / "run"
+    first = models()
+    try:
+        lwd.simulate_llm(first, embedder=Hasher(), store=store, web=web, **ARGUMENTS)
+    except RunStoppedError as error:
+        sys.stdout.write(f"{error}\n")
+    else:
+        sys.exit("the disk was large enough")
+    disk(folder, "-o", "remount,size=64m")
+    again = models()
+    ds = lwd.simulate_llm(again, embedder=Hasher(), store=store, web=web, **ARGUMENTS)
+    whole = lwd.simulate_llm(models(), embedder=Hasher(), **ARGUMENTS)
+    assert ds.assign_attrs(created=whole.attrs["created"]).identical(whole)
+    n_calls = sum(model.calls for model in [*first.values(), *again.values()])
+    sys.stdout.write(f"{n_calls} calls\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

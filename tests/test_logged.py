@@ -231,6 +231,12 @@ def test_names_of_columns():
         (lambda f: f, {"embedding": "vec"}, "no column vec, vec_0"),
         (lambda f: f, {"embedding": None, "embedder": 3}, "embedder: got 'int'"),
         (lambda f: f, {"embedding": None, "embedder": lambda t: np.zeros((2, 2))}, "2 vectors for"),
+        (lambda f: f, {"embedder": lengths}, "embedder: got 'lengths'; takes None"),
+        (
+            lambda f: f,
+            {"embedder": lengths, "posts": np.zeros((2, 3))},
+            "embedder: got 'lengths'; takes None",
+        ),
         (lambda f: f, {"posts": ["p"]}, "posts: got texts without embeddings"),
         (lambda f: f, {"posts": np.zeros((4, 2))}, "vectors of 2 numbers"),
         (lambda f: f, {"posts": [" "], "embedder": lengths}, "posts: got ' ' in row 0"),
@@ -269,6 +275,16 @@ def test_the_first_answers_of_uneven_cells():
     assert ds.sizes["response"] == 3
     kept = frame[frame.groupby(["time", "model", "replicate"]).cumcount() < 3]
     xr.testing.assert_identical(ds.drop_attrs(), as_results(kept).drop_attrs())
+
+
+@pytest.mark.parametrize("embedding", ["vector", ["v0", "v1"]])
+@pytest.mark.parametrize("text", ["text", "answer"])
+def test_texts_are_kept_beside_embeddings(embedding, text):
+    frame = log(d=2).rename(columns={"embedding": "vector", "text": text})
+    frame[["v0", "v1"]] = np.stack(frame["vector"])
+    ds = as_results(frame, embedding=embedding, text=text)
+    assert ds["text"].values.ravel().tolist() == frame[text].tolist()
+    assert "text" not in as_results(frame, embedding=embedding, text=None)
 
 
 def test_posts():

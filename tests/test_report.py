@@ -55,6 +55,17 @@ def test_summary_of_answers_shows_the_floor():
     assert any("sampling noise" in note for note in result.notes)
 
 
+def test_summary_names_queries_that_have_names():
+    texts = [[[["a", "b"]] * 2] * 2] * 2  # two times, models and replicates, of two answers
+    bare = lwd.as_results(texts, embedder=lambda t: [[len(s), 1.0] for s in t])
+    assert "Quer" not in str(lwd.summary(bare))
+    assert "Query      why?" in str(lwd.summary(bare.assign_coords(query=["why?"]))).splitlines()
+    two = bare.isel(query=[0, 0])
+    assert "Queries    2, without names" in str(lwd.summary(two)).splitlines()
+    named = two.assign_coords(query=["why?", "how?"])
+    assert "Query      why? (and 1 more)" in str(lwd.summary(named)).splitlines()
+
+
 def test_summary_warns_of_absorption_and_of_one_replicate():
     ds = lwd.simulate_gmm(n_components=11, threshold=0, n_steps=30, seed=1)
     notes = " ".join(lwd.summary(ds).notes)

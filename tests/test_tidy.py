@@ -55,10 +55,23 @@ def test_augment_has_a_row_a_point(name):
 
 @pytest.mark.parametrize("x", RESULTS.values(), ids=RESULTS.keys())
 def test_what_is_a_table_shows_as_one(x):
-    if isinstance(x, PrintsTable):
-        assert "<table" in x._repr_html_()
-        assert x.to_latex().endswith(r"\end{tabular}")
-        assert x.to_markdown().startswith("| ")
+    assert isinstance(x, PrintsTable)
+    assert "<table" in x._repr_html_()
+    assert x.to_latex().endswith(r"\end{tabular}")
+    assert x.to_markdown().startswith("| ")
+
+
+def test_points_are_a_row_each_and_a_notebook_shows_the_ends():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    fit = lwd.cmdscale(points=x, k=2)
+    rows = fit.to_markdown().splitlines()[2:]
+    assert rows[7].split("|")[1:-1] == [" 7 ", *(f" {v:.4g} " for v in fit.points[7])]
+    assert len(rows) == len(fit.to_latex().splitlines()) - 6 == 100
+    assert fit._repr_html_().count("<tr") == 62  # 60 points, the head and the gap
+    named = lwd.dkps(DS, k=1).to_markdown().splitlines()
+    assert [line.split(" | ")[0] for line in named[2:5]] == ["| 0", "| 1", "| 2"]
+    assert len(named) == 2 + 5 * 2 * 3
+    assert lwd.profile_likelihood([9.1, 8.7, 0.3]).to_markdown().count("\n") == 3
 
 
 def test_shares_of_axes_are_those_of_the_singular_values():

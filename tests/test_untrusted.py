@@ -83,14 +83,14 @@ def test_a_replayed_prompt_is_the_one_that_was_asked(tmp_path):
         seed=1, replicates=[3, 7], system_prompts={"one": "Doubt."},
     )  # fmt: skip
     asked = iter(model.prompts)
-    for replicate in (3, 7):
-        for query in (0, 1):
-            for time in range(3):
+    # A step is asked of all replicates and queries before the next.
+    for time in range(3):
+        for replicate in (3, 7):
+            for query in (0, 1):
                 prompt = prompt_of(ds, time, "one", replicate=replicate, query=query)
                 assert prompt == next(asked)
     assert prompt_of(ds, 0, "one", query="Down?").query == "Down?"
     path = lwd.write_results(ds, tmp_path / "run.nc")
-    command = [sys.executable, "-m", "lwdstats.cli"]
     code = "from lwdstats.cli import main; main()"
     command = [sys.executable, "-c", code, "replay", str(path), "--time", "2", "--model", "one"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from lwdstats.errors import InputError
 from lwdstats.geometry import arrays
 from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.tables import PrintsTable
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"
 
 
 @dataclass(frozen=True, eq=False)
-class ProfileLikelihood:
+class ProfileLikelihood(PrintsTable):
     """A dimension chosen by `profile_likelihood`.
 
     Attributes
@@ -40,6 +42,14 @@ class ProfileLikelihood:
             f"Dimension: {self.dimension}\n"
             f"Log-likelihood from dimension 1 on:\n{values}{rest}"
         )
+
+    def _frame(self) -> pd.DataFrame:
+        return pd.DataFrame(
+            {"log-likelihood": self.profile}, index=np.arange(1, len(self.profile) + 1)
+        )
+
+    def _heading(self) -> str:
+        return f"Profile likelihood of the dimension: {self.dimension}"
 
 
 def profile_likelihood(values: npt.ArrayLike) -> ProfileLikelihood:

@@ -148,6 +148,9 @@ def inner_diversity(
     mixture, without sampling noise. The weights are over their sum, as when
     points are drawn.
 
+    In R, of the answers x of one cell: ``sum(diag(cov(x)))``, and
+    ``mean(dist(x))``.
+
     The answers share one prompt, so this is the diversity within a prompt. For
     tests of it see `betadisper`, whose distances to the centroid are roots.
 

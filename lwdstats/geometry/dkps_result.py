@@ -13,13 +13,14 @@ from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import outofsample, perspectives
 from lwdstats.geometry.perspectives import POINT
 from lwdstats.geometry.results import Plots, axes_frame, coordinate_columns
+from lwdstats.geometry.tables import PrintsTable
 
 # Numbers in a block of distances from new points to old: 16 MB of float64.
 _BLOCK = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
-class DKPS(Plots):
+class DKPS(Plots, PrintsTable):
     """A space made by `dkps`.
 
     Attributes
@@ -171,3 +172,9 @@ class DKPS(Plots):
         index = pd.MultiIndex.from_product([self.points.get_index(d) for d in POINT], names=POINT)
         points = self.points.values.reshape(-1, self.k)
         return index.to_frame(index=False).assign(**coordinate_columns(points))
+
+    def _frame(self) -> pd.DataFrame:
+        return self.augment().set_index("model").rename_axis(None)
+
+    def _heading(self) -> str:
+        return f"Points in {self.k} dimension{'s' * (self.k != 1)}, by {self.aggregate} distances"

@@ -14,13 +14,14 @@ from lwdstats.geometry import arrays
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.results import Plots, coordinate_columns
 from lwdstats.geometry.scaling import CMDScale
+from lwdstats.geometry.tables import PrintsTable
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
 _SPREAD = "points that do not all coincide"
 
 
 @dataclass(frozen=True, eq=False)
-class Procrustes(Plots):
+class Procrustes(Plots, PrintsTable):
     """A rotation found by `procrustes`.
 
     Attributes
@@ -135,6 +136,12 @@ class Procrustes(Plots):
         return (
             pd.DataFrame({**columns, ".resid": self.residuals()}).rename_axis("point").reset_index()
         )
+
+    def _frame(self) -> pd.DataFrame:
+        return self.tidy().set_index("term").rename_axis(None)
+
+    def _heading(self) -> str:
+        return f"Procrustes rotation, sum of squares {self.ss:.4g}"
 
 
 def procrustes(

@@ -10,12 +10,13 @@ import pandas as pd
 
 from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.results import Plots, axes_frame, coordinate_columns
+from lwdstats.geometry.tables import PrintsTable
 
 _ROWS = 10
 
 
 @dataclass(frozen=True, eq=False)
-class CMDScale(Plots):
+class CMDScale(Plots, PrintsTable):
     """Coordinates found by `cmdscale`.
 
     Attributes
@@ -79,6 +80,12 @@ class CMDScale(Plots):
         """Return a row for each point: its name and its coordinates."""
         names = self.labels or range(len(self.points))
         return pd.DataFrame({"point": list(names), **coordinate_columns(self.points)})
+
+    def _frame(self) -> pd.DataFrame:
+        return self.augment().set_index("point").rename_axis(None)
+
+    def _heading(self) -> str:
+        return "Points of classical multidimensional scaling"
 
 
 def _decimals(values: FloatArray, column: FloatArray) -> list[str]:

@@ -16,7 +16,7 @@ from lwdstats.inference.adonis import gower
 from lwdstats.inference.answers import check_blocks, distances_of
 from lwdstats.inference.dispersion_permuted import (
     POINT,
-    centre_residuals,
+    aligned_residuals,
     permute_distances,
     permute_points,
 )
@@ -47,8 +47,9 @@ def betadisper(
         time, replicate and query, ``ds.sel(time=t, replicate=r)``, the
         Euclidean ones between the answers.
     group : array_like, shape (n,), or str
-        Labels of the groups. For a dataset, "model" or labels of the answers,
-        those of a model one after the other.
+        Labels of the groups, which have the order of a pandas Categorical, or
+        are sorted. For a dataset, "model" or labels of the answers, those of a
+        model one after the other.
     type : {"median", "centroid"}
         The centre: the spatial median, or the mean.
     bias_adjust : bool
@@ -170,7 +171,7 @@ def permutest(
     pairwise : bool
         Compare each pair of groups as well.
     permute : {"points", "distances"}
-        What changes groups: the points, less the centre of their group, or the
+        What changes groups: the points, less the place of their group, or the
         residuals of their distances, as in vegan.
     permutations : int or array_like, shape (B, n)
         Number of permutations, or the permutations, as indices from 0. Where
@@ -196,23 +197,27 @@ def permutest(
 
     Notes
     -----
-    "points": each point less the centre of its group, times ``sqrt(m / (m -
-    1))``, m being the size of the group, takes a place in any group; centres
-    are found anew, and from the distances to them F and, for a pair, t with
-    the pooled variance of the two groups, among whose points alone the places
-    change (Anderson 2006). "distances": the residuals of the distances from
-    their group's mean are permuted and F is computed anew; for pairs, all
-    distances are permuted and t is computed in the two places. In both, ``p =
-    (number permuted at least as large, + 1) / (B + 1)``, ties within 1.5e-8
-    counting as equal.
+    "points": each point less the place of its group, times ``sqrt(m / (m - 1))``,
+    m being the size of the group, takes a place in any group; centres are found
+    anew, and from the distances to them F and, for a pair, t with the pooled
+    variance of the two groups, among whose points alone the places change. So
+    Anderson (2006), but for the place: a few far points pull a mean away from the
+    rest of their group, and groups aligned by it are not exchangeable. Here it is
+    the M-estimate of location with Cauchy's loss, ``sum log(1 + r^2 / s^2)``, s
+    being the median distance of all points from the spatial median of their
+    group, times ``sqrt(4 / p)`` on more than four axes, p being their number.
+    "distances": the residuals of the distances from their group's mean are
+    permuted and F is computed anew; for pairs, all distances are permuted and t
+    is computed in the two places. In both, ``p = (number permuted at least as
+    large, + 1) / (B + 1)``, ties within 1.5e-8 counting as equal.
 
-    Both are approximate, as a centre is estimated; "points" estimates it anew
-    each time. Distances from a mean of few points rise and fall together, and
-    where points are skewed their size depends on where the mean falls: to
-    permute distances overlooks both. Of normal points in four dimensions, 10 a
-    group, a test at 5% by "points" rejects 5.0% with centroids and with medians,
-    one by "distances" 6.4% and 3.4%; of lognormal points, 9.1% and 5.6%, against
-    25% and 5.1%. So where points are skewed, take medians.
+    "points" would be exact if the places were known; they are estimated. To
+    permute distances overlooks that those from a mean of few points rise and fall
+    together, and that where points are skewed their size depends on where the
+    mean falls. Of normal points in four dimensions, 10 a group, a test at 5% by
+    "points" rejects 4.5% with centroids and 5.1% with medians, one by "distances"
+    6.4% and 3.4%; of lognormal points, 5.2% and 5.6%, against 25% and 5.1%. With
+    five points a group, and many axes of which few matter, "points" is conservative.
 
     Follows R's ``vegan::permutest(x, pairwise, permutations)``, whose p-values
     are those of ``permute="distances"``; ties have a tolerance for F only
@@ -223,6 +228,7 @@ def permutest(
     References
     ----------
     Anderson, M. J. (2006), Biometrics 62, 245-253.
+    Maronna, R. A. (1976), Annals of Statistics 4, 51-67 (M-estimates of location).
     Oksanen, J. et al., R package vegan, ``permutest.betadisper``.
 
     Examples
@@ -246,7 +252,7 @@ def permutest(
     plan = scheme(len(x.group), permutations, None, seed)
     pairs = list(combinations(range(len(x.levels)), 2)) if pairwise else []
     if permute == "points":
-        residuals = centre_residuals(x.vectors, x.centroids, x.group)
+        residuals = aligned_residuals(x.vectors, x.eig > 0, x.group)
         moved = permute_points(
             residuals, x.eig > 0, x.group, x.type, plan, pairs, bias_adjust=x.bias_adjust
         )

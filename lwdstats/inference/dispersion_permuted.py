@@ -18,7 +18,8 @@ Statistics = tuple[FloatArray, FloatArray]
 # Points are permuted themselves where they have no more axes than this, otherwise by way of
 # their inner products.
 _FEW_AXES = 10
-_MAX_STEPS = 300
+_DEGREES = 4
+_MAX_STEPS = 100
 # A median is found when no distance to it changes by more than this share of their mean.
 _DONE = 1e-11
 _NEAR = 1e-2
@@ -64,7 +65,7 @@ def permute_points(
 ) -> Statistics:
     """Return F, (B,), and absolute t, (B, pairs), of points whose residuals are permuted.
 
-    `residuals`, (n, k), are those of `centre_residuals`; `positive`, (k,), says
+    `residuals`, (n, k), are those of `aligned_residuals`; `positive`, (k,), says
     which axes are real. For a pair, only the residuals of its two groups change
     places.
     """
@@ -87,20 +88,64 @@ def permute_points(
     return _ties_at_0(f), _ties_at_0(t)
 
 
-def centre_residuals(vectors: FloatArray, centroids: FloatArray, codes: Codes) -> FloatArray:
-    """Return points (n, k) less the centre of their group, on the scale of a known centre.
+def aligned_residuals(
+    vectors: FloatArray, positive: npt.NDArray[np.bool_], codes: Codes
+) -> FloatArray:
+    """Return points (n, k) less where their group lies, on the scale of a known place.
 
-    Points are near a centre that is estimated from m of them; sqrt(m / (m - 1))
-    undoes that, so that groups of any size have residuals of one scale.
+    Points are near a place that is estimated from m of them; sqrt(m / (m - 1))
+    undoes that, so that groups of any size have residuals of one scale. Real
+    and imaginary axes, by `positive`, (k,), are aligned each by themselves.
     """
     counts = np.bincount(codes).astype(np.float64)
     # A group of one has a residual of 0 at any scale.
     grow = np.sqrt(counts / np.maximum(counts - 1.0, 1.0))
-    residuals = (vectors - centroids[codes]) * grow[codes, None]
+    places = np.empty((len(counts), vectors.shape[1]))
+    for axes in (positive, ~positive):
+        places[:, axes] = locations(vectors[:, axes], codes)
+    residuals = (vectors - places[codes]) * grow[codes, None]
     # Where all points lie on their centres, rounding errors must not be what is permuted.
     none = np.linalg.norm(residuals, axis=1) <= POINT * np.linalg.norm(vectors, axis=1).max()
     residuals[none] = 0.0
     return residuals
+
+
+def locations(x: FloatArray, codes: Codes) -> FloatArray:
+    """Return where each group of the points `x`, (n, p), lies, (g, p), whatever its tails.
+
+    The M-estimate of location with Cauchy's loss, log(1 + r^2 / s^2), found from
+    the spatial median on; s^2 is the median, over all points that are not on
+    their median, of the squared distance to it, times 4 / p where there are more
+    than four axes, as those of the t distribution with 4 degrees of freedom in p
+    dimensions: distances differ the less the more axes add up in them.
+
+    Examples
+    --------
+    >>> x = np.array([[0.0], [1.0], [2.0], [50.0], [7.0], [8.0], [9.0]])
+    >>> locations(x, np.array([0, 0, 0, 0, 1, 1, 1])).round(2)
+    array([[1.02],
+           [8.  ]])
+    """
+    counts = np.bincount(codes)
+    places = np.empty((len(counts), x.shape[1]))
+    for size in set(counts.tolist()):
+        alike = np.flatnonzero(counts == size)
+        places[alike] = spatial_medians(np.stack([x[codes == j] for j in alike]))
+    away = np.linalg.norm(x - places[codes], axis=1)
+    away = away[away > POINT * np.linalg.norm(x, axis=1).max(initial=0.0)]
+    if not away.size:
+        return places
+    scale = float(np.median(away)) * min(1.0, _DEGREES / x.shape[1]) ** 0.5
+    members = np.eye(len(counts))[codes]
+    for _ in range(_MAX_STEPS):
+        away = x - places[codes]
+        weight = members / (scale**2 + np.einsum("ip,ip->i", away, away))[:, None]
+        moved = weight.T @ x / weight.sum(axis=0)[:, None]
+        step = np.linalg.norm(moved - places, axis=1).max()
+        places = moved
+        if step <= EQUAL * scale:
+            break
+    return places
 
 
 def without_rounding(differences: FloatArray, z: FloatArray) -> FloatArray:
@@ -179,7 +224,9 @@ def _squares(x: FloatArray, K: FloatArray | None, order: IndexArray, kind: str) 
         last[left] = np.sqrt(out[left])
         left = left[(np.abs(last[left] - r) > _DONE * scale[~near]).any(axis=1)]
         if not left.size:
-            break
+            return out
+    # Points that coincide near the median slow these steps down.
+    out[left] = _squares(x, None, order[left], kind)
     return out
 
 

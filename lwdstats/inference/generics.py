@@ -1,25 +1,25 @@
 """R's generic functions: each calls the method of that name of what it is given.
 
 ``coef(fit)`` and ``fit.coef()`` are the same; arguments after the first are the
-method's.
+method's. Those of one number, and those of broom, are in modules of their own.
 """
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import is_dataclass
 from typing import Any
 
-import pandas as pd
-
 from lwdstats.errors import InputError
-
-
-def _call(name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
-    method = getattr(x, name, None)
-    if not callable(method):
-        raise InputError("x", f"an object of type {type(x).__name__}", f"a result with {name}()")
-    return method(*args, **kwargs)
+from lwdstats.inference.broom import augment as augment
+from lwdstats.inference.broom import glance as glance
+from lwdstats.inference.broom import tidy as tidy
+from lwdstats.inference.criteria import AIC as AIC
+from lwdstats.inference.criteria import BIC as BIC
+from lwdstats.inference.criteria import deviance as deviance
+from lwdstats.inference.criteria import df_residual as df_residual
+from lwdstats.inference.criteria import logLik as logLik
+from lwdstats.inference.criteria import nobs as nobs
+from lwdstats.inference.dispatch import call
 
 
 def summary(x: Any, **kwargs: Any) -> Any:
@@ -57,7 +57,7 @@ def summary(x: Any, **kwargs: Any) -> Any:
     (2, 2)
     """
     if callable(getattr(x, "summary", None)):
-        return _call("summary", x, **kwargs)
+        return call("summary", x, **kwargs)
     ours = is_dataclass(x) and type(x).__module__.partition(".")[0] == "lwdstats"
     if not ours or isinstance(x, type):
         raise InputError("x", f"an object of type {type(x).__name__}", "a dataset, or a result")
@@ -86,7 +86,7 @@ def coef(x: Any) -> Any:
     >>> round(float(lwd.coef(fit)["b"]), 6)
     2.1
     """
-    return _call("coef", x)
+    return call("coef", x)
 
 
 def vcov(x: Any) -> Any:
@@ -110,7 +110,7 @@ def vcov(x: Any) -> Any:
     a  0.525 -0.175
     b -0.175  0.070
     """
-    return _call("vcov", x)
+    return call("vcov", x)
 
 
 def confint(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -141,7 +141,7 @@ def confint(x: Any, *args: Any, **kwargs: Any) -> Any:
            2.5%    97.5%
     b 0.9616251 3.238375
     """
-    return _call("confint", x, *args, **kwargs)
+    return call("confint", x, *args, **kwargs)
 
 
 def predict(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -172,7 +172,7 @@ def predict(x: Any, *args: Any, **kwargs: Any) -> Any:
     >>> lwd.predict(fit, {"x": [5, 6]}).round(2)
     array([10.5, 12.6])
     """
-    return _call("predict", x, *args, **kwargs)
+    return call("predict", x, *args, **kwargs)
 
 
 def fitted(x: Any) -> Any:
@@ -195,7 +195,7 @@ def fitted(x: Any) -> Any:
     >>> lwd.fitted(fit).round(2)
     array([2.1, 4.2, 6.3, 8.4])
     """
-    return _call("fitted", x)
+    return call("fitted", x)
 
 
 def residuals(x: Any, **kwargs: Any) -> Any:
@@ -225,7 +225,7 @@ def residuals(x: Any, **kwargs: Any) -> Any:
     >>> lwd.residuals(fit).round(2)
     array([-0.1, -0.2,  0.7, -0.4])
     """
-    return _call("residuals", x, **kwargs)
+    return call("residuals", x, **kwargs)
 
 
 def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
@@ -259,266 +259,4 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
     >>> lwd.anova(line, fit).table["Res.Df"].tolist()
     [3.0, 2.0]
     """
-    return _call("anova", x, *others, **kwargs)
-
-
-def logLik(x: Any) -> Any:  # noqa: N802 - R's name
-    """Return the log-likelihood of a fit.
-
-    Returns
-    -------
-    float
-        Natural logarithm.
-
-    Notes
-    -----
-    Follows R's ``logLik``, as a plain number: the degrees of freedom are in `AIC`.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> round(lwd.logLik(fit), 3)
-    -2.19
-    """
-    return _call("logLik", x)
-
-
-def AIC(x: Any, *others: Any, **kwargs: Any) -> Any:  # noqa: N802 - R's name
-    """Return Akaike's information criterion of a fit, or of several.
-
-    Parameters
-    ----------
-    x : object
-        A result with a method of this name, such as a fit of `nls`.
-    *others : object
-        Fits to lay beside `x`.
-    **kwargs
-        Passed on to the method: `k`, the price of a parameter.
-
-    Returns
-    -------
-    float or pandas.DataFrame
-        ``-2 logLik + k (p + 1)``: sigma counts as a parameter. Of several fits, a
-        row each, from 1, with columns `df`, which is p + 1, and `AIC`.
-
-    Warns
-    -----
-    UserWarning
-        If fits are not of as many observations, which makes them incomparable.
-
-    Notes
-    -----
-    Follows R's ``AIC(fit, ..., k = 2)``, whose rows have the names of the arguments.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> round(lwd.AIC(fit) + 2 * lwd.logLik(fit), 6)
-    6.0
-    """
-    return _criterion("AIC", x, others, **kwargs)
-
-
-def BIC(x: Any, *others: Any) -> Any:  # noqa: N802 - R's name
-    """Return the Bayesian information criterion of a fit, or of several.
-
-    Parameters
-    ----------
-    x : object
-        A result with a method of this name, such as a fit of `nls`.
-    *others : object
-        Fits to lay beside `x`.
-
-    Returns
-    -------
-    float or pandas.DataFrame
-        ``-2 logLik + log(n) (p + 1)``. Of several fits, a row each, from 1, with
-        columns `df`, which is p + 1, and `BIC`.
-
-    Warns
-    -----
-    UserWarning
-        If fits are not of as many observations, which makes them incomparable.
-
-    Notes
-    -----
-    Follows R's ``BIC(fit, ...)``, whose rows have the names of the arguments.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> round(lwd.BIC(fit) + 2 * lwd.logLik(fit), 3)  # 3 log(4)
-    4.159
-    """
-    return _criterion("BIC", x, others)
-
-
-def _criterion(name: str, x: Any, others: tuple[Any, ...], **kwargs: Any) -> Any:
-    values = [_call(name, fit, **kwargs) for fit in (x, *others)]
-    if not others:
-        return values[0]
-    fits = (x, *others)
-    if len({_call("nobs", fit) for fit in fits}) > 1:
-        warnings.warn("models are not all fitted to the same number of observations", stacklevel=3)
-    # AIC is -2 logLik + 2 df.
-    df = [round(_call("AIC", fit) / 2 + _call("logLik", fit)) for fit in fits]
-    return pd.DataFrame({"df": df, name: values}, index=range(1, len(fits) + 1))
-
-
-def deviance(x: Any) -> Any:
-    """Return the deviance of a fit.
-
-    Returns
-    -------
-    float
-        Of `nls`, the weighted residual sum of squares.
-
-    Notes
-    -----
-    Follows R's ``deviance``.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> round(lwd.deviance(fit), 3)
-    0.7
-    """
-    return _call("deviance", x)
-
-
-def df_residual(x: Any) -> Any:
-    """Return the residual degrees of freedom of a fit.
-
-    Returns
-    -------
-    int
-        Observations less parameters.
-
-    Notes
-    -----
-    Follows R's ``df.residual``.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.df_residual(fit)
-    2
-    """
-    return _call("df_residual", x)
-
-
-def nobs(x: Any) -> Any:
-    """Return the number of observations of a fit.
-
-    Returns
-    -------
-    int
-        Those of weight 0 do not count.
-
-    Notes
-    -----
-    Follows R's ``nobs``.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.nobs(fit)
-    4
-    """
-    return _call("nobs", x)
-
-
-def tidy(x: Any, **kwargs: Any) -> Any:
-    """Return a row for each term of a result.
-
-    Parameters
-    ----------
-    x : object
-        A result.
-    **kwargs
-        Passed on to the method: `conf_int` and `conf_level` for `nls`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each parameter, term, group, axis or time.
-
-    Notes
-    -----
-    Follows ``tidy`` of R's package broom, whose columns are in snake_case here.
-    Results that broom does not know have columns in its manner.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> list(lwd.tidy(fit).columns)
-    ['term', 'estimate', 'std_error', 'statistic', 'p_value']
-    """
-    return _call("tidy", x, **kwargs)
-
-
-def glance(x: Any, **kwargs: Any) -> Any:
-    """Return one row about a result.
-
-    Parameters
-    ----------
-    x : object
-        A result.
-    **kwargs
-        Passed on to the method.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row.
-
-    Notes
-    -----
-    Follows ``glance`` of R's package broom, whose columns are in snake_case here.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.glance(fit)[["is_conv", "nobs"]]
-       is_conv  nobs
-    0     True     4
-    """
-    return _call("glance", x, **kwargs)
-
-
-def augment(x: Any, **kwargs: Any) -> Any:
-    """Return the data with what a result adds to each row.
-
-    Parameters
-    ----------
-    x : object
-        A result.
-    **kwargs
-        Passed on to the method.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row for each observation or point.
-
-    Notes
-    -----
-    Follows ``augment`` of R's package broom: what is added to data starts with a
-    point, as ``.fitted`` and ``.resid``.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> list(lwd.augment(fit))
-    ['y', 'x', '.fitted', '.resid']
-    """
-    return _call("augment", x, **kwargs)
+    return call("anova", x, *others, **kwargs)

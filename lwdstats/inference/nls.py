@@ -17,7 +17,8 @@ from lwdstats.inference.nls_data import (
     parameter_names,
     starting_values,
 )
-from lwdstats.inference.nls_fit import NLSFit, weighted_model
+from lwdstats.inference.nls_fit import NLSFit
+from lwdstats.inference.nls_model import weighted_model
 from lwdstats.inference.solver import Convergence, solve
 
 if TYPE_CHECKING:
@@ -120,6 +121,9 @@ def nls(
       for `tol` as R does; it fits data without error too, to rounding;
     - the gradient is singular where, with columns scaled to length 1, its
       smallest singular value is below 1e-8 of the largest (R: a pivot of 1e-7);
+    - observations of weight 0 count nowhere: R leaves them out of `df_residual`,
+      `nobs`, `logLik` and `summary`, but counts them in ``confint`` and in
+      Pearson residuals;
     - self-starts search over their one nonlinear parameter and may hold numbers;
     - a missing start is an error, where R takes 1 with a warning; so is a name
       both in `data` and in `start`, and a fit with as many parameters as

@@ -13,13 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.errors import InputError, check_choice, check_level
-from lwdstats.expression import Expression
 from lwdstats.geometry.results import Plots
 from lwdstats.inference import nls_predict, nls_tables
-from lwdstats.inference.formula import Formula, value_and_gradient
+from lwdstats.inference.formula import Formula
 from lwdstats.inference.nls_profile import ConfInt, profile_interval, wald_interval
 from lwdstats.inference.printing import PrintsTable
-from lwdstats.inference.solver import Convergence, Model
+from lwdstats.inference.solver import Convergence
 
 if TYPE_CHECKING:
     from lwdstats.inference.nls_tables import Anova, NLSSummary
@@ -302,31 +301,3 @@ class NLSFit(Plots, PrintsTable):
     def augment(self) -> pd.DataFrame:
         """Return the data with columns ``.fitted`` and ``.resid``."""
         return nls_tables.augment(self)
-
-
-def weighted_model(
-    expression: Expression,
-    parameters: tuple[str, ...],
-    variables: Mapping[str, FloatArray],
-    y: FloatArray,
-    weights: FloatArray | None,
-) -> Model:
-    """Return the function of the parameters that `solve` takes: residuals and gradient."""
-    root = None if weights is None else np.sqrt(weights)
-
-    def model(at: FloatArray) -> tuple[FloatArray, FloatArray]:
-        values = dict(zip(parameters, at.tolist(), strict=True))
-        value, slopes = value_and_gradient(expression, variables, values)
-        gradient = np.empty((len(y), len(parameters)))
-        for j, name in enumerate(parameters):
-            gradient[:, j] = slopes[name]
-        residuals = y - value
-        if root is None:
-            return residuals, gradient
-        # What has no weight plays no part, even where the model is not finite.
-        with np.errstate(invalid="ignore"):
-            used = root > 0
-            residuals = np.where(used, root * residuals, 0.0)
-            return residuals, np.where(used[:, None], root[:, None] * gradient, 0.0)
-
-    return model

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.inference.nls_data import self_started
+from lwdstats.inference.nls_model import weighted_model
 from lwdstats.inference.printing import PrintsTable, matrix_lines
 from lwdstats.inference.solver import Convergence, polish, solve, start_point
 
@@ -86,8 +87,6 @@ def wald_interval(fit: NLSFit, names: tuple[str, ...], level: float) -> ConfInt:
 
 def profile_interval(fit: NLSFit, names: tuple[str, ...], level: float) -> ConfInt:
     """Return where the signed root of the profiled sum of squares crosses the t quantiles."""
-    from lwdstats.inference.nls_fit import weighted_model
-
     cutoff = _cutoff(fit, level)
     model = weighted_model(
         fit.formula.model, fit.parameters, fit.variables, fit.response, fit.weights

@@ -206,9 +206,16 @@ def _members(strata: npt.ArrayLike, n: int) -> list[IndexArray]:
 def as_codes(
     labels: npt.ArrayLike, n: int, argument: str
 ) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
-    """Return integer codes (n,) of labels and the names of the levels, sorted as R sorts."""
+    """Return integer codes (n,) of labels and the names of the levels.
+
+    Levels are in the order of a pandas Categorical, as in R those of a factor,
+    without the ones that do not occur; of other labels they are sorted.
+    """
     takes = f"{n} labels, one an observation, none missing"
-    series = labels if isinstance(labels, pd.Series) else pd.Series(np.asarray(labels).tolist())
+    if isinstance(labels, pd.Series | pd.Categorical | pd.CategoricalIndex):
+        series = pd.Series(labels)
+    else:
+        series = pd.Series(np.asarray(labels).tolist())
     if len(series) != n:
         raise InputError(argument, f"{len(series)} labels", takes)
     if bool(series.isna().any()):

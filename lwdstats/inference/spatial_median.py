@@ -11,6 +11,8 @@ _MAX_STEPS = 300
 # A Newton step solves a system of p equations for each group; in more dimensions
 # Weiszfeld's steps, which shrink the error by about 1 / p, are as good.
 _NEWTON = 10
+# But near points that coincide they hardly move: who is not there by now goes by Newton's.
+_SLOW = 100
 _HALVINGS = 8
 # A group is done when its step is below this share of its mean distance.
 _DONE = 1e-11
@@ -57,12 +59,12 @@ def spatial_medians(x: FloatArray) -> FloatArray:
         return centre
     out = centre.copy()
     left = np.arange(b)
-    for _ in range(_MAX_STEPS):
+    for turn in range(_MAX_STEPS):
         away = x - centre[:, None]
         r = np.sqrt(np.einsum("bip,bip->bi", away, away))
         scale = r.mean(axis=1)
         done = scale == 0.0
-        step = _steps(away, r, scale)
+        step = _steps(away, r, scale, newton=p <= _NEWTON or turn >= _SLOW)
         near = np.flatnonzero((r.min(axis=1) <= _NEAR * scale) & ~done)
         if near.size:
             at = r[near].argmin(axis=1)
@@ -84,15 +86,15 @@ def spatial_medians(x: FloatArray) -> FloatArray:
     return out
 
 
-def _steps(away: FloatArray, r: FloatArray, scale: FloatArray) -> FloatArray:
-    """Return the step of each group, (b, p)."""
+def _steps(away: FloatArray, r: FloatArray, scale: FloatArray, *, newton: bool) -> FloatArray:
+    """Return the step of each group, (b, p), by Newton's method or by Weiszfeld's."""
     p = away.shape[2]
     weight = 1.0 / np.maximum(r, 1e-300 + 1e-12 * scale[:, None])
     total = weight.sum(axis=1)
     down = np.einsum("bip,bi->bp", away, weight)  # minus the gradient, a sum of unit vectors
     down[np.linalg.norm(down, axis=1) <= _FLAT * away.shape[1]] = 0.0
     plain = down / total[:, None]
-    if p > _NEWTON:
+    if not newton:
         return plain
     # sum_i (I - u_i u_i') / r_i, u_i the unit vector to point i.
     units = away * weight[:, :, None]
@@ -100,19 +102,19 @@ def _steps(away: FloatArray, r: FloatArray, scale: FloatArray) -> FloatArray:
     # A little more than it is, so that points on a line do not make it singular.
     axes = np.arange(p)
     hessian[:, axes, axes] += total[:, None] * (1.0 + 1e-10)
-    newton = np.linalg.solve(hessian, down[:, :, None])[:, :, 0]
+    leap = np.linalg.solve(hessian, down[:, :, None])[:, :, 0]
     # Newton's step need not lead down; a shorter one may, and Weiszfeld's always does.
     now = r.sum(axis=1) * (1.0 + 1e-15)
     worse = np.arange(len(away))
     for _ in range(_HALVINGS):
-        moved = away[worse] - newton[worse, None]
+        moved = away[worse] - leap[worse, None]
         ahead = np.sqrt(np.einsum("bip,bip->bi", moved, moved)).sum(axis=1)
         worse = worse[ahead > now[worse]]
         if not worse.size:
-            return newton
-        newton[worse] /= 4.0
-    newton[worse] = plain[worse]
-    return newton
+            return leap
+        leap[worse] /= 4.0
+    leap[worse] = plain[worse]
+    return leap
 
 
 def _at_points(

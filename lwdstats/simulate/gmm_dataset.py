@@ -96,7 +96,8 @@ def dataset(spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None]) -> xr.
         points = np.broadcast_to(spec.initial_points, (r, n_initial, d))
         variables["initial_point"] = (("replicate", "post", "feature"), points)
         coordinates["post"] = np.arange(n_initial)
-    title = f"Network of {n} Gaussian mixture models with {b} components"
+    title = f"Network of {n} Gaussian mixture model{'s' * (n > 1)}"
+    title += f" with {b} component{'s' * (b > 1)}"
     attrs: dict[str, Any] = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
     if spec.engine == "gaussian":
         attrs |= _account(spec, n_singly)

@@ -135,7 +135,8 @@ def _log(
 
 
 def _attributes(spec: LlmSpec, origin: Origin) -> dict[str, str]:
-    title = f"Network of {len(spec.models)} language models (Algorithm 1)"
+    n = len(spec.models)
+    title = f"Network of {n} language model{'s' * (n > 1)} (Algorithm 1)"
     attrs = {
         **attributes(title, spec.seed, spec.to_json()),
         "embedder": spec.embedder,
