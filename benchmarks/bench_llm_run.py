@@ -132,7 +132,7 @@ def main() -> None:
     loop = obvious(models, embedder, given)
     after, again = ours(models, embedder, given)
     print(f"overhead again: {100 * again:.2f}%")
-    print(f"ratio: {loop / before:.1f} (ours before), {loop / after:.1f} (ours after)")
+    print(f"ratio: {loop / before:.2f} (ours before), {loop / after:.2f} (ours after)")
 
 
 if __name__ == "__main__":

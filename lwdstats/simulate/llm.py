@@ -116,8 +116,8 @@ def simulate_llm(
         left out of means. A model posts the first answer that is not missing.
     batch_size : int
         How many prompts, of several replicates and queries, a model that runs here
-        answers at a time. On a GPU more are faster; answers agree with those of
-        another size but for rounding.
+        answers at a time: faster where memory holds their keys and values (see
+        `plan`). Answers agree with those of another size but for rounding.
     store : path, optional
         A folder for the run: its journal, its log, and the web on disk.
     resume : bool

@@ -71,7 +71,8 @@ def plan(
     length and answers with `answer_tokens`, in the shares that they have of the web.
 
     A call is one prompt with all its answers. Keys and values of the prompt are held
-    once, those of answers for each; memory for activations comes on top.
+    once, those of answers for each, `batch_size` prompts at a time; memory for activations
+    comes on top. A device that does not hold the weights of all models has them take turns.
 
     Examples
     --------
@@ -198,7 +199,8 @@ def _models(
         bound = bounds[label]
         if spec.context == "fewest" and bound is not None:
             most = min(most, bound)
-        held = most - longest + rows * longest
+        # Of one batch: its prompts once, their answers each.
+        held = min(spec.batch_size, n_runs) * (most - longest + rows * longest)
         # A name that occurs twice is loaded once.
         again = spec.models[label] in seen
         seen.add(spec.models[label])
@@ -255,6 +257,12 @@ def _notes(
                     f"{label}: a prompt of {most:,} tokens with its answer may come, and its "
                     f"context holds {bound:,}, so the run is refused; context='fewest' caps it."
                 )
+    here = [label for label in facts if facts[label].weights > 0]
+    if len({spec.models[label] for label in here}) > 1:
+        notes.append(
+            "models share a device; one that holds the largest of them and its cache will do, as "
+            "weights leave it where others need the room, which takes time at every step."
+        )
     served = [label for label in facts if facts[label].weights == 0]
     if served and spec.n_responses > 1:
         notes.append(

@@ -63,9 +63,11 @@ class LlmPlan:
         weights, cache = (
             self.models[name].to_numpy(dtype=float) for name in ("weights_gb", "cache_gb")
         )
-        memory = weights.sum() + cache.max()
-        row = {**totals.to_dict(), "memory_gb": memory, "cost": self.cost, "fits": self.fits}
-        return pd.DataFrame([row])
+        row = totals.to_dict()
+        # With all models on the device, and with the largest only.
+        row |= {"memory_gb": weights.sum() + cache.max()}
+        row |= {"least_memory_gb": weights.max() + cache.max()}
+        return pd.DataFrame([row | {"cost": self.cost, "fits": self.fits}])
 
     def __str__(self) -> str:
         total = self.glance().iloc[0]

@@ -100,6 +100,7 @@ class _Answers:
         self.greedy, self.warpers = sampling.temperature == 0, warpers(sampling)
         # On the CPU everywhere, so that a seed does not depend on the device.
         self.random = torch.Generator().manual_seed(seed)
+        self.uniform: torch.Tensor | None = None
         self.tokens: list[list[int]] = [[] for _ in range(rows)]
         self.texts = [""] * rows
         self.active = list(range(rows))
@@ -112,7 +113,11 @@ class _Answers:
             drawn = logits.argmax(dim=-1).tolist()
         else:
             n = len(self.tokens)
-            drawn = sample_tokens(logits, self.random, self.warpers, rows=self.active, n=n)
+            if self.uniform is None:
+                self.uniform = torch.empty(n, logits.shape[-1], dtype=torch.float64)
+            drawn = sample_tokens(
+                logits, self.random, self.warpers, rows=self.active, n=n, uniform=self.uniform
+            )
         places = []
         for place, (row, token) in enumerate(zip(self.active, drawn, strict=True)):
             if token in self.end_tokens:

@@ -52,6 +52,7 @@ def sample_tokens(
     *,
     rows: Sequence[int],
     n: int,
+    uniform: torch.Tensor | None = None,
 ) -> list[int]:
     """Draw one token for each of `rows` out of `n`, as the library's `generate` does.
 
@@ -70,6 +71,8 @@ def sample_tokens(
         The rows still being written, ascending.
     n : int
         Number of rows at the start.
+    uniform : torch.Tensor, float64, shape (n, n_tokens), optional
+        Overwritten; one for all steps saves the system giving out new memory at each.
     """
     scores = logits.to("cpu", torch.float32)
     for warp in warpers:
@@ -78,7 +81,9 @@ def sample_tokens(
     if not _clocks_are_logarithms():
         clocks = torch.empty(n, shares.shape[-1]).exponential_(generator=generator)
         return (shares / clocks[list(rows)]).argmax(dim=-1).tolist()
-    uniform = torch.empty(n, shares.shape[-1], dtype=torch.float64).uniform_(generator=generator)
+    if uniform is None:
+        uniform = torch.empty(n, shares.shape[-1], dtype=torch.float64)
+    uniform.uniform_(generator=generator)
     return first_clocks(shares, uniform if len(rows) == n else uniform[list(rows)])
 
 
