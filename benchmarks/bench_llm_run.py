@@ -57,12 +57,12 @@ def ours(
 ) -> tuple[float, float]:
     """Return the seconds of a run with a store, and the share that is the simulator's own."""
     timed: dict[str, Any] = {label: Timed(model, "generate") for label, model in models.items()}
-    vectors = Timed(embedder, "embed")
+    vectors: Any = Timed(embedder, "embed")
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         lwd.simulate_llm(
             timed,
-            embedder=vectors,  # type: ignore[arg-type]
+            embedder=vectors,
             n_steps=given.steps,
             n_responses=given.responses,
             seed=1,
