@@ -73,6 +73,11 @@ class LanguageModel(Protocol):
     answers to one prompt; the same seed gives the same answers on the same
     machine and versions. A back-end may stop an answer early once
     `stop(answer so far)` is true.
+
+    A model may also have `lane`, the address of the server that it runs on, with
+    `concurrency`, how many batches that takes at a time: it is then asked from other
+    threads, beside other models. And it may have `generate_many`, which answers several
+    prompts together, as that of `TransformersModel`.
     """
 
     @property
