@@ -23,7 +23,7 @@ from absorption import owners, prediction
 from matplotlib import pyplot as plt
 
 import lwdstats as lwd
-from lwdstats.inference.check_decay import check_decay
+from lwdstats.inference.theorem.check_decay import check_decay
 from lwdstats.theory.asymptotics import asymptotics, stationary_sq_norm
 from lwdstats.theory.moments import expected_sq_norm, second_moments
 

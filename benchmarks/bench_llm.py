@@ -20,7 +20,7 @@ import torch
 from transformers import GenerationConfig
 
 import lwdstats as lwd
-from lwdstats.simulate.models.local import TransformersModel
+from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt, Sampling
 
 QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."

@@ -21,11 +21,11 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import lwdstats as lwd
-from lwdstats.growth import retrieval_sizes, web_sizes
-from lwdstats.simulate.llm_spec import DEFAULT_QUERY
+from lwdstats.mixtures.growth import retrieval_sizes, web_sizes
+from lwdstats.simulate.llm.spec import DEFAULT_QUERY
 from lwdstats.simulate.models.embedder import SentenceEmbedder
-from lwdstats.simulate.models.local import TransformersModel
-from lwdstats.simulate.models.packaged import locate
+from lwdstats.simulate.models.local.packaged import locate
+from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt
 from lwdstats.simulate.models.sentences import first_sentence
 

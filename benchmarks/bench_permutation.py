@@ -24,10 +24,10 @@ import xarray as xr
 from threadpoolctl import threadpool_limits
 
 import lwdstats as lwd
-from lwdstats.inference.adonis import adonis2
-from lwdstats.inference.dispersion import betadisper
-from lwdstats.inference.energy import eqdist_etest
-from lwdstats.inference.separation import collapse_test
+from lwdstats.inference.dispersion.betadisper import betadisper
+from lwdstats.inference.permutation.adonis2 import adonis2
+from lwdstats.inference.permutation.collapse import collapse_test
+from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
 
 R_HEAD = """
 suppressPackageStartupMessages({library(vegan); library(energy)})

@@ -19,11 +19,11 @@ import numpy as np
 from size_permutation import interval
 
 import lwdstats as lwd
-from lwdstats.inference import check_decay_kernel as kernel
-from lwdstats.inference.check_decay_compare import compare_means, compare_steps
-from lwdstats.inference.check_decay_factors import Factors, paper_factors
-from lwdstats.schema import spec_of
-from lwdstats.simulate.gmm_spec import GmmSpec
+from lwdstats.dataset.schema import spec_of
+from lwdstats.inference.theorem import bands as kernel
+from lwdstats.inference.theorem.compare import compare_means, compare_steps
+from lwdstats.inference.theorem.factors import Factors, paper_factors
+from lwdstats.simulate.gmm.spec import GmmSpec
 
 HERE = Path(__file__).parent
 LEVEL, MARGIN, DRAWS = 0.95, 0.05, 499

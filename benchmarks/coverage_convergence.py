@@ -25,8 +25,8 @@ import numpy as np
 from scipy import stats
 
 import lwdstats as lwd
-from lwdstats.inference.law_scores import Sample, interval, path_problem, score_test
-from lwdstats.inference.laws import LAWS, Family, values
+from lwdstats.inference.convergence.laws import LAWS, Family, values
+from lwdstats.inference.convergence.scores import Sample, interval, path_problem, score_test
 
 T = 60
 NETWORKS = 40_000

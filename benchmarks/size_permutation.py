@@ -21,10 +21,10 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import beta
 from threadpoolctl import threadpool_limits
 
-from lwdstats.inference.adonis import adonis2
-from lwdstats.inference.dispersion import betadisper
-from lwdstats.inference.energy import eqdist_etest
-from lwdstats.inference.separation import collapse_test
+from lwdstats.inference.dispersion.betadisper import betadisper
+from lwdstats.inference.permutation.adonis2 import adonis2
+from lwdstats.inference.permutation.collapse import collapse_test
+from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
 
 SEED = 20240501
 LEVEL = 0.05

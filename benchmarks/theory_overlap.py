@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import lwdstats as lwd
-from lwdstats.theory.overlap import missing_information, overlap_factor
-from lwdstats.theory.overlap_step import measured_decay, overlap_decay
+from lwdstats.theory.overlap.information import missing_information, overlap_factor
+from lwdstats.theory.overlap.step import measured_decay, overlap_decay
 
 SEED = 20240601
 TIMES = (5, 7, 10)

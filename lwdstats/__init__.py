@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from lwdstats.dataset import positions as positions
+    from lwdstats.dataset.as_results import as_results as as_results
+    from lwdstats.dataset.combine import combine as combine
+    from lwdstats.dataset.files import read_results as read_results
+    from lwdstats.dataset.files import write_results as write_results
+    from lwdstats.dataset.positions import positions as positions
+    from lwdstats.dataset.schema import validate as validate
+    from lwdstats.dataset.to_frame import to_frame as to_frame
     from lwdstats.errors import InputError as InputError
-    from lwdstats.frames import to_frame as to_frame
     from lwdstats.geometry.dimension import profile_likelihood as profile_likelihood
     from lwdstats.geometry.distance import dist as dist
     from lwdstats.geometry.distance import fnorm as fnorm
@@ -27,60 +32,55 @@ if TYPE_CHECKING:
     from lwdstats.geometry.outofsample import out_of_sample as out_of_sample
     from lwdstats.geometry.procrustes import procrustes as procrustes
     from lwdstats.geometry.scaling import cmdscale as cmdscale
-    from lwdstats.inference.adonis import adonis2 as adonis2
-    from lwdstats.inference.changepoints import changepoints as changepoints
-    from lwdstats.inference.check_decay import check_decay as check_decay
+    from lwdstats.inference.changepoints.changepoints import changepoints as changepoints
     from lwdstats.inference.collapse_time import collapse_time as collapse_time
-    from lwdstats.inference.convergence import convergence_fit as convergence_fit
-    from lwdstats.inference.dispersion import betadisper as betadisper
-    from lwdstats.inference.dispersion import permutest as permutest
-    from lwdstats.inference.energy import eqdist_etest as eqdist_etest
-    from lwdstats.inference.generics import AIC as AIC
-    from lwdstats.inference.generics import BIC as BIC
-    from lwdstats.inference.generics import anova as anova
-    from lwdstats.inference.generics import augment as augment
-    from lwdstats.inference.generics import coef as coef
-    from lwdstats.inference.generics import confint as confint
-    from lwdstats.inference.generics import deviance as deviance
-    from lwdstats.inference.generics import df_residual as df_residual
-    from lwdstats.inference.generics import fitted as fitted
-    from lwdstats.inference.generics import glance as glance
-    from lwdstats.inference.generics import logLik as logLik
-    from lwdstats.inference.generics import nobs as nobs
-    from lwdstats.inference.generics import predict as predict
-    from lwdstats.inference.generics import residuals as residuals
-    from lwdstats.inference.generics import tidy as tidy
-    from lwdstats.inference.generics import vcov as vcov
-    from lwdstats.inference.htest import HTest as HTest
-    from lwdstats.inference.limit_test import convergence_test as convergence_test
-    from lwdstats.inference.mantel import mantel as mantel
-    from lwdstats.inference.nls import NLSError as NLSError
-    from lwdstats.inference.nls import nls as nls
-    from lwdstats.inference.protest import protest as protest
-    from lwdstats.inference.separation import collapse_test as collapse_test
-    from lwdstats.inference.solver import Convergence as Convergence
-    from lwdstats.inference.trend import mann_kendall as mann_kendall
-    from lwdstats.io import read_results as read_results
-    from lwdstats.io import write_results as write_results
-    from lwdstats.joined import combine as combine
-    from lwdstats.logged import as_results as as_results
+    from lwdstats.inference.convergence.convergence_fit import convergence_fit as convergence_fit
+    from lwdstats.inference.convergence.limit import convergence_test as convergence_test
+    from lwdstats.inference.dispersion.betadisper import betadisper as betadisper
+    from lwdstats.inference.dispersion.betadisper import permutest as permutest
+    from lwdstats.inference.nls.nls import NLSError as NLSError
+    from lwdstats.inference.nls.nls import nls as nls
+    from lwdstats.inference.nls.solver import Convergence as Convergence
+    from lwdstats.inference.permutation.adonis2 import adonis2 as adonis2
+    from lwdstats.inference.permutation.collapse import collapse_test as collapse_test
+    from lwdstats.inference.permutation.eqdist_etest import eqdist_etest as eqdist_etest
+    from lwdstats.inference.permutation.mantel import mantel as mantel
+    from lwdstats.inference.permutation.protest import protest as protest
+    from lwdstats.inference.theorem.check_decay import check_decay as check_decay
+    from lwdstats.inference.trend.mann_kendall import mann_kendall as mann_kendall
     from lwdstats.plots import plot_answers as plot_answers
     from lwdstats.plots import plot_mixtures as plot_mixtures
     from lwdstats.plots import plot_norm as plot_norm
     from lwdstats.plots_results import plot as plot
-    from lwdstats.report import summary as summary
-    from lwdstats.schema import validate as validate
-    from lwdstats.simulate.gmm import simulate_gmm as simulate_gmm
-    from lwdstats.simulate.journal import RunStoppedError as RunStoppedError
-    from lwdstats.simulate.llm import simulate_llm as simulate_llm
+    from lwdstats.results.generics import AIC as AIC
+    from lwdstats.results.generics import BIC as BIC
+    from lwdstats.results.generics import anova as anova
+    from lwdstats.results.generics import augment as augment
+    from lwdstats.results.generics import coef as coef
+    from lwdstats.results.generics import confint as confint
+    from lwdstats.results.generics import deviance as deviance
+    from lwdstats.results.generics import df_residual as df_residual
+    from lwdstats.results.generics import fitted as fitted
+    from lwdstats.results.generics import glance as glance
+    from lwdstats.results.generics import logLik as logLik
+    from lwdstats.results.generics import nobs as nobs
+    from lwdstats.results.generics import predict as predict
+    from lwdstats.results.generics import residuals as residuals
+    from lwdstats.results.generics import tidy as tidy
+    from lwdstats.results.generics import vcov as vcov
+    from lwdstats.results.htest import HTest as HTest
+    from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm as simulate_gmm
+    from lwdstats.simulate.llm.journal import RunStoppedError as RunStoppedError
+    from lwdstats.simulate.llm.plan.plan import plan as plan
+    from lwdstats.simulate.llm.posts import load_posts as load_posts
+    from lwdstats.simulate.llm.replay import prompt_of as prompt_of
+    from lwdstats.simulate.llm.simulate_llm import simulate_llm as simulate_llm
     from lwdstats.simulate.models.embedder import EndpointEmbedder as EndpointEmbedder
-    from lwdstats.simulate.models.openai import OpenAIModel as OpenAIModel
-    from lwdstats.simulate.models.retry import BackendError as BackendError
-    from lwdstats.simulate.plan import plan as plan
-    from lwdstats.simulate.posts import load_posts as load_posts
-    from lwdstats.simulate.replay import prompt_of as prompt_of
+    from lwdstats.simulate.models.server.openai import OpenAIModel as OpenAIModel
+    from lwdstats.simulate.models.server.retry import BackendError as BackendError
     from lwdstats.simulate.specs import read_spec as read_spec
     from lwdstats.simulate.specs import run_spec as run_spec
+    from lwdstats.summary import summary as summary
     from lwdstats.theory.asymptotics import asymptotics as asymptotics
     from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm
     from lwdstats.theory.bounds import norm_bound as norm_bound
@@ -90,13 +90,13 @@ if TYPE_CHECKING:
     from lwdstats.theory.decay import expected_difference as expected_difference
     from lwdstats.theory.moments import expected_sq_norm as expected_sq_norm
     from lwdstats.theory.moments import second_moments as second_moments
-    from lwdstats.theory.overlap import missing_information as missing_information
-    from lwdstats.theory.overlap import overlap_factor as overlap_factor
-    from lwdstats.theory.overlap_step import measured_decay as measured_decay
-    from lwdstats.theory.overlap_step import overlap_decay as overlap_decay
+    from lwdstats.theory.overlap.information import missing_information as missing_information
+    from lwdstats.theory.overlap.information import overlap_factor as overlap_factor
+    from lwdstats.theory.overlap.step import measured_decay as measured_decay
+    from lwdstats.theory.overlap.step import overlap_decay as overlap_decay
 
 _HOMES = {
-    "positions": "dataset",
+    "positions": "dataset.positions",
     "InputError": "errors",
     "dist": "geometry.distance",
     "fnorm": "geometry.distance",
@@ -106,42 +106,42 @@ _HOMES = {
     "procrustes": "geometry.procrustes",
     "profile_likelihood": "geometry.dimension",
     "out_of_sample": "geometry.outofsample",
-    "protest": "inference.protest",
-    "mantel": "inference.mantel",
-    "HTest": "inference.htest",
-    "adonis2": "inference.adonis",
-    "betadisper": "inference.dispersion",
-    "permutest": "inference.dispersion",
-    "collapse_test": "inference.separation",
-    "eqdist_etest": "inference.energy",
-    "nls": "inference.nls",
-    "NLSError": "inference.nls",
-    "Convergence": "inference.solver",
-    "coef": "inference.generics",
-    "vcov": "inference.generics",
-    "confint": "inference.generics",
-    "predict": "inference.generics",
-    "fitted": "inference.generics",
-    "residuals": "inference.generics",
-    "anova": "inference.generics",
-    "logLik": "inference.generics",
-    "AIC": "inference.generics",
-    "BIC": "inference.generics",
-    "deviance": "inference.generics",
-    "df_residual": "inference.generics",
-    "nobs": "inference.generics",
-    "tidy": "inference.generics",
-    "glance": "inference.generics",
-    "augment": "inference.generics",
-    "as_results": "logged",
-    "to_frame": "frames",
-    "combine": "joined",
+    "protest": "inference.permutation.protest",
+    "mantel": "inference.permutation.mantel",
+    "HTest": "results.htest",
+    "adonis2": "inference.permutation.adonis2",
+    "betadisper": "inference.dispersion.betadisper",
+    "permutest": "inference.dispersion.betadisper",
+    "collapse_test": "inference.permutation.collapse",
+    "eqdist_etest": "inference.permutation.eqdist_etest",
+    "nls": "inference.nls.nls",
+    "NLSError": "inference.nls.nls",
+    "Convergence": "inference.nls.solver",
+    "coef": "results.generics",
+    "vcov": "results.generics",
+    "confint": "results.generics",
+    "predict": "results.generics",
+    "fitted": "results.generics",
+    "residuals": "results.generics",
+    "anova": "results.generics",
+    "logLik": "results.generics",
+    "AIC": "results.generics",
+    "BIC": "results.generics",
+    "deviance": "results.generics",
+    "df_residual": "results.generics",
+    "nobs": "results.generics",
+    "tidy": "results.generics",
+    "glance": "results.generics",
+    "augment": "results.generics",
+    "as_results": "dataset.as_results",
+    "to_frame": "dataset.to_frame",
+    "combine": "dataset.combine",
     "drift": "geometry.diversity",
     "inner_diversity": "geometry.diversity",
     "distinct_n": "geometry.lexical",
     "sentiment_share": "geometry.lexical",
-    "convergence_fit": "inference.convergence",
-    "convergence_test": "inference.limit_test",
+    "convergence_fit": "inference.convergence.convergence_fit",
+    "convergence_test": "inference.convergence.limit",
     "decay_factor": "theory.decay",
     "decay_product": "theory.decay",
     "expected_difference": "theory.decay",
@@ -151,31 +151,31 @@ _HOMES = {
     "steps_to": "theory.bounds",
     "asymptotics": "theory.asymptotics",
     "stationary_sq_norm": "theory.asymptotics",
-    "check_decay": "inference.check_decay",
+    "check_decay": "inference.theorem.check_decay",
     "collapse_time": "inference.collapse_time",
-    "changepoints": "inference.changepoints",
-    "mann_kendall": "inference.trend",
-    "missing_information": "theory.overlap",
-    "overlap_factor": "theory.overlap",
-    "overlap_decay": "theory.overlap_step",
-    "measured_decay": "theory.overlap_step",
-    "read_results": "io",
-    "write_results": "io",
+    "changepoints": "inference.changepoints.changepoints",
+    "mann_kendall": "inference.trend.mann_kendall",
+    "missing_information": "theory.overlap.information",
+    "overlap_factor": "theory.overlap.information",
+    "overlap_decay": "theory.overlap.step",
+    "measured_decay": "theory.overlap.step",
+    "read_results": "dataset.files",
+    "write_results": "dataset.files",
     "plot": "plots_results",
     "plot_answers": "plots",
     "plot_mixtures": "plots",
     "plot_norm": "plots",
-    "summary": "report",
-    "validate": "schema",
-    "simulate_gmm": "simulate.gmm",
-    "simulate_llm": "simulate.llm",
-    "OpenAIModel": "simulate.models.openai",
+    "summary": "summary",
+    "validate": "dataset.schema",
+    "simulate_gmm": "simulate.gmm.simulate_gmm",
+    "simulate_llm": "simulate.llm.simulate_llm",
+    "OpenAIModel": "simulate.models.server.openai",
     "EndpointEmbedder": "simulate.models.embedder",
-    "BackendError": "simulate.models.retry",
-    "plan": "simulate.plan",
-    "prompt_of": "simulate.replay",
-    "RunStoppedError": "simulate.journal",
-    "load_posts": "simulate.posts",
+    "BackendError": "simulate.models.server.retry",
+    "plan": "simulate.llm.plan.plan",
+    "prompt_of": "simulate.llm.replay",
+    "RunStoppedError": "simulate.llm.journal",
+    "load_posts": "simulate.llm.posts",
     "read_spec": "simulate.specs",
     "run_spec": "simulate.specs",
 }

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
 from lwdstats.geometry.distance import fnorm, noise_floor
 from lwdstats.geometry.scaling import cmdscale
-from lwdstats.schema import validate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

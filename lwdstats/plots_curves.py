@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lwdstats.inference.changepoints_result import ChangePoints
+from lwdstats.inference.changepoints.result import ChangePoints
 from lwdstats.inference.collapse_time import CollapseTime
-from lwdstats.inference.convergence_result import ConvergenceFit
-from lwdstats.inference.trend import TrendTests
+from lwdstats.inference.convergence.result import ConvergenceFit
+from lwdstats.inference.trend.mann_kendall import TrendTests
 from lwdstats.plots import new_axes
 
 if TYPE_CHECKING:

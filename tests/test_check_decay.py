@@ -15,10 +15,10 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
-from lwdstats.inference import check_decay_kernel as kernel
-from lwdstats.inference.check_decay import check_decay
-from lwdstats.inference.check_decay_slopes import Slopes, band, compare_slopes, step_slopes
-from lwdstats.simulate.gmm_spec import resolve
+from lwdstats.inference.theorem import bands as kernel
+from lwdstats.inference.theorem.check_decay import check_decay
+from lwdstats.inference.theorem.slopes import Slopes, band, compare_slopes, step_slopes
+from lwdstats.simulate.gmm.spec import resolve
 from lwdstats.theory.asymptotics import stationary_sq_norm
 from lwdstats.theory.decay import expected_difference
 

@@ -12,9 +12,15 @@ from scipy import stats
 from scipy.linalg import toeplitz
 
 import lwdstats as lwd
-from lwdstats.inference.law_choice import criterion, dispersion
-from lwdstats.inference.law_scores import Sample, ar1_product, covariance, interval, score_test
-from lwdstats.inference.laws import LAWS, Family, hessian, minimise, values
+from lwdstats.inference.convergence.choice import criterion, dispersion
+from lwdstats.inference.convergence.laws import LAWS, Family, hessian, minimise, values
+from lwdstats.inference.convergence.scores import (
+    Sample,
+    ar1_product,
+    covariance,
+    interval,
+    score_test,
+)
 
 T = np.arange(41.0)
 

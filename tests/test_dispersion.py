@@ -14,10 +14,10 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import binom, f_oneway, ttest_ind
 
 import lwdstats as lwd
-from lwdstats.inference import dispersion_permuted
-from lwdstats.inference.dispersion import BetaDisper, betadisper, permutest
-from lwdstats.inference.dispersion_permuted import locations
-from lwdstats.inference.spatial_median import spatial_median, spatial_medians
+from lwdstats.inference.dispersion import permuted as dispersion_permuted
+from lwdstats.inference.dispersion.betadisper import BetaDisper, betadisper, permutest
+from lwdstats.inference.dispersion.permuted import locations
+from lwdstats.inference.dispersion.spatial_median import spatial_median, spatial_medians
 
 RTOL = 1e-8  # linear algebra against R
 OPTIM = 1e-4  # vegan's medians stop at the tolerance of optim

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import lwdstats as lwd
-from lwdstats.geometry.arrays import squared_norm
+from lwdstats.geometry.kernels import squared_norm
 
 RTOL = 1e-8  # against R
 REFERENCE = json.loads((Path(__file__).parent / "r" / "cmdscale.json").read_text())["dist"]

@@ -13,10 +13,10 @@ from scipy.optimize import minimize
 from scipy.stats import ortho_group
 
 import lwdstats as lwd
+from lwdstats.dataset.as_results import as_results
 from lwdstats.geometry import spread
 from lwdstats.geometry.diversity import drift, inner_diversity
 from lwdstats.geometry.lexical import distinct_n, read_counts, sentiment_share, words
-from lwdstats.logged import as_results
 
 NETWORK = Path(__file__).parent.parent / "data" / "bitcoin_network.nc"
 SHAPE = (3, 2, 2, 2, 5, 4)  # time, model, replicate, query, response, feature

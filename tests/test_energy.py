@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
-from lwdstats.inference.energy import eqdist_etest
-from lwdstats.inference.htest import HTest
+from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
+from lwdstats.results.htest import HTest
 
 RTOL = 1e-8  # linear algebra against R
 REFERENCE = json.loads((Path(__file__).parent / "r" / "permutation.json").read_text())

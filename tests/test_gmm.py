@@ -10,10 +10,10 @@ import pytest
 import xarray as xr
 
 import lwdstats as lwd
+from lwdstats.dataset.schema import VARIABLES, spec_of
 from lwdstats.errors import InputError
-from lwdstats.schema import VARIABLES, spec_of
-from lwdstats.simulate.gmm import run_exact
-from lwdstats.simulate.gmm_spec import resolve
+from lwdstats.simulate.gmm.simulate_gmm import run_exact
+from lwdstats.simulate.gmm.spec import resolve
 
 
 def rerun(ds):

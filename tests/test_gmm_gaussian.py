@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import lwdstats as lwd
+from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
-from lwdstats.schema import spec_of
-from lwdstats.simulate.binomial import add_multinomial, binomial
-from lwdstats.simulate.gmm import run_exact
-from lwdstats.simulate.gmm_gaussian import run_gaussian
-from lwdstats.simulate.gmm_gaussian_owners import normal_nodes, owned, ownership
-from lwdstats.simulate.gmm_gaussian_step import draws_before
-from lwdstats.simulate.gmm_overlap import ambiguity, counts_of, misowned_share, overlap_of
-from lwdstats.simulate.gmm_spec import resolve
-from lwdstats.simulate.xoshiro import start_stream
+from lwdstats.simulate.gmm.gaussian.binomial import add_multinomial, binomial
+from lwdstats.simulate.gmm.gaussian.overlap import ambiguity, counts_of, misowned_share, overlap_of
+from lwdstats.simulate.gmm.gaussian.owners import normal_nodes, owned, ownership
+from lwdstats.simulate.gmm.gaussian.run import run_gaussian
+from lwdstats.simulate.gmm.gaussian.step import draws_before
+from lwdstats.simulate.gmm.simulate_gmm import run_exact
+from lwdstats.simulate.gmm.spec import resolve
+from lwdstats.simulate.gmm.xoshiro import start_stream
 
 INF = float("inf")
 

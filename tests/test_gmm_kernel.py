@@ -9,8 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from lwdstats.simulate import gmm_kernel, gmm_update, xoshiro
-from lwdstats.simulate.streams import seed_sequence
+from lwdstats.simulate.gmm import xoshiro
+from lwdstats.simulate.gmm.exact import kernel as gmm_kernel
+from lwdstats.simulate.gmm.exact import update as gmm_update
+from lwdstats.streams import seed_sequence
 
 MASK = 2**64 - 1
 

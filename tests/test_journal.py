@@ -16,7 +16,7 @@ import pytest
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.simulate.journal import RunStoppedError
+from lwdstats.simulate.llm.journal import RunStoppedError
 
 POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain."]
 ARGUMENTS = {"n_steps": 3, "n_responses": 2, "replicates": 2, "seed": 5, "query": ["Up?", "Down?"]}
@@ -181,7 +181,7 @@ def test_the_log_has_levels_and_says_what_was_done(tmp_path, caplog):
 
 
 def test_other_versions_are_recorded(whole, tmp_path, monkeypatch):
-    from lwdstats.simulate import llm
+    from lwdstats.simulate.llm import simulate_llm as llm
 
     store = tmp_path / "run"
     with pytest.raises(RunStoppedError):

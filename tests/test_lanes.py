@@ -9,8 +9,8 @@ import pytest
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.simulate.journal import RunStoppedError
-from lwdstats.simulate.lanes import Lanes
+from lwdstats.simulate.llm.journal import RunStoppedError
+from lwdstats.simulate.llm.lanes import Lanes
 
 POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain."]
 ARGUMENTS = {"n_steps": 4, "n_responses": 2, "replicates": 2, "seed": 5, "query": ["Up?", "Down?"]}
@@ -112,7 +112,7 @@ def test_what_was_under_way_is_kept_when_another_fails(whole, tmp_path):
 
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_cancels_what_servers_are_writing(tmp_path):
-    from lwdstats.simulate.models import loop
+    from lwdstats.simulate.models.server import loop
 
     class Slow(Writer):
         lane, concurrency = "http://a/v1", 4

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lwdstats as lwd
-from lwdstats.simulate.llm_spec import check_context
+from lwdstats.simulate.llm.spec import check_context
 from lwdstats.simulate.models.protocol import Answer, LanguageModel, Prompt
 
 POSTS = lwd.load_posts().head(6)
@@ -97,7 +97,7 @@ def test_retrieval_is_without_replacement_from_the_past(two):
 
 def test_answers_come_from_the_recorded_prompts(two, smol):
     from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
-    from lwdstats.simulate.streams import seed_sequence
+    from lwdstats.streams import seed_sequence
 
     t, i, r = 2, 2, 1
     rows = two["retrieved"].values[t, i, r, 0]
@@ -198,7 +198,7 @@ class Counter:
 
 @given(st.integers(1, 60), st.integers(1, 8), st.integers(30, 400))
 def test_context_is_checked_for_the_last_step(n_steps, n_words, context):
-    from lwdstats.simulate import llm_spec
+    from lwdstats.simulate.llm import spec as llm_spec
 
     posts = [" ".join(["word"] * n_words)] * 5
     model = Counter(context)
@@ -232,7 +232,8 @@ def test_context_error_comes_before_work(minilm):
     ],
 )
 def test_every_name_is_found_before_a_model_is_loaded(argument, changes, monkeypatch):
-    from lwdstats.simulate.models import embedder, local
+    from lwdstats.simulate.models import embedder
+    from lwdstats.simulate.models.local import transformers as local
 
     def load(self, *args, **kwargs):
         raise AssertionError("work began")

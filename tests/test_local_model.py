@@ -20,12 +20,12 @@ from transformers import (
 )
 
 import lwdstats as lwd
-from lwdstats.simulate.models import packaged
-from lwdstats.simulate.models.decoding import advance, read
-from lwdstats.simulate.models.local import TransformersModel
+from lwdstats.simulate.models.local import packaged
+from lwdstats.simulate.models.local.decoding import advance, read
+from lwdstats.simulate.models.local.sampling import keep_nucleus
+from lwdstats.simulate.models.local.shared_prefix import NAME, Continuations, cache_argument
+from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
-from lwdstats.simulate.models.sampling import keep_nucleus
-from lwdstats.simulate.models.shared_prefix import NAME, Continuations, cache_argument
 
 POSTS = tuple(lwd.load_posts()["text"])
 QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."

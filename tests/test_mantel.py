@@ -13,8 +13,8 @@ from scipy.stats import pearsonr, spearmanr
 
 import lwdstats as lwd
 from lwdstats.geometry.procrustes import procrustes
-from lwdstats.inference.mantel import mantel
-from lwdstats.inference.protest import protest
+from lwdstats.inference.permutation.mantel import mantel
+from lwdstats.inference.permutation.protest import protest
 
 RTOL = 1e-8  # linear algebra against R
 REFERENCE = json.loads((Path(__file__).parent / "r" / "procrustes.json").read_text())

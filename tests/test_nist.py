@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lwdstats.inference.nls import nls
+from lwdstats.inference.nls.nls import nls
 
 DIGITS = 6
 FOLDER = Path(__file__).parent / "nist"

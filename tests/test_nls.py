@@ -12,9 +12,9 @@ from scipy.optimize import least_squares
 from scipy.stats import binom
 from scipy.stats import t as student
 
-from lwdstats.inference import generics as r
-from lwdstats.inference.nls import NLSError, nls
-from lwdstats.inference.solver import Convergence
+from lwdstats.inference.nls.nls import NLSError, nls
+from lwdstats.inference.nls.solver import Convergence
+from lwdstats.results import generics as r
 
 COEF, SE, LIKELIHOOD = 1e-5, 1e-4, 1e-6  # against R, as is the next, in standard errors
 SPLINE, ROOT = 2e-3, 1e-6  # R's interpolated profile, and the root of refits in R

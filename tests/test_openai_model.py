@@ -26,11 +26,12 @@ sys.path.insert(0, __file__.rsplit("/", 1)[0])
 from faulty_proxy import FAULTS, FaultyProxy, ModelServer, answer_of, vector_of
 
 import lwdstats as lwd
-from lwdstats.simulate.models import chat, embedder, endpoint, openai, retry
+from lwdstats.simulate.models import embedder
 from lwdstats.simulate.models.embedder import EndpointEmbedder
-from lwdstats.simulate.models.openai import OpenAIModel
 from lwdstats.simulate.models.protocol import Answer, Embedder, LanguageModel, Prompt, Sampling
-from lwdstats.simulate.models.retry import BackendError, Failure
+from lwdstats.simulate.models.server import chat, endpoint, openai, retry
+from lwdstats.simulate.models.server.openai import OpenAIModel
+from lwdstats.simulate.models.server.retry import BackendError, Failure
 
 KEY = "sk-test-4f9a7c1e2b8d6035"
 PROMPT = Prompt(("Coins rise.", "Coins fall."), "What next?", "You doubt everything.")
@@ -598,7 +599,7 @@ def test_an_interrupt_ends_it_at_once():
 def test_nothing_is_left_open_at_the_end():
     code = (
         "from faulty_proxy import ModelServer\n"
-        "from lwdstats.simulate.models.openai import OpenAIModel\n"
+        "from lwdstats.simulate.models.server.openai import OpenAIModel\n"
         "from lwdstats.simulate.models.protocol import Prompt, Sampling\n"
         "with ModelServer() as server:\n"
         "    model = OpenAIModel('small', server.url)\n"

@@ -8,9 +8,9 @@ import pytest
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.simulate.llm_spec import resolve
-from lwdstats.simulate.plan import plan
-from lwdstats.simulate.plan_models import facts_of
+from lwdstats.simulate.llm.plan.models import facts_of
+from lwdstats.simulate.llm.plan.plan import plan
+from lwdstats.simulate.llm.spec import resolve
 
 POSTS = ["Bitcoin is up today.", "Gold is down today.", "Taxes are certain here."]
 ARGUMENTS = {
@@ -172,7 +172,7 @@ def test_facts_are_those_of_the_loaded_model(smol):
     assert facts.weights == pytest.approx(weights, rel=0.01)
     from transformers import DynamicCache
 
-    from lwdstats.simulate.models.shared_prefix import cache_argument
+    from lwdstats.simulate.models.local.shared_prefix import cache_argument
 
     cache = DynamicCache(config=smol.model.config)
     smol.model(smol._encode(prompt), **cache_argument(smol.model, cache))

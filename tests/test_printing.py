@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lwdstats.inference import printing
+from lwdstats.results import printing
 
 FOLDER = Path(__file__).parent / "r"
 LAYOUT = json.loads((FOLDER / "nls.json").read_text())["layout"]

@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwdstats.simulate.models import sampling
-from lwdstats.simulate.models.sampling import first_clocks, sample_tokens
+from lwdstats.simulate.models.local import sampling
+from lwdstats.simulate.models.local.sampling import first_clocks, sample_tokens
 
 
 def plain(shares, uniform):

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import lwdstats as lwd
-from lwdstats.schema import CONVENTIONS, VARIABLES, describe
+from lwdstats.dataset.schema import CONVENTIONS, VARIABLES, describe
 
 
 def small_llm(seed=0, **sizes):
@@ -160,7 +160,7 @@ def test_rejects_files_that_are_not_ours(tmp_path, gmm):
 
 
 def test_schema_names_every_dimension():
-    from lwdstats.schema import COORDINATES
+    from lwdstats.dataset.schema import COORDINATES
 
     assert {dim for variable in VARIABLES.values() for dim in variable.dims} <= set(COORDINATES)
 

@@ -14,10 +14,10 @@ from scipy.stats import multivariate_normal, norm
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
-from lwdstats.theory.overlap import missing_information, overlap_factor
-from lwdstats.theory.overlap_checks import check_components
-from lwdstats.theory.overlap_step import measured_decay, overlap_decay
-from lwdstats.theory.overlap_walk import Walk
+from lwdstats.theory.overlap.checks import check_components
+from lwdstats.theory.overlap.information import missing_information, overlap_factor
+from lwdstats.theory.overlap.step import measured_decay, overlap_decay
+from lwdstats.theory.overlap.walk import Walk
 
 
 def weights(n_b):

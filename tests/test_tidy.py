@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import lwdstats as lwd
-from lwdstats.inference.htest import HTest
-from lwdstats.inference.printing import PrintsTable
+from lwdstats.results.htest import HTest
+from lwdstats.results.printing import PrintsTable
 
 
 def points(n=9, p=3, seed=0):

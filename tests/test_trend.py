@@ -15,9 +15,9 @@ from scipy.stats import binomtest, kendalltau, theilslopes
 import lwdstats as lwd
 from lwdstats import plots_curves
 from lwdstats.errors import InputError
-from lwdstats.inference.htest import HTest
-from lwdstats.inference.trend import TrendTests, mann_kendall
-from lwdstats.inference.trend_kernel import independent_variance, kendall_many, scaled_s
+from lwdstats.inference.trend.kendall import independent_variance, kendall_many, scaled_s
+from lwdstats.inference.trend.mann_kendall import TrendTests, mann_kendall
+from lwdstats.results.htest import HTest
 
 CASES = json.loads((Path(__file__).parent / "r" / "curves.json").read_text())["kendall"]
 PATHS = arrays(float, st.integers(4, 30), elements=st.integers(-5, 5).map(float))

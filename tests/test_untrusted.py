@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
+from lwdstats.simulate.llm.replay import prompt_of
+from lwdstats.simulate.llm.text import printable, storable
+from lwdstats.simulate.models.local.rendering import encode
 from lwdstats.simulate.models.protocol import Prompt
-from lwdstats.simulate.models.rendering import encode
-from lwdstats.simulate.replay import prompt_of
-from lwdstats.simulate.storable import printable, storable
 
 POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain."]
 HOSTILE = {

@@ -131,7 +131,7 @@ def test_a_table_that_is_not_of_the_journal_is_made_anew(tmp_path):
 
 def test_lancedb_is_loaded_by_its_web_only():
     code = (
-        "import sys, lwdstats.simulate.llm, lwdstats.simulate.web.lance;"
+        "import sys, lwdstats.simulate.llm.simulate_llm, lwdstats.simulate.web.lance;"
         "print([m for m in ('lancedb', 'pyarrow.dataset', 'torch') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

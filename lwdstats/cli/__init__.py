@@ -40,7 +40,7 @@ def main() -> None:
         typer.echo("\n".join([f"Error: {error}", *notes(error)]), err=True)
         sys.exit(2)
     except RuntimeError as error:
-        from lwdstats.simulate.journal import RunStoppedError
+        from lwdstats.simulate.llm.journal import RunStoppedError
 
         if not isinstance(error, RunStoppedError):
             raise

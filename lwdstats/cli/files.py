@@ -25,9 +25,9 @@ def replay(
 
     Example: lwdstats replay network.nc --time 3 --model SmolLM2
     """
-    from lwdstats.io import read_results
-    from lwdstats.simulate.replay import prompt_of
-    from lwdstats.simulate.storable import printable
+    from lwdstats.dataset.files import read_results
+    from lwdstats.simulate.llm.replay import prompt_of
+    from lwdstats.simulate.llm.text import printable
 
     prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
     if prompt.system:
@@ -39,8 +39,8 @@ def summary(
     file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
 ) -> None:
     """Print what ran and how the distance between models went."""
-    from lwdstats.io import read_results
-    from lwdstats.report import summary as summarise
+    from lwdstats.dataset.files import read_results
+    from lwdstats.summary import summary as summarise
 
     typer.echo(summarise(read_results(file)))
 
@@ -67,7 +67,7 @@ def plot(
 
     matplotlib.use("Agg")
     from lwdstats import plots
-    from lwdstats.io import read_results
+    from lwdstats.dataset.files import read_results
 
     ds = read_results(file)
     draw = {

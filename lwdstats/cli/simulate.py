@@ -191,7 +191,7 @@ def plan(
 
     Example: lwdstats plan data/bitcoin_network.toml --answer-tokens 30
     """
-    from lwdstats.simulate.plan import plan as plan_run
+    from lwdstats.simulate.llm.plan.plan import plan as plan_run
     from lwdstats.simulate.specs import read_spec
 
     shown = plan_run(
@@ -207,9 +207,9 @@ def plan(
 def _simulate(
     simulator: str, file: Path | None, output: Path, given: dict[str, Any], **how: Any
 ) -> None:
-    from lwdstats.io import write_results
-    from lwdstats.report import summary as summarise
+    from lwdstats.dataset.files import write_results
     from lwdstats.simulate.specs import read_spec, run_spec
+    from lwdstats.summary import summary as summarise
 
     spec = {"simulator": simulator} if file is None else read_spec(file)
     if spec.setdefault("simulator", simulator) != simulator:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.errors import InputError
-from lwdstats.geometry import arrays
-from lwdstats.geometry.arrays import FloatArray
-from lwdstats.geometry.tables import PrintsTable
+from lwdstats.geometry import kernels as arrays
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.results.table import PrintsTable
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"
 

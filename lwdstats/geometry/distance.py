@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from lwdstats.dataset import n_answers, positions
+from lwdstats.dataset.positions import n_answers, positions
 from lwdstats.errors import InputError, check_choice, is_number
-from lwdstats.geometry import arrays, spread
+from lwdstats.geometry import kernels as arrays
+from lwdstats.geometry import spread
 
 _POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
 _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and model_, or a Dataset"

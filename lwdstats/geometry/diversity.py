@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset import n_answers, positions
+from lwdstats.dataset.positions import n_answers, positions
+from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import spread
-from lwdstats.schema import validate
 
 _CELL = ("time", "model", "replicate")
 

@@ -12,8 +12,8 @@ import xarray as xr
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import outofsample, perspectives
 from lwdstats.geometry.perspectives import POINT
-from lwdstats.geometry.results import Plots, axes_frame, coordinate_columns
-from lwdstats.geometry.tables import PrintsTable
+from lwdstats.results.result import Plots, axes_frame, coordinate_columns
+from lwdstats.results.table import PrintsTable
 
 # Numbers in a block of distances from new points to old: 16 MB of float64.
 _BLOCK = 1 << 21

@@ -9,8 +9,8 @@ from typing import Any, overload
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_integer
-from lwdstats.schema import validate
 
 # Letters, digits and underscores of any script; an apostrophe inside belongs to the word.
 _WORD = re.compile(r"\w+(?:['’]\w+)*")

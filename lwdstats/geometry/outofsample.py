@@ -11,8 +11,9 @@ from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
 
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry import arrays, scaling
-from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry import kernels as arrays
+from lwdstats.geometry import scaling
+from lwdstats.geometry.kernels import FloatArray
 from lwdstats.geometry.scaling import CMDScale
 
 METHODS = ("gower", "trosset-priebe")

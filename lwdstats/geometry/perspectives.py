@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from scipy.spatial.distance import cdist
 
-from lwdstats.dataset import complete_answers, positions
+from lwdstats.dataset.positions import complete_answers, positions
+from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
 from lwdstats.geometry import outofsample, samples, scaling
-from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry.kernels import FloatArray
 from lwdstats.geometry.procrustes import rotation
-from lwdstats.schema import validate
 
 POINT = ("time", "replicate", "model")
 

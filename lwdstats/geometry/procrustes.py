@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.errors import InputError
-from lwdstats.geometry import arrays
-from lwdstats.geometry.arrays import FloatArray
-from lwdstats.geometry.results import Plots, coordinate_columns
+from lwdstats.geometry import kernels as arrays
+from lwdstats.geometry.kernels import FloatArray
 from lwdstats.geometry.scaling import CMDScale
-from lwdstats.geometry.tables import PrintsTable
+from lwdstats.results.result import Plots, coordinate_columns
+from lwdstats.results.table import PrintsTable
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
 _SPREAD = "points that do not all coincide"

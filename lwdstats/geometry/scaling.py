@@ -12,8 +12,8 @@ from scipy.linalg import eigvals
 from scipy.spatial.distance import squareform
 
 from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry import arrays
-from lwdstats.geometry.arrays import FloatArray
+from lwdstats.geometry import kernels as arrays
+from lwdstats.geometry.kernels import FloatArray
 from lwdstats.geometry.scaling_result import CMDScale
 
 _DISTANCES = (

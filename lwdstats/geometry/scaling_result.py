@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lwdstats.geometry.arrays import FloatArray
-from lwdstats.geometry.results import Plots, axes_frame, coordinate_columns
-from lwdstats.geometry.tables import PrintsTable
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.results.result import Plots, axes_frame, coordinate_columns
+from lwdstats.results.table import PrintsTable
 
 _ROWS = 10
 

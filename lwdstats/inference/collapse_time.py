@@ -11,10 +11,10 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.errors import InputError, check_level, is_number
-from lwdstats.geometry.arrays import FloatArray
-from lwdstats.geometry.results import Plots
+from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.curves import curves
-from lwdstats.inference.printing import PrintsTable, format_numbers
+from lwdstats.results.printing import PrintsTable, format_numbers
+from lwdstats.results.result import Plots
 
 # R's tolerance for "the curve is flat at this probability".
 _TOLERANCE = math.sqrt(np.finfo(np.float64).eps)

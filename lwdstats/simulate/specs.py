@@ -11,10 +11,10 @@ from typing import Any
 
 import xarray as xr
 
+from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
-from lwdstats.schema import spec_of
-from lwdstats.simulate.gmm import simulate_gmm
-from lwdstats.simulate.llm import simulate_llm
+from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
+from lwdstats.simulate.llm.simulate_llm import simulate_llm
 
 SIMULATORS = {"gmm": simulate_gmm, "llm": simulate_llm}
 

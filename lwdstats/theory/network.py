@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.errors import InputError, check_integer
-from lwdstats.gmm_arguments import (
+from lwdstats.mixtures.arguments import (
     check_concentration,
     check_covariance,
     check_initial_points,
@@ -19,7 +19,7 @@ from lwdstats.gmm_arguments import (
     check_rule,
     evaluate_rule,
 )
-from lwdstats.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
 
 Floats = NDArray[np.float64]
 Rule = str | float | Callable[[int], float] | Sequence[float | None]

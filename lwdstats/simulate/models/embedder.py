@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.errors import InputError, check_integer
-from lwdstats.simulate.models import loop
-from lwdstats.simulate.models.address import check_named
-from lwdstats.simulate.models.endpoint import Endpoint
-from lwdstats.simulate.models.packaged import locate, without_progress_bars
-from lwdstats.simulate.models.retry import BackendError, MalformedError
+from lwdstats.simulate.models.local.packaged import locate, without_progress_bars
+from lwdstats.simulate.models.server import loop
+from lwdstats.simulate.models.server.address import check_named
+from lwdstats.simulate.models.server.endpoint import Endpoint
+from lwdstats.simulate.models.server.retry import BackendError, MalformedError
 
 # Models that want to be told what the vectors are for.
 _PREFIXES = {"nomic-ai/nomic-embed-text": "clustering: "}

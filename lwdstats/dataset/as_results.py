@@ -1,0 +1,312 @@
+"""A user's own answers as a dataset that every analysis takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
+from lwdstats.dataset.answer_grid import (
+    ANSWER,
+    CELL,
+    Answers,
+    as_vectors,
+    frame_vectors,
+    from_arrays,
+    from_frame,
+)
+from lwdstats.dataset.schema import VARIABLES, attributes, describe, validate
+from lwdstats.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_POSTS = "texts, records or a table with text or embedding, or an array (posts, feature)"
+
+
+def as_results(
+    data: pd.DataFrame | ArrayLike | xr.DataArray,
+    *,
+    embedding: str | Sequence[str] | None = "embedding",
+    text: Any = "text",
+    time: Any = "time",
+    model: Any = "model",
+    replicate: Any = "replicate",
+    query: Any = "query",
+    response: Any = "response",
+    embedder: Any = None,
+    posts: Any = None,
+    n_responses: int | None = None,
+    title: str = "Logged answers",
+) -> xr.Dataset:
+    """Make a dataset of answers that were logged elsewhere, so that every analysis takes them.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, array_like or xarray.DataArray
+        A long table (of Polars or Arrow, too), one row an answer, as `to_frame`
+        gives. Or embedded answers,
+        an array of shape (time, model, response, feature), (time, model,
+        replicate, response, feature) or (time, model, replicate, query, response,
+        feature). Or texts, as the same without feature. A DataArray goes by the
+        names of its dimensions.
+    embedding : str, sequence of str, or None
+        For a table: the column of vectors, or the columns of numbers; a name such
+        as "embedding" also stands for columns embedding_0, embedding_1 and so on.
+        None where there are none.
+    text : str, array_like or None
+        For a table: the column of texts, kept as `text` whether or not they are
+        embedded already; None leaves them out. For embedded answers in an array: their
+        texts, of the same shape without feature.
+    time, model, replicate, query, response : str, sequence or None
+        For a table: the columns. Only `time` and `model` must be there; without
+        the others there is one replicate, one query without a name, and answers
+        are numbered in order of rows within a cell, that is a (time, model,
+        replicate, query); None says so even where a column has that name. For
+        arrays: the labels, by default 0, 1, .... Times are whole numbers; other
+        labels are whole numbers or strings.
+    embedder : callable, or object with a method ``embed`` or ``encode``, optional
+        From a list of m strings to an array (m, feature), such as a
+        SentenceTransformer or its ``encode``. Needed where there are only texts,
+        of answers or of posts, each of which is embedded once however often it
+        occurs; an error where there are none of these.
+    posts : sequence of str, sequence of mappings, DataFrame or array_like, optional
+        The initial web A^(0), the same for every replicate and query, from which
+        `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a
+        table or records, and the embedder; or their embeddings, in columns of the
+        table or an array (posts, feature).
+    n_responses : int, optional
+        For a table: keep the first so many answers of every cell, in order of
+        rows, numbered anew.
+    title : str
+        Title of the dataset.
+
+    Returns
+    -------
+    xarray.Dataset
+        `embedding`, `text` where there are texts, the columns text_raw, n_web,
+        n_retrieved, n_truncated and synthetic_share of a table, and the posts.
+        What was not given is absent. The attribute `seed` is "unknown", and
+        `spec` names no simulator: no run of ours gives these answers again.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a vector is not finite or of another length than
+        the first, a cell has fewer or more answers than most (the first such cell
+        is named), two rows are the same answer, or there is neither an embedding
+        nor an embedder, or an embedder with nothing to embed.
+
+    Notes
+    -----
+    Every cell holds the same number L of answers: means over L, the noise
+    floor and permutations of answers all take L as one number, so a cell with a
+    gap can't be filled by a missing value. Cut to the shortest cell by
+    `n_responses`. The answers of a cell are exchangeable, so it makes no
+    difference which are kept, unless those that lack were left out for what they
+    said (refusals, say). An empty text is an answer.
+
+    Times are sorted; other labels stay in the order in which they first occur.
+
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equation 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from lwdstats.dataset.as_results import as_results
+    >>> log = pd.DataFrame({
+    ...     "time": [0, 0, 0, 0, 1, 1, 1, 1],
+    ...     "model": ["a", "a", "b", "b"] * 2,
+    ...     "text": ["up", "down", "up", "steady", "up", "up", "up", "up"],
+    ... })
+    >>> ds = as_results(log, embedder=lambda texts: [[len(t)] for t in texts])
+    >>> dict(ds["embedding"].sizes)
+    {'time': 2, 'model': 2, 'replicate': 1, 'query': 1, 'response': 2, 'feature': 1}
+    >>> import lwdstats as lwd
+    >>> lwd.fnorm(ds).values.ravel().round(3)
+    array([1.414, 0.   ])
+    """
+    embed = None if embedder is None else _embed_with(embedder)
+    if not isinstance(title, str) or not title:
+        raise InputError("title", title, "a string that is not empty")
+    places = {"time": time, "model": model, "replicate": replicate}
+    places |= {"query": query, "response": response}
+    if not isinstance(data, xr.DataArray) and hasattr(data, "to_pandas"):
+        data = data.to_pandas()  # of Polars or Arrow  # pyright: ignore[reportAttributeAccessIssue]
+    if hasattr(data, "columns"):
+        names = places | {"embedding": embedding, "text": text}
+        answers = from_frame(data, names, n_responses)  # pyright: ignore[reportArgumentType]
+    else:
+        if n_responses is not None:
+            raise InputError("n_responses", n_responses, "None, unless data is a table")
+        answers = _arrays(data, text, places)
+    vectors = answers.vectors
+    table = None if posts is None else _posts_table(posts)
+    embedded = table is None or frame_vectors(table, "embedding", "posts") is not None
+    if embed is not None and vectors is not None and embedded:
+        takes = "None, as there are embeddings (embedding=None has a table's texts embedded)"
+        raise InputError("embedder", _name_of(embedder), takes)
+    if vectors is None:
+        if "text" not in answers.texts:
+            raise InputError("data", "neither embedding nor text", "embedded answers, or texts")
+        if embed is None:
+            raise InputError("embedder", None, "an embedder, as data has texts without embeddings")
+        flat = embed(answers.texts["text"].ravel().tolist())
+        vectors = flat.reshape(*answers.texts["text"].shape, -1)
+    web = {} if table is None else _initial_web(table, embed, vectors.shape)
+    keeps_query = "query" in answers.labels or bool(answers.texts) or "post_text" in web
+    variables: dict[str, Any] = {"embedding": ((*ANSWER, "feature"), vectors)}
+    variables |= {name: (ANSWER, values) for name, values in answers.texts.items()}
+    ds = xr.Dataset(variables | web)
+    for name, values in answers.cells.items():
+        ds[name] = _narrowed(name, values)
+    if not keeps_query:
+        ds = ds.squeeze("query")
+    ds = ds.assign_coords(
+        {dim: (dim, labels) for dim, labels in answers.labels.items()}
+        | {dim: np.arange(ds.sizes[dim]) for dim in ("feature", "post") if dim in ds.dims}
+    )
+    ds.attrs = attributes(title, "unknown", {"simulator": None})
+    if embedder is not None and answers.vectors is None:
+        ds.attrs["embedder"] = _name_of(embedder)
+    return validate(describe(ds))
+
+
+def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
+    """Return the answers of arrays, whose labels are what is not the name of a column."""
+    labels = {
+        dim: None if isinstance(given, str) and given == dim else given
+        for dim, given in places.items()
+    }
+    texts = None if isinstance(text, str) and text == "text" else text
+    if isinstance(data, xr.DataArray):
+        takes = "dimensions time, model, response and perhaps replicate, query, feature"
+        if not {"time", "model", "response"} <= set(data.dims) <= {*ANSWER, "feature"}:
+            raise InputError("data", f"dimensions {data.dims}", takes)
+        for dim in labels:
+            if labels[dim] is None and dim in data.coords:
+                labels[dim] = data[dim].values
+        extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
+        order = (*ANSWER, "feature") if "feature" in data.dims else ANSWER
+        data = data.expand_dims(extra).transpose(*order).values
+    try:
+        first = np.asarray(data, dtype=object)
+    except ValueError:
+        first = np.array([[]])
+    if first.size == 0 or isinstance(first.flat[0], list | tuple | np.ndarray):
+        takes = "as many answers in every cell, and vectors of one length"
+        raise InputError("data", "nothing, or lists of different lengths", takes)
+    if isinstance(first.flat[0], str):
+        if texts is not None:
+            raise InputError("text", "texts besides the texts in data", "None")
+        return from_arrays(None, data, labels)
+    return from_arrays(data, texts, labels)
+
+
+def _embed_with(embedder: Any) -> Callable[[list[str]], NDArray[Any]]:
+    """Return a function from texts to checked vectors that asks for each text once."""
+    call = getattr(embedder, "embed", getattr(embedder, "encode", embedder))
+    if not callable(call):
+        takes = "a callable from a list of strings to an array, or an object with embed or encode"
+        raise InputError("embedder", type(embedder).__name__, takes)
+
+    def embed(texts: list[str]) -> NDArray[Any]:
+        # One vector a text, so that the distance of equal answers is exactly 0.
+        unique = list(dict.fromkeys(texts))
+        vectors = as_vectors(call(unique), "embedder", (2,))
+        if len(vectors) != len(unique):
+            got = f"{len(vectors)} vectors for {len(unique)} texts"
+            raise InputError("embedder", got, "a vector for each text")
+        row = {value: i for i, value in enumerate(unique)}
+        return vectors[[row[value] for value in texts]]
+
+    return embed
+
+
+def _name_of(embedder: Any) -> str:
+    name = getattr(embedder, "name", None)
+    if isinstance(name, str):
+        return name
+    return str(getattr(embedder, "__qualname__", type(embedder).__qualname__)).split(".<locals>.")[
+        -1
+    ]
+
+
+def _posts_table(posts: Any) -> pd.DataFrame:
+    """Return the initial posts as a table with texts, embeddings or both."""
+    import pandas as pd
+
+    if isinstance(posts, str):
+        raise InputError("posts", posts, _POSTS)
+    if isinstance(posts, pd.DataFrame):
+        return posts
+    listed = posts if isinstance(posts, np.ndarray) else list(posts)
+    if len(listed) and all(isinstance(post, str) for post in listed):
+        return pd.DataFrame({"text": listed})
+    if len(listed) and all(isinstance(post, Mapping) for post in listed):
+        return pd.DataFrame(list(listed))
+    return pd.DataFrame({"embedding": list(as_vectors(listed, "posts", (2,)))})
+
+
+def _initial_web(
+    posts: pd.DataFrame, embed: Callable[[list[str]], NDArray[Any]] | None, shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """Return the variables of A^(0), for answers of `shape` (T, n, R, m, L, d)."""
+    vectors = frame_vectors(posts, "embedding", "posts")
+    if posts.empty or (vectors is None and "text" not in posts):
+        raise InputError("posts", f"a table with columns {list(posts.columns)}", _POSTS)
+    texts: list[str] = posts["text"].tolist() if "text" in posts else []
+    if texts:
+        for row, value in enumerate(texts):
+            if not isinstance(value, str) or not value.strip():
+                raise InputError("posts", f"{value!r} in row {row}", "posts that are not empty")
+        if vectors is None:
+            if embed is None:
+                raise InputError("posts", "texts without embeddings", "an embedder, too")
+            vectors = embed(texts)
+    if vectors is None or vectors.shape[1] != shape[-1]:
+        got = "no vectors" if vectors is None else f"vectors of {vectors.shape[1]} numbers"
+        raise InputError("posts", got, f"vectors of {shape[-1]}, as those of the answers")
+    webs = (shape[2], shape[3], len(vectors))
+    if not texts:
+        points = np.broadcast_to(vectors, (shape[2], *vectors.shape)).copy()
+        return {"initial_point": (("replicate", "post", "feature"), points)}
+    initial = np.full(webs, -1, dtype=np.int32)
+    sentiment = posts["sentiment"].fillna("").astype(str) if "sentiment" in posts else None
+    values = {"post_text": texts} | ({} if sentiment is None else {"post_sentiment": sentiment})
+    on_web = ("replicate", "query", "post")
+    out: dict[str, Any] = {
+        name: (on_web, np.broadcast_to(np.array(list(column), dtype=object), webs).copy())
+        for name, column in values.items()
+    }
+    out |= {name: (on_web, initial.copy()) for name in ("post_time", "post_model", "post_response")}
+    width = (*webs, vectors.shape[1])
+    out["post_embedding"] = ((*on_web, "feature"), np.broadcast_to(vectors, width).copy())
+    return out
+
+
+def _narrowed(name: str, values: NDArray[Any]) -> xr.DataArray:
+    """Return a variable of the cells without the optional dimensions along which it is constant."""
+    variable = VARIABLES[name]
+    dims = list(CELL)
+    for dim in ("query", "replicate", "model"):
+        if dim in variable.dims and dim not in variable.optional:
+            continue
+        axis = dims.index(dim)
+        first = values.take([0], axis)
+        constant = np.array_equal(values, np.broadcast_to(first, values.shape), equal_nan=True)
+        if not constant and dim not in variable.dims:
+            raise InputError(name, f"values that differ by {dim}", f"one for all along {dim}")
+        # One query is constant whether or not there is a dimension; keep what a variable may have.
+        if constant and (dim not in variable.dims or name in ("n_web", "n_retrieved")):
+            values, dims = first.squeeze(axis), [d for d in dims if d != dim]
+    if "i" in variable.kinds:
+        if not np.all(np.isfinite(values) & (values == np.round(values))):
+            raise InputError(name, "numbers that are missing or not whole", "whole numbers")
+        values = values.astype(np.int64)
+    return xr.DataArray(values, dims=dims)

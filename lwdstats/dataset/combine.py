@@ -1,0 +1,278 @@
+"""Several files of replicates as one dataset."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+import lwdstats
+from lwdstats.dataset.files import read_results
+from lwdstats.dataset.schema import CONVENTIONS, spec_of, validate
+from lwdstats.errors import InputError, check_choice
+
+# Arguments that hold one array a replicate where their lists are three deep.
+_BY_REPLICATE = {"initial_weights", "initial_points"}
+# Attributes that a combined dataset writes anew.
+_OWN = ("seed", "spec", "parts")
+# Attributes without which embeddings can't be compared.
+_SAME = ("embedder", "embedder_prefix", "embedder_normalize")
+
+
+def combine(files: Sequence[xr.Dataset | str | Path], dim: str = "replicate") -> xr.Dataset:
+    """Join datasets of one specification along their replicates.
+
+    Parameters
+    ----------
+    files : sequence of xarray.Dataset, str or pathlib.Path
+        Datasets or netCDF files that differ in seed and replicates alone.
+    dim : {"replicate"}
+        Along what they are joined.
+
+    Returns
+    -------
+    xarray.Dataset
+        All replicates, in the order of `files`. Labels of replicates stay as they
+        are if all differ; otherwise all become 0, 1, ....
+
+    Raises
+    ------
+    InputError
+        If the files differ in anything else, which is named; or if a replicate
+        occurs twice, by its seed and id or, where the seed is unknown, by all
+        its numbers. Copies are not independent, and intervals over replicates
+        take them to be.
+
+    Notes
+    -----
+    A replicate of a simulation is decided by the specification, the seed and
+    its id. Files with one seed and different ids are parts of one run; the
+    result has that run's specification, and `run_spec` gives it again.
+
+    Otherwise no one specification does. Then `spec` holds what the parts
+    share, with no simulator, so that `run_spec` refuses it; `seed` lists the seeds;
+    and the attribute `parts` is a JSON list, in order, of
+
+    - `spec`: the arguments that a part has of its own, so that
+      ``run_spec({**spec, **part["spec"]})`` gives that part again,
+    - `replicate`: the labels that its replicates have here,
+    - `attributes`: those in which the parts differ, such as `created`.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> from lwdstats.dataset.combine import combine
+    >>> runs = [lwd.simulate_gmm(n_steps=5, seed=seed) for seed in (1, 2)]
+    >>> both = combine(runs)
+    >>> both["replicate"].values.tolist(), both.attrs["seed"]
+    ([0, 1], '1, 2')
+    >>> combine([runs[0], runs[0]])
+    Traceback (most recent call last):
+        ...
+    lwdstats.errors.InputError: files: got replicate 0 of seed 1 twice ...
+    """
+    check_choice("dim", dim, ("replicate",))
+    if isinstance(files, str | Path | xr.Dataset) or len(files) == 0:
+        raise InputError("files", "a single one" if len(files) else "none", "a sequence of files")
+    loaded = [read_results(f) if isinstance(f, str | Path) else validate(f) for f in files]
+    names = [str(f) if isinstance(f, str | Path) else f"dataset {i}" for i, f in enumerate(files)]
+    if len(loaded) == 1:
+        return loaded[0]
+    # The specification first: a difference is better named by its cause than by its effects.
+    shared, parts = _shared(
+        [part for ds, n in zip(loaded, names, strict=True) for part in _parts(ds, n)]
+    )
+    for ds, name in zip(loaded[1:], names[1:], strict=True):
+        _check_alike(loaded[0], ds, names[0], name)
+    _check_distinct(loaded, names, parts)
+
+    kept = [label for part in parts for label in part["ids"]]
+    if len(set(map(type, kept))) > 1 or len(set(kept)) < len(kept):
+        kept = list(range(len(kept)))
+    labels = iter(kept)
+    for part in parts:
+        part["replicate"] = [next(labels) for _ in part["ids"]]
+    out = xr.concat(
+        [ds.drop_vars("replicate", errors="ignore") for ds in loaded],
+        dim="replicate",
+        data_vars="minimal",
+        coords="minimal",
+        compat="override",
+        join="override",
+        combine_attrs="override",
+    )
+    # Variables without replicates come first out of concat; keep the order of the first file.
+    out = out[list(loaded[0].data_vars)]
+    attrs = loaded[0]["replicate"].attrs
+    values = np.array(kept, dtype=None if isinstance(kept[0], int) else object)
+    out = out.assign_coords(replicate=("replicate", values, attrs))
+    out.attrs = _attributes(loaded, shared, parts)
+    return validate(out)
+
+
+def _check_alike(first: xr.Dataset, other: xr.Dataset, name: str, label: str) -> None:
+    """Raise unless two datasets differ in their replicates alone."""
+
+    def refuse(what: str) -> None:
+        raise InputError(
+            "files", f"{name} and {label}, which differ in {what}", "files of one specification"
+        )
+
+    odd = sorted({str(v) for v in set(first.data_vars) ^ set(other.data_vars)})
+    if odd:
+        refuse(f"having {', '.join(odd)}")
+    for dim in first.dims:
+        if dim == "replicate":
+            continue
+        if first.sizes[dim] != other.sizes.get(dim) or not np.array_equal(
+            first[dim].values, other[dim].values
+        ):
+            refuse(f"{dim}: {_short(first[dim].values)} and {_short(other[dim].values)}")
+    for variable in map(str, first.data_vars):
+        if first[variable].dims != other[variable].dims:
+            refuse(f"the dimensions of {variable}")
+        if "replicate" not in first[variable].dims and not first[variable].variable.equals(
+            other[variable].variable
+        ):
+            refuse(f"{variable}, which has no replicates")
+    for attribute in _SAME:
+        if first.attrs.get(attribute) != other.attrs.get(attribute):
+            refuse(f"the attribute {attribute}")
+
+
+def _parts(ds: xr.Dataset, name: str) -> list[dict[str, Any]]:
+    """Return the parts of a dataset: one, or more if it was combined already."""
+    spec = spec_of(ds)
+    present = ds["replicate"].values.tolist()
+    if "parts" in ds.attrs:
+        out = []
+        for part in json.loads(ds.attrs["parts"]):
+            places = [i for i, label in enumerate(part["replicate"]) if label in present]
+            if places:
+                own = _select({**spec, **part["spec"]}, places, part["spec"].get("replicates"))
+                ids = [part["replicate"][i] for i in places]
+                kept = part["attributes"]
+                out.append({"full": own, "ids": ids, "attributes": kept, "owner": ds, "file": name})
+        if [label for part in out for label in part["ids"]] == present:
+            return out
+        got = f"{name}, a combined dataset whose replicates were put in another order"
+        raise InputError("files", got, "combined datasets in their own order")
+    known = spec.get("replicates")
+    if known is not None and not set(present) <= set(known):
+        got = f"{name} with replicates {present}, of a specification with {known}"
+        raise InputError("files", got, "replicates under the ids of their run")
+    places = [] if known is None else [known.index(label) for label in present]
+    full = _select(spec, places, known)
+    return [{"full": full, "ids": present, "attributes": {}, "owner": ds, "file": name}]
+
+
+def _select(spec: dict[str, Any], places: list[int], known: list[Any] | None) -> dict[str, Any]:
+    """Return a specification of the replicates at some places alone."""
+    if known is None:
+        return spec
+    out = {**spec, "replicates": [known[i] for i in places]}
+    for name in _BY_REPLICATE:
+        if _depth(spec.get(name)) == 3:
+            out[name] = [spec[name][i] for i in places]
+    return out
+
+
+def _shared(
+    parts: list[dict[str, Any]],
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Split each part's `full` into what all share and its own `spec`; refuse other differences."""
+    for part in parts:
+        full = part.pop("full")
+        own = [k for k in ("simulator", "seed", "replicates") if k in full]
+        own += [k for k in sorted(_BY_REPLICATE) if _depth(full.get(k)) == 3]
+        part["spec"] = {k: full[k] for k in own}
+        part["rest"] = {k: v for k, v in full.items() if k not in own}
+    shared = parts[0]["rest"]
+    simulator = parts[0]["spec"].get("simulator")
+    for part in parts:
+        rest = part.pop("rest")
+        odd = sorted(k for k in {*shared, *rest} if shared.get(k, ...) != rest.get(k, ...))
+        odd += [] if part["spec"].get("simulator") == simulator else ["simulator"]
+        if odd:
+            shown = ", ".join(f"{k} ({_short(shared.get(k))}, {_short(rest.get(k))})" for k in odd)
+            got = f"{parts[0]['file']} and {part['file']}, which differ in {shown}"
+            raise InputError("files", got, "files of one specification")
+    return shared, parts
+
+
+def _check_distinct(
+    loaded: list[xr.Dataset], names: list[str], parts: list[dict[str, Any]]
+) -> None:
+    """Raise if a replicate occurs twice."""
+    takes = "replicates that are independent, each once"
+    seen: set[tuple[Any, Any]] = set()
+    for part in parts:
+        seed = part["spec"].get("seed")
+        for replicate in part["spec"].get("replicates", []) if seed is not None else []:
+            if (seed, replicate) in seen:
+                raise InputError("files", f"replicate {replicate} of seed {seed} twice", takes)
+            seen.add((seed, replicate))
+    if all(part["spec"].get("seed") is not None for part in parts):
+        return
+    prints: dict[str, str] = {}
+    for ds, name in zip(loaded, names, strict=True):
+        array = ds["embedding" if "embedding" in ds else "weight"]
+        for r, label in enumerate(ds["replicate"].values.tolist()):
+            values = np.ascontiguousarray(array.isel(replicate=r).values, dtype=np.float64)
+            key = hashlib.sha256(values.tobytes()).hexdigest()
+            here = f"replicate {label!r} of {name}"
+            if key in prints:
+                raise InputError("files", f"the same numbers in {prints[key]} and {here}", takes)
+            prints[key] = here
+
+
+def _attributes(
+    loaded: list[xr.Dataset], shared: dict[str, Any], parts: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return attributes that claim no more than is true of all parts together."""
+    names = list(dict.fromkeys(k for ds in loaded for k in ds.attrs if k not in _OWN))
+    same = [k for k in names if len({ds.attrs.get(k) for ds in loaded}) == 1]
+    attrs = {k: loaded[0].attrs[k] for k in same}
+    attrs.setdefault("title", f"{len(loaded)} datasets of one specification")
+    attrs.setdefault("Conventions", CONVENTIONS)
+    attrs.setdefault("lwdstats_version", lwdstats.__version__)
+    attrs.setdefault("created", datetime.now(UTC).isoformat(timespec="seconds"))
+    seeds = [seed for ds in loaded for seed in str(ds.attrs["seed"]).split(", ")]
+    attrs["seed"] = ", ".join(dict.fromkeys(seeds))
+    own = [part["spec"] for part in parts]
+    if len(set(seeds)) == 1 and all({"seed", "replicates"} <= set(one) for one in own):
+        # One run in parts: its arguments that hold something for each replicate go together.
+        whole = shared | own[0]
+        for k in _BY_REPLICATE & set(own[0]) | {"replicates"}:
+            whole[k] = [item for one in own for item in one[k]]
+        order = [k for k in spec_of(loaded[0]) if k in whole]
+        attrs["spec"] = json.dumps({k: whole[k] for k in order}, ensure_ascii=False)
+        return attrs
+    attrs["spec"] = json.dumps({"simulator": None} | shared, ensure_ascii=False)
+    listed = []
+    for part in parts:
+        from_file = {k: v for k, v in part["owner"].attrs.items() if k not in (*_OWN, *same)}
+        listed.append(
+            {
+                "spec": part["spec"],
+                "replicate": part["replicate"],
+                "attributes": from_file | part["attributes"],
+            }
+        )
+    attrs["parts"] = json.dumps(listed, ensure_ascii=False)
+    return attrs
+
+
+def _depth(value: Any) -> int:
+    return 1 + _depth(value[0]) if isinstance(value, list) and value else 0
+
+
+def _short(value: Any) -> str:
+    text = str(value.tolist() if isinstance(value, np.ndarray) else value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

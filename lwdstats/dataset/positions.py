@@ -1,0 +1,93 @@
+"""What an analysis reads out of a dataset, whichever simulation wrote it."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from lwdstats.dataset.schema import validate
+from lwdstats.errors import InputError
+
+
+def positions(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
+    """Return what the distance matrix compares: one position a model and time.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation.
+    source : str
+        How an error names it.
+
+    Returns
+    -------
+    xarray.DataArray
+        The mixture weights (Equation 4), dimensions (time, replicate, model,
+        component), where the dataset has them; otherwise the mean embedding
+        over the responses that are there (Equations 1 and 2), dimensions (time,
+        replicate, model, [query,] feature). float64.
+
+    Raises
+    ------
+    InputError
+        If `ds` does not follow the schema, or all answers of a model at a time are missing.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> ds = lwd.simulate_gmm(n_steps=5, seed=1)
+    >>> lwd.positions(ds).dims
+    ('time', 'replicate', 'model', 'component')
+
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 1, 2 and 4.
+    """
+    validate(ds, source=source)
+    if "weight" in ds:
+        weight = ds["weight"].astype("float64", copy=False)
+        return weight.transpose("time", "replicate", "model", "component").rename("position")
+    there = n_answers(ds)
+    if there is not None and not there.values.all():
+        cell = _first(there == 0)
+        raise InputError(
+            f"{source}: embedding",
+            f"no answer at all at {cell}",
+            "an answer of each model at each time; select those that have one",
+        )
+    mean = ds["embedding"].mean("response", dtype="float64")
+    return mean.transpose("time", "replicate", "model", ...).rename("position")
+
+
+def n_answers(ds: xr.Dataset) -> xr.DataArray | None:
+    """Return how many answers each model has, (time, model, replicate, ...), or None if all.
+
+    An answer is missing where its embedding is NaN.
+    """
+    there = ds["embedding"].isel(feature=0, drop=True).notnull()
+    return None if bool(there.all()) else there.sum("response")
+
+
+def complete_answers(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
+    """Return `embedding`, for a statistic that needs as many answers of every model.
+
+    Raises
+    ------
+    InputError
+        If an answer is missing.
+    """
+    there = n_answers(ds)
+    if there is not None:
+        lacking = there < ds.sizes["response"]
+        raise InputError(
+            f"{source}: embedding",
+            f"missing answers in {int(lacking.sum())} cells (first at {_first(lacking)})",
+            "answers without gaps: select times, models or responses that have them all",
+        )
+    return ds["embedding"]
+
+
+def _first(flags: xr.DataArray) -> str:
+    where = np.argwhere(flags.values)[0]
+    labels = ((dim, flags[dim].values[i]) for dim, i in zip(flags.dims, where, strict=True))
+    return ", ".join(f"{dim}={label}" for dim, label in labels)

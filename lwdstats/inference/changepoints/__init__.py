@@ -1,0 +1,1 @@
+"""Sudden falls and jumps."""

@@ -1,0 +1,1 @@
+"""Laws of decay over replicates: limit, rate, half-life."""

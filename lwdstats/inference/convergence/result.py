@@ -1,0 +1,292 @@
+"""The result of `convergence_fit`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lwdstats.errors import InputError, check_level
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.inference.convergence.laws import Family, Law, values
+from lwdstats.inference.convergence.scores import Sample, covariance, interval, path_problem
+from lwdstats.results.printing import PrintsTable, named_lines
+from lwdstats.results.result import Plots
+
+if TYPE_CHECKING:
+    from lwdstats.inference.convergence.summary import ConvergenceSummary
+
+
+@dataclass(frozen=True, eq=False)
+class ConvergenceFit(Plots, PrintsTable):
+    """A law of decay fitted by `convergence_fit`.
+
+    ``str()`` gives the estimates; `summary` adds standard errors, intervals and
+    the comparison of laws.
+
+    Attributes
+    ----------
+    sample : Sample
+        The law, and what it was fitted to.
+    time : numpy.ndarray, shape (m,)
+        The times fitted.
+    theta : numpy.ndarray, shape (3,)
+        c (0 where the law has no limit), a and the logarithm of the rate.
+    problem : str or None
+        Why the fit is not a minimum, if it is not.
+    chosen : bool
+        Whether the law was chosen by AIC.
+    laws : pandas.DataFrame
+        A row for each law: the number of parameters that AIC counts (`df`),
+        `aic`, its difference from the smallest (`delta`), Akaike `weight`,
+        `limit`, `rate` (or exponent), root mean square error at later times of
+        the law fitted to the earlier ones (`later_error`), and the `problem` of
+        the fit, if any.
+    level : float
+        Level of the intervals in print.
+    what : str
+        What the curve is of.
+    replicates : tuple
+        Labels of the replicates.
+    """
+
+    sample: Sample = field(repr=False)
+    time: FloatArray = field(repr=False)
+    theta: FloatArray
+    problem: str | None
+    chosen: bool
+    laws: pd.DataFrame = field(repr=False)
+    level: float
+    what: str
+    replicates: tuple[Any, ...]
+
+    @property
+    def law(self) -> Law:
+        """The law fitted."""
+        return self.sample.law
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit is a minimum."""
+        return self.problem is None
+
+    @property
+    def limit(self) -> float:
+        """What the law says the curve settles to."""
+        return float(self.theta[0])
+
+    @property
+    def half_life(self) -> float:
+        """How many steps after the first time fitted half of the way to the limit is gone."""
+        return self.law.half_life(math.exp(self.theta[2]), float(self.time[0]))
+
+    @property
+    def no_interval(self) -> str | None:
+        """Why there is no interval, where there is none."""
+        if self.problem is not None:
+            return f"the fit is not a minimum: {self.problem}"
+        return path_problem(self.sample, self.theta, self.time)
+
+    def coef(self) -> pd.Series:
+        """Return the estimates by name."""
+        return pd.Series(_natural(self.theta)[list(self.law.free)], index=list(self.law.parameters))
+
+    @cached_property
+    def _vcov(self) -> FloatArray:
+        p = len(self.law.parameters)
+        if self.no_interval is not None:
+            return np.full((p, p), np.nan)
+        out = covariance(self.sample, self.theta)
+        out[-1] *= math.exp(self.theta[2])
+        out[:, -1] *= math.exp(self.theta[2])
+        return out
+
+    def vcov(self) -> pd.DataFrame:
+        """Return the covariance matrix of the estimates: a sandwich, clustered by replicate."""
+        names = list(self.law.parameters)
+        return pd.DataFrame(self._vcov, index=names, columns=names)
+
+    def confint(
+        self, parm: str | Sequence[str] | None = None, level: float | None = None
+    ) -> pd.DataFrame:
+        """Return confidence intervals of the parameters and of the half-life.
+
+        Parameters
+        ----------
+        parm : str or sequence of str, optional
+            Which: parameters, or "half_life"; all by default.
+        level : float, optional
+            Confidence level; that of the fit by default.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each, with columns named by the two probabilities. An end
+            that does not close is -inf or inf.
+
+        Raises
+        ------
+        InputError
+            If there is no interval: the message says why.
+        """
+        known = (*self.law.parameters, "half_life")
+        names = known if parm is None else (parm,) if isinstance(parm, str) else tuple(parm)
+        for name in names:
+            if name not in known:
+                raise InputError("parm", name, f"names among {', '.join(known)}")
+        level = self.level if level is None else level
+        check_level(level)
+        if self.no_interval is not None:
+            raise InputError("fit", self.no_interval, "a fit with intervals")
+        rows = [self._interval(name, float(level)) for name in names]
+        tails = [(1 - level) / 2, (1 + level) / 2]
+        return pd.DataFrame(rows, index=list(names), columns=[f"{100 * v:.3g} %" for v in tails])
+
+    def _interval(self, name: str, level: float) -> tuple[float, float]:
+        if name == "half_life":
+            low, high = self._interval(self.law.parameters[-1], level)
+            since = float(self.time[0])
+            slow = math.inf if low <= 0.0 else self.law.half_life(low, since)
+            return (0.0 if math.isinf(high) else self.law.half_life(high, since)), slow
+        index = self.law.free[self.law.parameters.index(name)]
+        low, high = interval(self.sample, self.theta, index, level)
+        return (math.exp(low), math.exp(high)) if index == 2 else (low, high)
+
+    def predict(
+        self, time: npt.ArrayLike | Mapping[str, Any] | None = None, *, se_fit: bool = False
+    ) -> Any:
+        """Return the law's values.
+
+        Parameters
+        ----------
+        time : array_like, shape (m,), or mapping, optional
+            Times, or a mapping that holds them as "t" or "time"; those fitted by
+            default.
+        se_fit : bool
+            Whether to give a frame, with the standard error of the mean curve by
+            the delta method.
+
+        Returns
+        -------
+        numpy.ndarray, shape (m,), or pandas.DataFrame
+        """
+        if isinstance(time, Mapping):
+            name = next((name for name in ("t", "time") if name in time), None)
+            if name is None:
+                raise InputError("time", f"a mapping with {list(time)}", "one with 't' or 'time'")
+            time = time[name]
+        try:
+            at = self.time if time is None else np.atleast_1d(np.asarray(time, dtype=float))
+        except (TypeError, ValueError):
+            raise InputError("time", repr(time), "finite times from 0 on, a vector") from None
+        if at.ndim != 1 or not np.isfinite(at).all() or (at < 0).any():
+            raise InputError("time", repr(time), "finite times from 0 on, a vector")
+        f, slope, _ = values(np.asarray(self.law.clock(at), dtype=float), self.theta)
+        if not se_fit:
+            return f
+        slope[:, 2] /= math.exp(self.theta[2])
+        g = slope[:, list(self.law.free)]
+        return pd.DataFrame(
+            {"fit": f, "se_fit": np.sqrt(np.einsum("mp,pq,mq->m", g, self._vcov, g))}
+        )
+
+    def fitted(self) -> FloatArray:
+        """Return the law at the times fitted, (m,)."""
+        return self.predict()
+
+    def residuals(self) -> FloatArray:
+        """Return the curves less the law, (m, R)."""
+        return self.sample.curves - self.fitted()[:, None]
+
+    def nobs(self) -> int:
+        """Return the number of replicates: the independent observations."""
+        return self.sample.curves.shape[1]
+
+    def AIC(self) -> float:  # noqa: N802 - R's name
+        """Return the information criterion: Pan's QIC over replicates, AIC of one path."""
+        return float(self.laws["aic"].to_dict()[self.law.name])
+
+    def tidy(self, conf_int: bool = True, conf_level: float | None = None) -> pd.DataFrame:
+        """Return a row for each parameter and the half-life, with broom's columns."""
+        names = [*self.law.parameters, "half_life"]
+        frame = pd.DataFrame({"term": names, "estimate": [*self.coef(), self.half_life]})
+        frame["std_error"] = [*np.sqrt(np.diag(self._vcov)), np.nan]
+        if conf_int:
+            ends = np.full((len(names), 2), np.nan)
+            if self.no_interval is None:
+                ends = self.confint(level=conf_level).to_numpy()
+            frame["conf_low"], frame["conf_high"] = ends.T
+        return frame
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the fit."""
+        compared = self.laws.loc[self.law.name]
+        row = {
+            "law": self.law.name,
+            "limit": self.limit,
+            "half_life": self.half_life,
+            "aic": compared["aic"],
+            "df": compared["df"],
+            "later_error": compared["later_error"],
+            "converged": self.converged,
+            "n_replicates": self.nobs(),
+            "n_times": len(self.time),
+        }
+        return pd.DataFrame([row])
+
+    def augment(self) -> pd.DataFrame:
+        """Return the curves, a row for each time and replicate, with ``.fitted`` and ``.resid``."""
+        f = np.repeat(self.fitted(), self.nobs())
+        y = self.sample.curves.ravel()
+        frame = {
+            "time": np.repeat(self.time, self.nobs()),
+            "replicate": list(self.replicates) * len(self.time),
+            "value": y,
+        }
+        return pd.DataFrame(frame | {".fitted": f, ".resid": y - f})
+
+    def summary(self) -> ConvergenceSummary:
+        """Return estimates, intervals and the comparison of laws; ``str()`` lays them out."""
+        from lwdstats.inference.convergence.summary import ConvergenceSummary
+
+        return ConvergenceSummary(self, self.tidy())
+
+    def _heading(self) -> str:
+        return f"{self.what}, {self.extent()}; law {self.law.text}"
+
+    def _frame(self) -> pd.DataFrame:
+        return self.tidy().set_index("term")
+
+    def extent(self) -> str:
+        """Return how many replicates there are, and the times fitted, in words."""
+        R = self.nobs()
+        paths = f"{R} replicates" if R > 1 else "one path"
+        return f"{paths}, times {self.time[0]:g} to {self.time[-1]:g}"
+
+    def head(self) -> list[str]:
+        """Return the first lines in print: data, law, and how it was fitted."""
+        criterion = "QIC" if self.nobs() > 1 else "AIC"
+        chosen = f", by {criterion}" if self.chosen else ""
+        how = "relative errors" if self.sample.family is Family.RELATIVE else "least squares"
+        lines = [f"Convergence of {self.what}: {self.extent()}"]
+        lines += [f"Law: {self.law.text} ({self.law.name}{chosen})"]
+        lines += [f"Fitted to the mean curve by {how}"]
+        if self.problem is not None:
+            lines += [f"Not a minimum: {self.problem}"]
+        elif self.theta[1] < 0:
+            lines += ["The curve rises (a < 0): this is no decay"]
+        return lines
+
+    def __str__(self) -> str:
+        names = [*self.law.parameters, "half-life"]
+        return "\n".join([*self.head(), "", *named_lines(names, [*self.coef(), self.half_life])])
+
+
+def _natural(theta: FloatArray) -> FloatArray:
+    return np.array([theta[0], theta[1], math.exp(theta[2])])

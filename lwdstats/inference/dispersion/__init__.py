@@ -1,0 +1,1 @@
+"""Homogeneity of dispersions."""

@@ -1,0 +1,130 @@
+"""The result of `betadisper`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.inference.dispersion.table import DispersionTable, anova_table
+from lwdstats.results.printing import PrintsTable, named_lines
+from lwdstats.results.result import Plots
+
+
+@dataclass(frozen=True, eq=False)
+class BetaDisper(Plots, PrintsTable):
+    """Distances of observations from the centres of their groups, by `betadisper`.
+
+    Attributes
+    ----------
+    eig : numpy.ndarray, shape (k,)
+        Eigenvalues of the principal coordinates, negative ones last.
+    vectors : numpy.ndarray, shape (n, k)
+        Principal coordinates; those of negative eigenvalues are imaginary, and
+        stand here without the i.
+    distances : numpy.ndarray, shape (n,)
+        Distance of each observation from the centre of its group.
+    group : numpy.ndarray, shape (n,)
+        Index of the group of each observation.
+    levels : tuple of str
+        Names of the groups.
+    centroids : numpy.ndarray, shape (groups, k)
+        The centres.
+    group_distances : numpy.ndarray, shape (groups,)
+        Mean distance in each group.
+    type : str
+        "median" or "centroid".
+    bias_adjust : bool
+        Whether the distances are adjusted for the size of the group.
+    """
+
+    eig: FloatArray
+    vectors: FloatArray
+    distances: FloatArray
+    group: npt.NDArray[np.intp]
+    levels: tuple[str, ...]
+    centroids: FloatArray
+    group_distances: FloatArray
+    type: str
+    bias_adjust: bool = False
+    call: str = field(default="", repr=False)
+
+    def anova(self) -> DispersionTable:
+        """Return the analysis of variance of the distances, with the F distribution's p.
+
+        R's ``anova(betadisper(...))``. It takes distances as independent, which those
+        from one estimated centre are not: `permutest` does without that. Where
+        distances do not vary within groups but for rounding, F is infinite, or NaN
+        if all are equal, and p is NaN, where R gives one of rounding errors.
+        """
+        return anova_table(self.distances, self.group, len(self.levels))
+
+    def permutest(
+        self,
+        *,
+        pairwise: bool = False,
+        permute: str = "points",
+        permutations: int | npt.ArrayLike = 999,
+        seed: int | str | None = None,
+    ) -> DispersionTable:
+        """Test by permutation; see `permutest`."""
+        from lwdstats.inference.dispersion.betadisper import permutest
+
+        return permutest(
+            self, pairwise=pairwise, permute=permute, permutations=permutations, seed=seed
+        )
+
+    def __str__(self) -> str:
+        positive = int(np.sum(self.eig > 0))
+        shown = min(len(self.eig), 8)
+        lines = ["", "\tHomogeneity of multivariate dispersions", "", f"Call: {self.call}", ""]
+        lines += [f"No. of Positive Eigenvalues: {positive}"]
+        lines += [f"No. of Negative Eigenvalues: {len(self.eig) - positive}", ""]
+        lines += [f"Average distance to {self.type}:"]
+        lines += named_lines(self.levels, self.group_distances, 4)
+        lines += ["", "Eigenvalues for PCoA axes:"]
+        lines += [f"(Showing {shown} of {len(self.eig)} eigenvalues)"] * (shown < len(self.eig))
+        names = [f"PCoA{i + 1}" for i in range(shown)]
+        return "\n".join([*lines, *named_lines(names, self.eig[:shown], 4)])
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each group: its size and its mean distance from the centre."""
+        counts = np.bincount(self.group)
+        away = self.distances - self.group_distances[self.group]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            deviation = np.sqrt(np.bincount(self.group, away * away) / (counts - 1.0))
+        return pd.DataFrame(
+            {
+                "term": self.levels,
+                "n": counts,
+                "estimate": self.group_distances,
+                "std_dev": deviation,
+            }
+        )
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the result."""
+        return pd.DataFrame(
+            {
+                "type": [self.type],
+                "bias_adjust": [self.bias_adjust],
+                "n_groups": [len(self.levels)],
+                "nobs": [len(self.group)],
+                "n_positive": [int(np.sum(self.eig > 0))],
+                "n_negative": [int(np.sum(self.eig < 0))],
+            }
+        )
+
+    def augment(self) -> pd.DataFrame:
+        """Return a row for each observation: its group, and its distance from the centre."""
+        names = np.array(self.levels, dtype=object)[self.group]
+        return pd.DataFrame({"group": names, ".distance": self.distances})
+
+    def _frame(self) -> pd.DataFrame:
+        return self.tidy().set_index("term").rename_axis(None)
+
+    def _heading(self) -> str:
+        return f"Distances to the group's {self.type}"

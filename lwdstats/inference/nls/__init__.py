@@ -1,0 +1,1 @@
+"""Nonlinear least squares with R's face."""

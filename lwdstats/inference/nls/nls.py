@@ -1,0 +1,198 @@
+"""Nonlinear least squares with R's face."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.inference.nls.formula import parse_formula
+from lwdstats.inference.nls.model import weighted_model
+from lwdstats.inference.nls.problem import (
+    as_variable,
+    as_weights,
+    complete_rows,
+    parameter_names,
+    starting_values,
+)
+from lwdstats.inference.nls.result import NLSFit
+from lwdstats.inference.nls.solver import Convergence, solve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class NLSError(RuntimeError):
+    """A fit that did not converge, said why.
+
+    Attributes
+    ----------
+    fit : NLSFit
+        How far it came: not a least-squares fit, and without standard errors.
+    """
+
+    def __init__(self, fit: NLSFit) -> None:
+        pairs = zip(fit.parameters, fit.estimate.tolist(), strict=True)
+        at = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
+        super().__init__(
+            f"nls did not converge: {fit.convergence.value} "
+            f"(after {fit.n_iter} iterations, at {at}); "
+            "try other starting values or a law with fewer parameters"
+        )
+        self.fit = fit
+
+    def __reduce__(self) -> tuple[type[NLSError], tuple[NLSFit]]:
+        return type(self), (self.fit,)
+
+
+def nls(
+    formula: str,
+    data: pd.DataFrame | Mapping[str, Any],
+    start: Mapping[str, float] | None = None,
+    *,
+    weights: npt.ArrayLike | str | None = None,
+    maxiter: int = 1000,
+    tol: float = 1e-5,
+    on_fail: str = "raise",
+) -> NLSFit:
+    """Fit a nonlinear model by least squares.
+
+    The model is ``response = f(data, parameters) + error`` with independent
+    errors of mean 0 and variance ``sigma^2 / weight``. Standard errors, tests and
+    intervals hold under that assumption, to the order to which `f` is linear
+    around the fit. **On one autocorrelated path, such as ||D||_F of one replicate
+    over time, they are wrong** (usually far too small), however good the fit.
+
+    Parameters
+    ----------
+    formula : str
+        ``"response ~ model"``: arithmetic of ``+ - * / ^``, ``exp``, ``log``,
+        ``sqrt``, ``sin``, ``cos``, ``atan`` and ``pi`` on either side, parsed and
+        never evaluated as code. The model may call the self-starts
+        ``SSasymp(t, Asym, R0, lrc)`` = Asym + (R0 - Asym) exp(-exp(lrc) t),
+        ``SSasympOrig(t, Asym, lrc)`` = Asym (1 - exp(-exp(lrc) t)),
+        ``SSpower(t, c, a, b)`` = c + a (t + 1)^-b and
+        ``SSexpfloor(t, c, a, rate)`` = c + a exp(-rate t), with a number where a
+        parameter is known: ``SSpower(t, 0, a, b)``.
+    data : pandas.DataFrame or mapping of str to array_like
+        The variables: vectors of one length, or scalars. Rows in which a
+        variable of the formula is missing (NaN) are left out and counted.
+    start : mapping of str to float, optional
+        A starting value for each parameter: for each name in the model that is
+        not in `data`. May be left out where the model is one self-start.
+    weights : array_like, shape (n,), or str, optional
+        Weights of the squares, or the variable in `data` that holds them; not
+        negative. Observations of weight 0 are predicted but not counted.
+    maxiter : int
+        Most gradients computed.
+    tol : float
+        Largest relative offset that counts as converged: how long the residual
+        vector is along the tangent plane, over its length across it.
+    on_fail : {"raise", "return"}
+        Whether a fit that does not converge raises `NLSError`, or is returned
+        with its `convergence` saying why and its standard errors NaN.
+
+    Returns
+    -------
+    NLSFit
+        Print it, or its `summary`, for R's block.
+
+    Raises
+    ------
+    InputError
+        If the formula is not in the grammar, a name in it is neither data nor
+        has a starting value, or there are not more observations than parameters.
+    NLSError
+        If the fit does not converge; its `fit` holds how far it came.
+
+    Notes
+    -----
+    Follows R's ``nls``. Where both converge they agree, as the minimum does not
+    depend on the way there. It differs in that
+
+    - steps are those of Levenberg and Marquardt (lmfit over MINPACK) with exact
+      gradients, then of Gauss and Newton, so it converges from starts from which
+      R's default does not, and the number of iterations is another (gradients
+      computed);
+    - it goes on until the relative offset is about 1e-9 where it can, and asks
+      for `tol` as R does; it fits data without error too, to rounding;
+    - the gradient is singular where, with columns scaled to length 1, its
+      smallest singular value is below 1e-8 of the largest (R: a pivot of 1e-7);
+    - observations of weight 0 count nowhere: R leaves them out of `df_residual`,
+      `nobs`, `logLik` and `summary`, but counts them in ``confint`` and in
+      Pearson residuals;
+    - self-starts search over their one nonlinear parameter and may hold numbers;
+    - a missing start is an error, where R takes 1 with a warning; so is a name
+      both in `data` and in `start`, and a fit with as many parameters as
+      observations.
+
+    References
+    ----------
+    Bates, D. M. and Watts, D. G. (1988), Nonlinear Regression Analysis and Its
+    Applications, Wiley.
+    Newville, M. et al., LMFIT: Non-Linear Least-Squares Minimization and
+    Curve-Fitting for Python.
+    R Core Team, ``stats::nls``, ``stats::SSasymp``, ``stats::SSasympOrig``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> t = np.arange(8)
+    >>> y = [5.02, 3.81, 3.12, 2.66, 2.41, 2.23, 2.17, 2.08]
+    >>> fit = nls("y ~ SSasymp(t, Asym, R0, lrc)", {"t": t, "y": y})
+    >>> fit.coef().round(3)
+    Asym    2.002
+    R0      5.016
+    lrc    -0.686
+    dtype: float64
+    """
+    parsed = parse_formula(formula)
+    maxiter = check_integer("maxiter", maxiter, minimum=1)
+    if not isinstance(tol, int | float) or isinstance(tol, bool) or not 0 < tol < 1:
+        raise InputError("tol", tol, "a number in (0, 1)")
+    check_choice("on_fail", on_fail, ("raise", "return"))
+    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        raise InputError("data", type(data).__name__, "a DataFrame or a mapping of names to arrays")
+
+    names = parameter_names(parsed, [str(name) for name in data], start)
+    used = dict.fromkeys([*parsed.response.names, *parsed.model.names])
+    variables = {name: as_variable(data, name) for name in used if name not in names}
+    n, variables, w = complete_rows(parsed, variables, as_weights(data, weights))
+    with np.errstate(all="ignore"):
+        y = np.array(parsed.response(variables), dtype=float)
+    if not np.isfinite(y).all():
+        got = f"{parsed.response.text!r}, which is not finite on these data"
+        raise InputError("formula", got, "a finite response")
+    counted = len(y) if w is None else int((w > 0).sum())
+    if counted <= len(names):
+        got = f"{counted} observations for {len(names)} parameters"
+        raise InputError("data", got, "more observations than parameters")
+
+    begin = starting_values(parsed, names, start, variables, y, w)
+    model = weighted_model(parsed.model, names, variables, y, w)
+    weighted = y if w is None else np.sqrt(w) * y
+    if not np.isfinite(weighted).all() or np.abs(weighted).max() > 1e140:
+        raise InputError("formula", "a response above 1e140", "one whose squares are finite")
+    norm = float(np.linalg.norm(weighted))
+    found = solve(model, begin, norm, maxiter, float(tol))
+    fit = NLSFit(
+        formula=parsed,
+        parameters=names,
+        estimate=found.estimate,
+        start=begin,
+        variables=variables,
+        response=y,
+        weights=w,
+        rss=found.rss,
+        cov_unscaled=found.cov_unscaled,
+        convergence=found.convergence,
+        n_iter=found.n_iter,
+        offset=found.offset,
+        n_omitted=n - len(y),
+    )
+    if found.convergence is not Convergence.CONVERGED and on_fail == "raise":
+        raise NLSError(fit)
+    return fit

@@ -1,0 +1,304 @@
+"""The result of `nls`, with R's generics as methods."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.inference.nls import predict as nls_predict
+from lwdstats.inference.nls import tables as nls_tables
+from lwdstats.inference.nls.formula import Formula
+from lwdstats.inference.nls.profile import ConfInt, profile_interval, wald_interval
+from lwdstats.inference.nls.solver import Convergence
+from lwdstats.results.printing import PrintsTable
+from lwdstats.results.result import Plots
+
+if TYPE_CHECKING:
+    from lwdstats.inference.nls.tables import Anova, NLSSummary
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class NLSFit(Plots, PrintsTable):
+    """A model fitted by `nls`.
+
+    ``str()`` gives R's print; `summary` its table of coefficients.
+
+    Attributes
+    ----------
+    formula : Formula
+        The model.
+    parameters : tuple of str
+        Names of the p parameters.
+    estimate, start : numpy.ndarray, shape (p,)
+        Their estimates and starting values.
+    variables : dict of str to numpy.ndarray
+        The data, rows with missing values left out.
+    response : numpy.ndarray, shape (n,)
+        The left side of the formula.
+    weights : numpy.ndarray, shape (n,), or None
+    rss : float
+        Weighted residual sum of squares.
+    cov_unscaled : numpy.ndarray, shape (p, p)
+        (J'WJ)^-1, J being the gradient; NaN unless converged.
+    convergence : Convergence
+        Whether it converged, or why not.
+    n_iter : int
+        Number of gradients computed.
+    offset : float
+        Relative offset reached.
+    n_omitted : int
+        Rows left out for missing values.
+    """
+
+    formula: Formula
+    parameters: tuple[str, ...]
+    estimate: FloatArray
+    start: FloatArray = field(repr=False)
+    variables: Mapping[str, FloatArray] = field(repr=False)
+    response: FloatArray = field(repr=False)
+    weights: FloatArray | None = field(repr=False)
+    rss: float
+    cov_unscaled: FloatArray = field(repr=False)
+    convergence: Convergence
+    n_iter: int
+    offset: float
+    n_omitted: int = 0
+
+    def __str__(self) -> str:
+        return nls_tables.print_fit(self)
+
+    def _frame(self) -> pd.DataFrame:
+        return self.summary().coefficients
+
+    def _heading(self) -> str:
+        return str(self.formula)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the fit is a minimum."""
+        return self.convergence is Convergence.CONVERGED
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard error (of an observation of weight 1)."""
+        return math.sqrt(self.rss / self.df_residual())
+
+    @cached_property
+    def _fitted(self) -> FloatArray:
+        values = dict(zip(self.parameters, self.estimate.tolist(), strict=True))
+        with np.errstate(all="ignore"):
+            fitted = self.formula.model({**self.variables, **values})
+        return np.array(np.broadcast_to(fitted, self.response.shape), dtype=float)
+
+    @cached_property
+    def standard_errors(self) -> FloatArray:
+        """Standard errors of the estimates, (p,); NaN unless converged."""
+        return self.sigma * np.sqrt(np.diag(self.cov_unscaled))
+
+    def coef(self) -> pd.Series:
+        """Return the estimates by name."""
+        return pd.Series(self.estimate, index=list(self.parameters))
+
+    def vcov(self) -> pd.DataFrame:
+        """Return the covariance matrix of the estimates, sigma^2 (J'WJ)^-1."""
+        names = list(self.parameters)
+        return pd.DataFrame(self.cov_unscaled * self.sigma**2, index=names, columns=names)
+
+    def confint(
+        self,
+        parm: str | Sequence[str] | None = None,
+        level: float = 0.95,
+        method: str = "profile",
+    ) -> ConfInt:
+        """Return confidence intervals of the parameters.
+
+        Parameters
+        ----------
+        parm : str or sequence of str, optional
+            Which parameters; all by default.
+        level : float
+            Confidence level.
+        method : {"profile", "wald"}
+            By profile likelihood, or estimate plus and minus t times the
+            standard error.
+
+        Returns
+        -------
+        ConfInt
+            Its `table` has a row for each parameter.
+
+        Raises
+        ------
+        InputError
+            If the fit did not converge, or an argument cannot be used.
+
+        Notes
+        -----
+        The profile is that of R's ``confint(nls)``: the values at which the signed
+        root of (S(value) - S) / sigma^2, S being the sum of squares with the other
+        parameters fitted anew, is within the t quantile on the residual degrees of
+        freedom. R interpolates it by a spline over about ten values; here its
+        crossing is found by iteration. Where it does not cross, R gives NA; here that
+        end is -inf or inf, and `notes` says so. It says so too where the other
+        parameters have no minimum at that end but a limit, such as a straight line.
+        For a self-start the others are also searched for anew at each end, so
+        that the profile is that of their best fit, and not only of the fit to which
+        small steps lead. Observations of weight 0 are not counted in the degrees of
+        freedom, where R counts them. ``"wald"`` uses the t distribution, where R's
+        ``confint.default`` uses the normal.
+
+        References
+        ----------
+        Bates, D. M. and Watts, D. G. (1988), Nonlinear Regression Analysis and
+        Its Applications, section 6.1.
+
+        Examples
+        --------
+        >>> from lwdstats.inference.nls.nls import nls
+        >>> data = {"x": [1, 2, 3, 4, 5], "y": [2.1, 3.8, 6.3, 7.7, 10.2]}
+        >>> print(nls("y ~ a + b x", data, {"a": 0, "b": 1}).confint("b"))
+              2.5%    97.5%
+        b 1.709769 2.310231
+        """
+        names = self.parameters if parm is None else (parm,) if isinstance(parm, str) else parm
+        for name in names:
+            if name not in self.parameters:
+                raise InputError("parm", name, f"names among {', '.join(self.parameters)}")
+        check_level(level)
+        check_choice("method", method, ("profile", "wald"))
+        if not self.converged:
+            raise InputError("fit", f"a fit that ended: {self.convergence.value}", "a minimum")
+        interval = profile_interval if method == "profile" else wald_interval
+        return interval(self, tuple(names), float(level))
+
+    def fitted(self) -> FloatArray:
+        """Return the fitted values, (n,)."""
+        return self._fitted.copy()
+
+    def residuals(self, type: str = "response") -> FloatArray:  # noqa: A002 - R's name
+        """Return the residuals, (n,).
+
+        Parameters
+        ----------
+        type : {"response", "pearson"}
+            As they are, or times the root of the weight and over `sigma` (in R
+            observations of weight 0 count in that sigma, here they do not).
+        """
+        check_choice("type", type, ("response", "pearson"))
+        plain = self.response - self._fitted
+        if type == "response":
+            return plain
+        root = 1.0 if self.weights is None else np.sqrt(self.weights)
+        return root * plain / self.sigma
+
+    def deviance(self) -> float:
+        """Return the (weighted) residual sum of squares."""
+        return self.rss
+
+    def nobs(self) -> int:
+        """Return the number of observations of positive weight."""
+        return len(self.response) if self.weights is None else int((self.weights > 0).sum())
+
+    def df_residual(self) -> int:
+        """Return the number of observations less that of parameters."""
+        return self.nobs() - len(self.parameters)
+
+    def logLik(self) -> float:  # noqa: N802 - R's name
+        """Return the Gaussian log-likelihood at its maximum over sigma too."""
+        n = self.nobs()
+        logs = 0.0
+        if self.weights is not None:
+            logs = float(np.log(self.weights[self.weights > 0]).sum())
+        with np.errstate(divide="ignore"):
+            each = math.log(2 * math.pi) + 1 - math.log(n) + np.log(self.rss)
+        return float(logs - n * each) / 2
+
+    def AIC(self, k: float = 2.0) -> float:  # noqa: N802 - R's name
+        """Return -2 logLik + k (p + 1): sigma counts as a parameter."""
+        return -2.0 * self.logLik() + k * (len(self.parameters) + 1)
+
+    def BIC(self) -> float:  # noqa: N802 - R's name
+        """Return -2 logLik + log(n) (p + 1)."""
+        return self.AIC(math.log(self.nobs()))
+
+    def predict(
+        self,
+        newdata: pd.DataFrame | Mapping[str, Any] | None = None,
+        *,
+        se_fit: bool = False,
+        interval: str = "none",
+        level: float = 0.95,
+    ) -> FloatArray | pd.DataFrame:
+        """Predict the response.
+
+        Parameters
+        ----------
+        newdata : pandas.DataFrame or mapping, optional
+            Values of the model's variables; those of the fit by default.
+        se_fit : bool
+            Whether to give the standard error of the fitted value.
+        interval : {"none", "confidence", "prediction"}
+            For the mean response, or for a new observation. A new observation
+            has weight 1, unless `newdata` is left out: then those of the fit.
+        level : float
+            Level of the interval.
+
+        Returns
+        -------
+        numpy.ndarray, shape (m,), or pandas.DataFrame
+            Predictions; a frame of `fit`, and of `se_fit`, `lwr` and `upr` where
+            asked for.
+
+        Raises
+        ------
+        InputError
+            If a variable is missing, or the fit has no standard errors to give.
+
+        Notes
+        -----
+        R's ``predict.nls`` ignores `se_fit` and `interval`. Here they follow from
+        the delta method: the variance of the fitted value is g' vcov g, with g the
+        gradient there, and the quantile that of t on the residual degrees of
+        freedom, as in R's ``predict.lm``. Time points far from the data, and laws
+        strongly curved in their parameters, are where that is least exact.
+
+        Examples
+        --------
+        >>> from lwdstats.inference.nls.nls import nls
+        >>> data = {"x": [1, 2, 3, 4, 5], "y": [2.1, 3.8, 6.3, 7.7, 10.2]}
+        >>> fit = nls("y ~ a + b x", data, {"a": 0, "b": 1})
+        >>> fit.predict({"x": [6]}, interval="prediction").round(3)
+             fit     lwr     upr
+        0  12.05  10.674  13.426
+        """
+        return nls_predict.predict(self, newdata, se_fit, interval, level)
+
+    def anova(self, *others: NLSFit) -> Anova:
+        """Compare this fit with others in which it is nested, by F tests: see `anova`."""
+        return nls_tables.anova(self, *others)
+
+    def summary(self) -> NLSSummary:
+        """Return the table of coefficients with t tests; ``str()`` of it is R's block."""
+        return nls_tables.summary(self)
+
+    def tidy(self, conf_int: bool = False, conf_level: float = 0.95) -> pd.DataFrame:
+        """Return a row for each parameter, with broom's columns."""
+        return nls_tables.tidy(self, conf_int, conf_level)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the fit, with broom's columns."""
+        return nls_tables.glance(self)
+
+    def augment(self) -> pd.DataFrame:
+        """Return the data with columns ``.fitted`` and ``.resid``."""
+        return nls_tables.augment(self)

@@ -1,0 +1,293 @@
+"""Permutational analysis of variance of distances, as vegan's ``adonis2``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from lwdstats.errors import InputError, check_choice
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.geometry.scaling import as_distances
+from lwdstats.inference.permutation.adonis_table import Adonis
+from lwdstats.inference.permutation.answers import check_blocks, distances_of
+from lwdstats.inference.permutation.design import as_frame, design_of, new_directions, terms_to_test
+from lwdstats.inference.permutation.scheme import Scheme, p_values, quadratic_forms, scheme
+
+# A sum of squares below this share of all squares is what rounding makes of 0.
+_ROUNDING = 1e-12
+
+
+def adonis2(
+    formula: str,
+    data: pd.DataFrame | Mapping[str, Any] | xr.Dataset,
+    *,
+    d: npt.ArrayLike | xr.DataArray | None = None,
+    permutations: int | npt.ArrayLike = 999,
+    strata: str | npt.ArrayLike | None = None,
+    by: str | None = "terms",
+    model: str = "reduced",
+    seed: int | str | None = None,
+) -> Adonis:
+    """Test which terms explain the distances between observations (PERMANOVA).
+
+    Parameters
+    ----------
+    formula : str
+        ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``,
+        ``*`` and functions as in R. Text, categorical and boolean columns are
+        factors; numbers are covariates. ``C(x)``, or ``factor(x)`` as in R, makes a
+        factor of them, and ``I(x^2)`` takes the power.
+    data : pandas.DataFrame, mapping or xarray.Dataset
+        One row an observation, in the order of the distances. Of a dataset of
+        either simulation at one time, ``ds.sel(time=t)``, the observations are
+        the answers, with the factors `model`, `replicate`, `query` and
+        `response`.
+    d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
+        Distances, Euclidean or not; for a dataset by default the Euclidean
+        ones between its answers.
+    permutations : int or array_like, shape (B, n)
+        Number of permutations, or the permutations, as indices from 0. Where
+        no more than so many exist, each is taken once, and p is exact.
+    strata : str, list of str or array_like, shape (n,), optional
+        Labels, or the column (or columns, whose combinations count) of `data`
+        that holds them: observations are permuted within the same label only.
+    by : {"terms", "margin", None}
+        Test each term after those before it, each after all the others (those
+        that are part of an interaction in the formula are not tested), or the
+        whole model.
+    model : {"reduced", "direct"}
+        What is permuted where several terms are tested: the residuals of the
+        model without the tested term, or the observations, as vegan does.
+    seed : int or str, optional
+        Seed of the permutations; drawn and kept in the result when None.
+
+    Returns
+    -------
+    Adonis
+        The table, with R's block as ``str()``.
+
+    Raises
+    ------
+    InputError
+        If an argument is not as above, a value is missing, the terms do not
+        vary or leave no residual degrees of freedom, or all distances are 0.
+
+    Notes
+    -----
+    With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on
+    the columns of a term that are new, the sum of squares of the term is
+    ``SS = tr(H G)``, the total is ``tr(G)``, and
+
+        F = (SS / df) / (SS_residual / df_residual),  R2 = SS / SS_total.
+
+    The answers of a dataset are exchangeable among models, if these answer alike
+    at what each of them has read. Answers of several replicates or queries are
+    not exchangeable across these, so they are refused unless `strata` keeps them
+    apart: ``strata="replicate"``, or ``["replicate", "query"]``. Nor are answers
+    at several times. For a test of the models themselves, with the replicate as
+    the unit, see ``collapse_test(null="model")``.
+
+    A permutation puts rows and columns of G in another order, and ``p = (number
+    of permuted F >= F, + 1) / (B + 1)``, ties within 1.5e-8 counting as equal.
+    Sums of squares that are 0 but for rounding are set to 0; F is infinite where the
+    residual one is.
+
+    The test of a single term, and of the whole model, is exact when the
+    observations (those of a stratum) are exchangeable under the null
+    hypothesis. A test of one term among several is approximate: with N the
+    projection on what the model spans beside the term, ``(I - N) G (I - N)``
+    is permuted (Freedman and Lane). Permuting whole observations instead
+    (``model="direct"``) is exact if no term has an effect; if another one has,
+    it can reject a true null hypothesis almost never, or nearly twice as often
+    as it should. A difference in dispersion alone can also make F large: see
+    `betadisper`.
+
+    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, by, strata)``,
+    all numbers but p being the same. It differs in that
+
+    - with several terms p is by residuals; ``model="direct"`` gives vegan's
+      (2.6, which says "reduced" in its heading and permutes observations);
+    - distances come by the keyword `d`, or from a dataset;
+    - all permutations are used where there are no more than `permutations`;
+      vegan also draws from a list of all where there are up to 5,040;
+    - the tolerance of ties grows with F above 1;
+    - missing values are an error, and ``by="onedf"``, ``sqrt.dist`` and
+      ``add`` are not there (transform `d` beforehand).
+
+    References
+    ----------
+    Anderson, M. J. (2001), Austral Ecology 26, 32-46.
+    Freedman, D. and Lane, D. (1983), Journal of Business and Economic
+    Statistics 1, 292-298.
+    McArdle, B. H. and Anderson, M. J. (2001), Ecology 82, 290-297.
+    Phipson, B. and Smyth, G. K. (2010), Statistical Applications in Genetics
+    and Molecular Biology 9, article 39 (p-values by permutation).
+    Oksanen, J. et al., R package vegan, ``adonis2``.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> x = [0.0, 1.0, 5.0, 6.0, 7.0, 8.0]
+    >>> fit = lwd.adonis2("d ~ group", {"group": list("aabbbb")}, d=lwd.dist(x))
+    >>> print(fit)
+    Permutation test for adonis under reduced model
+    Terms added sequentially (first to last)
+    Permutation: free
+    Number of permutations: 719
+    <BLANKLINE>
+    adonis2(formula = d ~ group, data = data)
+             Df SumOfSqs     R2      F  Pr(>F)
+    group     1     48.0 0.8972 34.909 0.06667 .
+    Residual  4      5.5 0.1028
+    Total     5     53.5 1.0000
+    ---
+    Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1
+    >>> round(float(fit.table.loc["group", "p_value"]) * 15, 6)  # one of the 15 ways to choose two
+    1.0
+    >>> ds = lwd.simulate_gmm(n_steps=5, n_responses=10, replicates=2, seed=1)
+    >>> fit = lwd.adonis2("d ~ model", ds.sel(time=0), strata="replicate", seed=1)
+    >>> fit.table["df"].to_dict()  # 2 replicates, 3 models, 10 answers each
+    {'model': 2, 'Residual': 57, 'Total': 59}
+    """
+    if by is not None:
+        by = check_choice("by", by, ("terms", "margin"))
+    model = check_choice("model", model, ("reduced", "direct"))
+    if isinstance(data, xr.Dataset):
+        between, answers = distances_of(data, "data")
+        matrix = between if d is None else as_distances(d)
+        frame = as_frame(answers, len(matrix))
+    elif d is None:
+        raise InputError("d", None, "distances between the rows of data")
+    else:
+        matrix = as_distances(d)
+        frame = as_frame(data, len(matrix))
+    n = len(matrix)
+    names, designs, orders = design_of(formula, frame)
+    labels = _strata(strata, frame)
+    plan = scheme(n, permutations, labels, seed)
+    if isinstance(data, xr.Dataset):
+        check_blocks(frame, labels, "data", ", or give strata=['replicate', 'query']")
+
+    G = gower(matrix)
+    total = float(np.trace(G))
+    if not matrix.any():
+        raise InputError("d", "distances that are all 0", "distances that differ")
+    names, Q, bases = terms_to_test(names, designs, orders, by)
+    rank = Q.shape[1]
+    if rank == 0:
+        raise InputError("formula", formula, "terms that vary")
+    rdf = n - 1 - rank
+    if rdf == 0:
+        raise InputError("formula", f"{formula!r}, {rank} columns for {n} rows", "fewer columns")
+
+    ss = np.array([float(np.vdot(M, G @ M)) for M in bases])
+    rss = total - float(np.vdot(Q, G @ Q))
+    df = np.array([M.shape[1] for M in bases], dtype=np.int64)
+    size = float(np.abs(np.diagonal(G)).sum())
+    f = _f(ss[None], np.array([rss]), df, rdf, size)[0]
+    moved = _permuted_reduced if model == "reduced" and len(bases) > 1 else _permuted_direct
+    f_permuted = _f(*moved(G, Q, bases, plan), df, rdf, size)
+    p = p_values(f, f_permuted)
+
+    squares = np.array([*ss, rss, total])
+    squares[np.abs(squares) <= _ROUNDING * size] = 0.0
+    blank = [np.nan, np.nan]
+    table = pd.DataFrame(
+        {
+            "df": np.array([*df, rdf, n - 1], dtype=np.int64),
+            "sum_of_squares": squares,
+            "r2": squares / total,
+            "f": [*f, *blank],
+            "p_value": [*p, *blank],
+        },
+        index=pd.Index([*names, "Residual", "Total"], name="term"),
+    )
+    call = _call(formula, permutations, strata, by)
+    return Adonis(table, by, plan, f_permuted, model, call)
+
+
+def _strata(strata: str | npt.ArrayLike | None, frame: pd.DataFrame) -> npt.ArrayLike | None:
+    """Return the labels of the strata, (n,)."""
+    if isinstance(strata, str):
+        if strata not in frame:
+            raise InputError("strata", strata, "labels, or the name of a column of data")
+        return frame[strata]
+    # A list as long as the data is of labels, whatever they say.
+    if not isinstance(strata, list) or not strata or len(strata) >= len(frame):
+        return strata
+    columns = [name for name in strata if isinstance(name, str) and name in frame]
+    if len(columns) < len(strata):
+        return strata
+    if frame[columns].isna().to_numpy().any():
+        raise InputError("strata", "missing labels", "columns without missing values")
+    return frame.groupby(columns, observed=True).ngroup().to_numpy()
+
+
+def gower(d: FloatArray) -> FloatArray:
+    """Return the doubly centred matrix of -d^2 / 2, (n, n)."""
+    G = -0.5 * d * d
+    G -= G.mean(axis=0)
+    G -= G.mean(axis=1, keepdims=True)
+    return (G + G.T) / 2.0
+
+
+def _permuted_direct(
+    G: FloatArray, Q: FloatArray, bases: list[FloatArray], plan: Scheme
+) -> tuple[FloatArray, FloatArray]:
+    """Return sums of squares (B, tests) and residual ones (B,), observations permuted."""
+    # The tests' columns are the model's, in order, unless they are marginal.
+    own = sum(M.shape[1] for M in bases) == Q.shape[1] and np.array_equal(np.hstack(bases), Q)
+    forms = quadratic_forms(G, Q if own else np.hstack([Q, *bases]), plan)
+    ends = np.cumsum([0, *(M.shape[1] for M in bases)]) + (0 if own else Q.shape[1])
+    parts = pairwise(ends.tolist())
+    ss = np.stack([forms[:, i:j].sum(axis=1) for i, j in parts], axis=1)
+    return ss, np.trace(G) - forms[:, : Q.shape[1]].sum(axis=1)
+
+
+def _permuted_reduced(
+    G: FloatArray, Q: FloatArray, bases: list[FloatArray], plan: Scheme
+) -> tuple[FloatArray, FloatArray]:
+    """Return sums of squares and residual ones, both (B, tests), residuals permuted.
+
+    A test's residuals are those of the model without what the test is about.
+    Each test meets the same permutations.
+    """
+    ss, rss = [], []
+    for M in bases:
+        N = new_directions(Q, M)
+        R = G - N @ (N.T @ G)
+        R = R - (R @ N) @ N.T
+        forms = quadratic_forms((R + R.T) / 2.0, np.hstack([M, N]), plan)
+        ss.append(forms[:, : M.shape[1]].sum(axis=1))
+        rss.append(np.trace(R) - forms.sum(axis=1))
+    return np.stack(ss, axis=1), np.stack(rss, axis=1)
+
+
+def _f(
+    ss: FloatArray, rss: FloatArray, df: npt.NDArray[np.int64], rdf: int, size: float
+) -> FloatArray:
+    """Return F, (B, tests), from sums of squares and residual ones, (B, tests) or (B,)."""
+    rss = rss if rss.ndim == 2 else rss[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        f = (ss / df) / (rss / rdf)
+    exact = np.where(ss > _ROUNDING * size, np.inf, 0.0)
+    f = np.where(np.abs(rss) <= _ROUNDING * size, exact, f)
+    return np.where(df > 0, f, np.nan)
+
+
+def _call(formula: str, permutations: object, strata: object, by: str | None) -> str:
+    left, right = (part.strip() for part in formula.split("~"))
+    parts = [f"formula = {left} ~ {right}", "data = data"]
+    if not isinstance(permutations, int):
+        parts += ["permutations = permutations"]
+    elif permutations != 999:
+        parts += [f"permutations = {permutations}"]
+    parts += [] if by == "terms" else [f"by = {'NULL' if by is None else chr(34) + by + chr(34)}"]
+    parts += [] if strata is None else ["strata = strata"]
+    return f"adonis2({', '.join(parts)})"

@@ -1,0 +1,82 @@
+"""The result of `adonis2`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.inference.permutation.scheme import Scheme
+from lwdstats.results.printing import PrintsTable, coefficient_lines
+from lwdstats.results.result import Plots
+
+
+@dataclass(frozen=True, eq=False)
+class Adonis(Plots, PrintsTable):
+    """The result of `adonis2`.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a term, then "Residual" and "Total"; columns `df`,
+        `sum_of_squares` (squared units of the distances), `r2`, `f` and
+        `p_value`.
+    by : str or None
+        How the terms were tested.
+    permutations : Scheme
+        The permutations used; `permutations.count` is B.
+    f_permuted : numpy.ndarray, shape (B, terms)
+        The statistics under the permutations.
+    model : str
+        What was permuted: "reduced" or "direct".
+    call : str
+        The call, for printing.
+    """
+
+    table: pd.DataFrame
+    by: str | None
+    permutations: Scheme
+    f_permuted: FloatArray = field(repr=False)
+    model: str = "reduced"
+    call: str = ""
+
+    def __str__(self) -> str:
+        how = {"terms": ["Terms added sequentially (first to last)"]}
+        how["margin"] = ["Marginal effects of terms"]
+        kind = self.permutations.kind
+        lines = [f"Permutation test for adonis under {self.model} model"]
+        lines += how.get(self.by or "", [])
+        lines += ["Blocks:  strata"] * (kind == "strata")
+        lines += [f"Permutation: {'free' if kind == 'strata' else kind}"]
+        lines += [f"Number of permutations: {self.permutations.count}", "", self.call]
+        names = {"df": "Df", "sum_of_squares": "SumOfSqs", "r2": "R2", "f": "F"}
+        names["p_value"] = "Pr(>F)"
+        table = self.table.rename(columns=names)
+        zap = ["SumOfSqs", "R2"]
+        lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
+        return "\n".join(lines)
+
+    def _frame(self) -> pd.DataFrame:
+        return self.table
+
+    def _heading(self) -> str:
+        return self.call
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each term, with broom's columns of an analysis of variance."""
+        names = {"sum_of_squares": "sumsq", "f": "statistic"}
+        return self.table.rename(columns=names).rename_axis("term").reset_index()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the model, with broom's columns."""
+        residual, total = self.table.loc["Residual"], self.table.loc["Total"]
+        return pd.DataFrame(
+            {
+                "r_squared": [1.0 - residual["r2"]],
+                "df": [int(total["df"] - residual["df"])],
+                "df_residual": [int(residual["df"])],
+                "nobs": [int(total["df"]) + 1],
+                "n_permutations": [self.permutations.count],
+            }
+        )

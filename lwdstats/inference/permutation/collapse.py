@@ -1,0 +1,298 @@
+"""Are the models of a network still told apart by their answers?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from lwdstats.dataset.positions import complete_answers, n_answers, positions
+from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.inference.permutation import collapse_forms as forms
+from lwdstats.inference.permutation.scheme import p_values
+from lwdstats.results.printing import PrintsTable, coefficient_lines
+from lwdstats.results.result import Plots
+from lwdstats.streams import resolve_seed
+
+NULLS = {
+    "given_prompts": "at these prompts, the answers of all models have one distribution",
+    "model": "the names of the models could be exchanged in every replicate",
+}
+_CORRECTIONS = ("max-T", "holm")
+
+
+@dataclass(frozen=True, eq=False)
+class CollapseTest(Plots, PrintsTable):
+    """The result of `collapse_test`.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row a time; columns `f`, `r2`, `r2_adjusted`, `energy_distance` (in
+        the units of the embedding; NaN without answers), `p_value` and
+        `p_adjusted` (over the times tested).
+    null : str
+        "given_prompts" or "model": see `collapse_test`.
+    statistic : str
+        "energy" or "f".
+    correction : str
+        "max-T" or "holm".
+    n_permutations : int
+        B.
+    smallest_p : float
+        The smallest p that the data can give: where permutations are few,
+        above ``1 / (B + 1)``.
+    seed : int
+        What repeats the permutations.
+    f_permuted : numpy.ndarray, shape (times, B)
+        The statistics under the permutations.
+    """
+
+    table: pd.DataFrame
+    null: str
+    statistic: str
+    correction: str
+    n_permutations: int
+    smallest_p: float
+    seed: int
+    f_permuted: FloatArray = field(repr=False)
+
+    def __str__(self) -> str:
+        names = {"f": "F", "r2": "R2", "r2_adjusted": "Adj.R2", "energy_distance": "Energy"}
+        names |= {"p_value": "p", "p_adjusted": "Pr(>F)"}
+        table = self.table.rename(columns=names, index=lambda t: f"t = {t}")
+        lines = ["Permutation test of collapse: are the models told apart?"]
+        lines += [f"Null hypothesis ({self.null}): {NULLS[self.null]}"]
+        lines += [f"Number of permutations: {self.n_permutations}"]
+        lines += [f"Smallest possible p: {self.smallest_p:.3g}"]
+        times = "1 time" if len(table) == 1 else f"{len(table)} times"
+        lines += [f"Pr(>F) is adjusted for {times} by {self.correction}", ""]
+        zap = ["R2", "Adj.R2", "Energy", "p"]
+        lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
+        return "\n".join(lines)
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each time, with broom's columns."""
+        return self.table.rename(columns={"f": "statistic"}).reset_index()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the test."""
+        return pd.DataFrame(
+            {
+                "null": [self.null],
+                "statistic": [self.statistic],
+                "correction": [self.correction],
+                "n_times": [len(self.table)],
+                "n_permutations": [self.n_permutations],
+                "smallest_p": [self.smallest_p],
+            }
+        )
+
+    def _frame(self) -> pd.DataFrame:
+        return self.table
+
+    def _heading(self) -> str:
+        return f"Null hypothesis: {NULLS[self.null]}"
+
+
+def collapse_test(
+    ds: xr.Dataset,
+    time: int | Sequence[int] | None = None,
+    *,
+    null: str = "given_prompts",
+    statistic: str = "energy",
+    permutations: int = 999,
+    correction: str = "max-T",
+    seed: int | str | None = None,
+) -> CollapseTest:
+    """Test whether the models of a network are still told apart by their answers.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation.
+    time : int or sequence of int, optional
+        The time or times to test; all by default.
+    null : {"given_prompts", "model"}
+        The null hypothesis, see below.
+    statistic : {"energy", "f"}
+        F made of distances, which sees any difference between distributions, or
+        of squared distances, which sees differences between means.
+    permutations : int
+        Number of permutations.
+    correction : {"max-T", "holm"}
+        How p is adjusted for the number of times tested.
+    seed : int or str, optional
+        Seed of the permutations; drawn and kept in the result when None.
+
+    Returns
+    -------
+    CollapseTest
+        F, effect sizes and p by time.
+
+    Raises
+    ------
+    InputError
+        If an argument is not as above, there are fewer than two models, or the
+        dataset lacks what the null hypothesis is about: answers and at least
+        two of them a model ("given_prompts"), or two replicates ("model").
+
+    Notes
+    -----
+    "given_prompts"
+        The answers of a model at a time share one retrieved prompt. The null
+        hypothesis is that at the prompts of this very time all models answer
+        from one distribution. Answers are permuted among the models of the
+        same replicate and query, never across. Models that are the same but
+        have read different posts can well be told apart: this is about
+        answers, not about models.
+    "model"
+        The unit is a model in a replicate, by its mean answer over queries (or
+        its mixture weights). The null hypothesis is that the models' names
+        could be exchanged within each replicate: whatever one model differs by
+        from another in one network, it does not in the next. Only this one
+        speaks of the models, and it takes replicates: three models in two
+        replicates cannot give a p below 1/6.
+
+    With "model" and "energy", replicates that lie far apart hide differences
+    within them: distances to units of other replicates then say little. "f"
+    does not mind.
+
+    In a cell (a replicate and query; or all units, replicates being blocks)
+    with doubly centred ``-d^a / 2``, a = 1 for "energy" and 2 for "f",
+
+        F = (sum SS_between / sum df) / (sum SS_within / sum df),
+
+    sums going over cells, and ``p = (number of permuted F >= F, + 1) / (B +
+    1)``. With a = 1 this is the DISCO statistic of Rizzo and Székely. R has no
+    such test of a network; in a single cell F is that of ``energy::disco(x,
+    factors, index = 1)`` ("energy") or of ``vegan::adonis2`` ("f").
+
+    Sums of squares that are 0 but for rounding are taken as 0: where models are the
+    same F and `r2` are 0 and p is 1.
+
+    Times share their permutations, and "max-T" compares F with the largest of
+    all times under each permutation (Westfall and Young), each time on the scale
+    of its own permutation distribution. That is exact for "model"; for
+    "given_prompts" it takes answers at different times as independent given
+    their prompts.
+
+    `r2` is the share of squared distances that lies between models, which is
+    above 0 by chance alone; `r2_adjusted` is 0 on average where the models are
+    the same. `energy_distance` is the unbiased estimate of ``2 E|X - Y| -
+    E|X - X'| - E|Y - Y'|``, the mean over pairs of models and cells; it
+    may be below 0. A p-value that is not small does not show that the models
+    have collapsed: read it with them.
+
+    References
+    ----------
+    Rizzo, M. L. and Székely, G. J. (2010), Annals of Applied Statistics 4,
+    1034-1055.
+    Westfall, P. H. and Young, S. S. (1993), Resampling-based multiple testing.
+    Anderson, M. J. (2001), Austral Ecology 26, 32-46.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> ds = lwd.simulate_gmm(n_steps=20, n_responses=20, replicates=4, seed=1)
+    >>> test = lwd.collapse_test(ds, [0, 20], seed=1)
+    >>> list(test.table.columns)
+    ['f', 'r2', 'r2_adjusted', 'energy_distance', 'p_value', 'p_adjusted']
+    >>> float(test.table.loc[0, "p_value"])
+    0.001
+    """
+    position = positions(ds)
+    null = check_choice("null", null, tuple(NULLS))
+    alpha = {"energy": 1, "f": 2}[check_choice("statistic", statistic, ("energy", "f"))]
+    correction = check_choice("correction", correction, _CORRECTIONS)
+    B = check_integer("permutations", permutations, minimum=1)
+    root = resolve_seed(seed)
+    times = _times(ds, time)
+    n = ds.sizes["model"]
+    if n < 2:
+        raise InputError("ds", f"{n} model", "two models or more")
+    if null == "given_prompts":
+        if "embedding" not in ds:
+            raise InputError("null", null, "'model', as the dataset has no answers (embedding)")
+        if ds.sizes["response"] < 2:
+            raise InputError("null", null, "'model', as each model gives a single answer")
+    elif ds.sizes["replicate"] < 2:
+        raise InputError("null", null, "'given_prompts', or a dataset with two replicates or more")
+
+    answers = None
+    if "embedding" in ds:
+        chosen = ds.sel(time=times)
+        selected = complete_answers(chosen) if null == "given_prompts" else chosen["embedding"]
+        if "query" not in selected.dims:
+            selected = selected.expand_dims("query")
+        # (time, replicate, query, model, response, feature)
+        answers = selected.transpose("time", "replicate", "query", "model", "response", ...).values
+    if null == "given_prompts" and answers is not None:
+        result = forms.given_prompts(answers, alpha, B, root)
+    else:
+        units = position.sel(time=times).values
+        result = forms.exchanged_models(units.reshape(*units.shape[:3], -1), alpha, B, root)
+    distance = np.full(len(times), np.nan)
+    if answers is not None and answers.shape[4] > 1 and n_answers(ds.sel(time=times)) is None:
+        distance = forms.energy_distance(answers)
+
+    p = np.array([p_values(f[None], m[:, None])[0] for f, m in zip(*result[:2], strict=True)])
+    f, permuted, r2, adjusted, smallest = result
+    table = pd.DataFrame(
+        {
+            "f": f,
+            "r2": r2,
+            "r2_adjusted": adjusted,
+            "energy_distance": distance,
+            "p_value": p,
+            "p_adjusted": max_t(f, permuted) if correction == "max-T" else holm(p),
+        },
+        index=pd.Index(times, name="time"),
+    )
+    count = permuted.shape[1]
+    return CollapseTest(table, null, statistic, correction, count, smallest, root, permuted)
+
+
+def max_t(f: FloatArray, permuted: FloatArray) -> FloatArray:
+    """Return p, (T,), of statistics (T,) against the largest of T under each of B: (T, B).
+
+    The null distribution of F is narrow where answers spread in many
+    directions and wide where in few, so each time is first measured on its own
+    scale: the mean and standard deviation of f / (1 + f), which is finite, over
+    the observed and the permuted arrangements, none of which is set apart.
+    """
+    every = np.concatenate([f[:, None], permuted], axis=1)
+    with np.errstate(invalid="ignore"):
+        bounded = np.where(np.isinf(every), 1.0, every / (1.0 + every))
+    spread = bounded.std(axis=1, keepdims=True)
+    away = bounded - bounded.mean(axis=1, keepdims=True)
+    # A time at which all arrangements tie shows nothing and must not decide the maximum.
+    flat = spread <= 1e-10 * (1.0 + np.abs(bounded).max(axis=1, keepdims=True))
+    z = np.where(flat, -np.inf, np.divide(away, spread, out=np.zeros_like(away), where=~flat))
+    largest = z[:, 1:].max(axis=0)
+    return np.where(flat[:, 0], 1.0, p_values(z[:, 0], np.repeat(largest[:, None], len(f), axis=1)))
+
+
+def holm(p: FloatArray) -> FloatArray:
+    """Return Holm's adjusted p-values, (T,)."""
+    order = np.argsort(p)
+    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    out = np.empty_like(p)
+    out[order] = np.minimum(1.0, steps)
+    return out
+
+
+def _times(ds: xr.Dataset, time: int | Sequence[int] | None) -> npt.NDArray[np.int64]:
+    known = ds["time"].values
+    if time is None:
+        return known
+    wanted = np.atleast_1d(np.asarray(time))
+    takes = f"times of the dataset, {known[0]} to {known[-1]}"
+    if wanted.ndim != 1 or wanted.size == 0 or not np.isin(wanted, known).all():
+        raise InputError("time", repr(time), takes)
+    return wanted

@@ -1,0 +1,239 @@
+"""Permutations of observations, and the p-values that they give.
+
+A scheme says which permutations a test uses; a test asks it for blocks of them
+and works on a block at once, so that the permutations are rows of matrices and
+not turns of a loop.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lwdstats.errors import InputError, check_integer
+from lwdstats.geometry.kernels import FloatArray
+from lwdstats.streams import resolve_seed
+
+IndexArray = npt.NDArray[np.intp]
+
+# Statistics closer than this (relatively, above 1) are ties: as in vegan, the square root of
+# the machine precision. Rounding leaves errors of about 1e-12, far below it.
+TIE_TOLERANCE = math.sqrt(np.finfo(np.float64).eps)
+# Numbers in a block: 4 MB of float64, so that a block stays near the processor.
+_BLOCK = 1 << 19
+
+
+@dataclass(frozen=True, eq=False)
+class Scheme:
+    """The permutations that a test uses.
+
+    Attributes
+    ----------
+    n : int
+        Number of observations.
+    count : int
+        Number of permutations, B; the identity is not one of them.
+    kind : str
+        "free", "strata" (within strata only) or "supplied matrix".
+    complete : bool
+        Whether these are all permutations but the identity, so that p is exact.
+    seed : int or None
+        What repeats them; None where nothing is random.
+    """
+
+    n: int
+    count: int
+    kind: str
+    complete: bool
+    seed: int | None
+    # All rows, where they are known beforehand; otherwise the strata, by size.
+    _rows: IndexArray | None = field(repr=False)
+    _strata: tuple[IndexArray, ...] = field(repr=False)
+
+    def lines(self) -> list[str]:
+        """Return what R prints of the permutations."""
+        return [f"Permutation: {self.kind}", f"Number of permutations: {self.count}"]
+
+    def blocks(self, width: int = 1) -> Iterator[IndexArray]:
+        """Yield all permutations, as (b, n) indices from 0, each block small in memory.
+
+        `width` is how many numbers a test holds for each observation of a
+        permutation. The permutations do not depend on it: a generator gives
+        the same rows one at a time or together.
+        """
+        size = max(1, _BLOCK // (self.n * max(1, width)))
+        # A stream for each size of stratum, so that blocks of any length give the same rows.
+        seeds = np.random.SeedSequence(self.seed).spawn(len(self._strata))
+        streams = [np.random.Generator(np.random.SFC64(seed)) for seed in seeds]
+        for start in range(0, self.count, size):
+            b = min(size, self.count - start)
+            if self._rows is not None:
+                yield self._rows[start : start + b]
+                continue
+            out = np.empty((b, self.n), np.intp)
+            for rng, members in zip(streams, self._strata, strict=True):
+                # members is (strata of this size, size).
+                shape = (b, *members.shape)
+                out[:, members] = rng.permuted(np.broadcast_to(members, shape), axis=2)
+            yield out
+
+
+def scheme(
+    n: int,
+    permutations: int | npt.ArrayLike,
+    strata: npt.ArrayLike | None = None,
+    seed: int | str | None = None,
+    *,
+    argument: str = "permutations",
+) -> Scheme:
+    """Return the permutations of `n` observations that a test is to use.
+
+    Parameters
+    ----------
+    n : int
+        Number of observations.
+    permutations : int or array_like, shape (B, n)
+        How many to draw, or the permutations themselves, as indices from 0.
+        Where there are no more than so many apart from the identity, each is
+        taken once, as vegan does.
+    strata : array_like, shape (n,), optional
+        Labels; observations change places only within the same label.
+    seed : int or str, optional
+        Seed; one is drawn when None.
+    argument : str
+        How an error names `permutations`.
+
+    Returns
+    -------
+    Scheme
+        The permutations, made when they are asked for.
+
+    Examples
+    --------
+    >>> [block.tolist() for block in scheme(3, [[1, 0, 2]]).blocks()]
+    [[[1, 0, 2]]]
+    >>> scheme(4, 999).count, scheme(4, 999, ["a", "a", "b", "b"]).count
+    (23, 3)
+    """
+    if isinstance(permutations, (list, tuple)) or getattr(permutations, "ndim", 0) > 0:
+        if strata is not None:
+            raise InputError("strata", "strata and a matrix of permutations", "one of the two")
+        rows = _as_permutations(permutations, n, argument)
+        return Scheme(n, len(rows), "supplied matrix", False, None, rows, ())
+    count = check_integer(argument, permutations, minimum=1)
+    members = [np.arange(n)] if strata is None else _members(strata, n)
+    kind = "free" if strata is None else "strata"
+    # n! - 1 for a free scheme; the product stops where it has passed the number asked for.
+    total = 1
+    for m in members:
+        for factor in range(2, len(m) + 1):
+            total = total * factor if total <= count + 1 else total
+    if total == 1:
+        raise InputError("strata", "one observation in each", "a stratum of at least two")
+    if total - 1 <= count:
+        return Scheme(n, total - 1, kind, True, None, _all_permutations(members, n), ())
+    sizes = sorted({len(m) for m in members})
+    stacked = tuple(np.array([m for m in members if len(m) == size]) for size in sizes)
+    return Scheme(n, count, kind, False, resolve_seed(seed), None, stacked)
+
+
+def p_values(observed: FloatArray, permuted: FloatArray) -> FloatArray:
+    """Return p, (k,), of statistics (k,) from those of B permutations, (B, k).
+
+    ``p = (number of permuted >= observed, + 1) / (B + 1)``: the observed
+    arrangement counts as one of the B + 1, without which p could be 0 and the
+    test would reject too often. Ties count, and rounding must not undo one.
+    """
+    counts = np.sum(permuted >= _threshold(observed), axis=0)
+    return np.where(np.isnan(observed), np.nan, (counts + 1.0) / (len(permuted) + 1.0))
+
+
+def _threshold(observed: FloatArray) -> FloatArray:
+    """Return the smallest value that counts as a tie with `observed`."""
+    finite = np.where(np.isfinite(observed), observed, 0.0)
+    slack = TIE_TOLERANCE * np.maximum(1.0, np.abs(finite))
+    return np.where(np.isinf(observed), observed, observed - slack)
+
+
+def quadratic_forms(G: FloatArray, Q: FloatArray, permutations: Scheme) -> FloatArray:
+    """Return q' G_p q of each column q of `Q`, (n, k), for each permutation p: (..., B, k).
+
+    G_p is `G`, (..., n, n) and symmetric, with rows and columns in the order p.
+    To permute G is to permute q back, so a block of permutations is one product
+    of (k b, n) with (n, n).
+    """
+    n, k = Q.shape
+    matrices = G.reshape(-1, n, n)
+    columns = np.ascontiguousarray(Q.T)
+    out = np.empty((len(matrices), permutations.count, k))
+    start = 0
+    for index in permutations.blocks(2 * k):
+        b = len(index)
+        # A random permutation and its inverse are alike; a given one must be turned back.
+        back = np.argsort(index, axis=1) if permutations.seed is None else index
+        Z = np.take(columns, back, axis=1).reshape(k * b, n)
+        for i, matrix in enumerate(matrices):
+            forms = np.einsum("ij,ij->i", Z @ matrix, Z)
+            out[i, start : start + b] = forms.reshape(k, b).T
+        start += b
+    return out.reshape(*G.shape[:-2], permutations.count, k)
+
+
+def _as_permutations(rows: npt.ArrayLike, n: int, argument: str) -> IndexArray:
+    takes = f"a number of permutations, or rows that each hold 0..{n - 1} once"
+    try:
+        array = np.asarray(rows)
+    except ValueError:
+        raise InputError(argument, "rows of different lengths", takes) from None
+    if array.ndim != 2 or array.shape[1] != n or len(array) == 0 or array.dtype.kind not in "iu":
+        raise InputError(argument, f"shape {array.shape}, dtype {array.dtype}", takes)
+    if np.any(np.sort(array, axis=1) != np.arange(n)):
+        raise InputError(argument, "a row that is not a permutation", takes)
+    return array.astype(np.intp)
+
+
+def _members(strata: npt.ArrayLike, n: int) -> list[IndexArray]:
+    codes, levels = as_codes(strata, n, "strata")
+    return [np.flatnonzero(codes == level) for level in range(len(levels))]
+
+
+def as_codes(
+    labels: npt.ArrayLike, n: int, argument: str
+) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
+    """Return integer codes (n,) of labels and the names of the levels.
+
+    Levels are in the order of a pandas Categorical, as in R those of a factor,
+    without the ones that do not occur; of other labels they are sorted.
+    """
+    takes = f"{n} labels, one an observation, none missing"
+    if isinstance(labels, pd.Series | pd.Categorical | pd.CategoricalIndex):
+        series = pd.Series(labels)
+    else:
+        series = pd.Series(np.asarray(labels).tolist())
+    if len(series) != n:
+        raise InputError(argument, f"{len(series)} labels", takes)
+    if bool(series.isna().any()):
+        raise InputError(argument, "missing labels", takes)
+    if isinstance(series.dtype, pd.CategoricalDtype):  # its own order, unused levels dropped
+        series = series.cat.remove_unused_categories()
+    try:
+        categories = series.astype("category").cat
+    except (TypeError, ValueError):
+        raise InputError(argument, "labels that cannot be compared", takes) from None
+    return categories.codes.to_numpy(np.intp), tuple(str(c) for c in categories.categories)
+
+
+def _all_permutations(members: list[IndexArray], n: int) -> IndexArray:
+    """Return every permutation within strata but the identity, (B, n)."""
+    out = np.arange(n)[None, :]
+    for m in members:
+        within = np.array(list(itertools.permutations(m.tolist())))
+        out = np.repeat(out, len(within), axis=0)
+        out[:, m] = np.tile(within, (len(out) // len(within), 1))
+    return out[1:]  # the first of each stratum is the order it came in

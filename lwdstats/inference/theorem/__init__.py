@@ -1,0 +1,1 @@
+"""Does a simulated network keep to Appendix A?"""

@@ -1,0 +1,137 @@
+"""Mean differences and step factors beside theory, for `check_decay`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lwdstats.inference.theorem import bands as kernel
+from lwdstats.inference.theorem.factors import Factors, paper_factors
+from lwdstats.inference.theorem.slopes import band, compare_slopes, slope_of, step_slopes
+from lwdstats.simulate.gmm.spec import GmmSpec
+
+Floats = NDArray[np.float64]
+
+
+def compare_means(
+    weight: Floats,
+    pairs: NDArray[np.int64],
+    curves: Mapping[str, Floats],
+    exact: Floats,
+    scale: float,
+    level: float,
+    margin: float,
+    n_draws: int,
+    seed: int,
+) -> tuple[pd.DataFrame, list[dict[str, Any]], float]:
+    """Return the table of mean differences, their tests, and the band's critical value."""
+    n_times, n_b = len(weight), weight.shape[-1]
+    # (T+1, R, m, B) to (R, cells); what is there at 0 is given, and tested nowhere.
+    apart = np.moveaxis(kernel.pair_differences(weight, pairs), 1, 0)
+    shape = apart.shape[1:]
+    errors = np.broadcast_to(exact[:, None, :], shape)
+    values = apart[:, 1:].reshape(len(apart), -1)
+    found = kernel.means(values, scale, errors[1:].ravel(), level, n_draws, seed, 0)
+    estimate = np.concatenate([apart[0, :1].ravel(), found.estimate])
+    error = np.concatenate([np.zeros(shape[1] * n_b), found.std_error])
+    time, pair, component = (axis.ravel() for axis in np.indices(shape))
+    table = pd.DataFrame(
+        {
+            "time": time,
+            "model_i": pairs[pair, 0],
+            "model_j": pairs[pair, 1],
+            "component": component,
+            "estimate": estimate,
+            "std_error": error,
+            "conf_low": estimate - found.critical * error,
+            "conf_high": estimate + found.critical * error,
+            "paper": curves["paper"].ravel(),
+            "overlap": curves["overlap"].ravel(),
+            "exact_error": errors.ravel(),
+        }
+    )
+    times = np.repeat(np.arange(1, n_times), shape[1] * n_b).astype(float)
+    tests = [
+        _row(
+            "mean difference",
+            name,
+            kernel.compare(found, curve[1:].ravel(), scale, margin),
+            times,
+            level,
+            len(apart),
+        )
+        for name, curve in curves.items()
+    ]
+    return table, tests, found.critical
+
+
+def compare_steps(
+    weight: Floats,
+    spec: GmmSpec,
+    factors: Factors,
+    level: float,
+    margin: float,
+    n_draws: int,
+    seed: int,
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Return the table of steps' factors, and the tests."""
+    reads = spec.n_retrieved[:-1] > 0
+    found = step_slopes(weight, reads)
+    predicted = {
+        "paper": paper_factors(spec)[reads],
+        "overlap": slope_of(factors.matrices[reads], found.second),
+    }
+    times = np.append(np.flatnonzero(reads).astype(float), np.nan)
+    tests = [
+        _row(
+            "step factor",
+            name,
+            compare_slopes(found, theory, level, margin, n_draws, seed),
+            times,
+            level,
+            weight.shape[1],
+        )
+        for name, theory in predicted.items()
+    ]
+    error, low, high = band(found, level, n_draws, seed)
+    known = {"estimate": found.slope, "std_error": error, "conf_low": low, "conf_high": high}
+    columns = {}
+    for name, values in {**known, **predicted}.items():
+        # A step at which nothing is read changes nothing.
+        columns[name] = np.full(spec.n_steps, 0.0 if name == "std_error" else 1.0)
+        columns[name][reads] = values
+    steps = {
+        "time": np.arange(spec.n_steps),
+        "n_retrieved": spec.n_retrieved[:-1],
+        "step_size": spec.alpha,
+    }
+    return pd.DataFrame({**steps, **columns}), tests
+
+
+def _row(
+    quantity: str,
+    theory: str,
+    seen: kernel.Comparison,
+    times: Floats,
+    level: float,
+    n_runs: int,
+) -> dict[str, Any]:
+    found = kernel.verdict(seen.p_difference, seen.p_equivalence, level)
+    count = seen.n_design
+    if found == "not decided" and count <= n_runs:
+        count = max(seen.n_more, n_runs + 1)
+    return {
+        "quantity": quantity,
+        "theory": theory,
+        "deviation": seen.deviation,
+        "time": float(times[seen.cell]),
+        "p_difference": seen.p_difference,
+        "p_equivalence": seen.p_equivalence,
+        "beyond": seen.beyond,
+        "verdict": found,
+        "n_needed": count,
+    }

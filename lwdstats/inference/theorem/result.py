@@ -1,0 +1,277 @@
+"""The result of `check_decay`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lwdstats.errors import InputError
+from lwdstats.inference.theorem.bands import verdict
+from lwdstats.results.printing import PrintsTable, format_p
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from lwdstats.inference.theorem.summary import DecaySummary
+
+THEORIES = {"paper": "(1 - alpha)^k", "overlap": "overlap counted"}
+
+
+@dataclass(frozen=True, eq=False)
+class DecayCheck(PrintsTable):
+    """A Monte Carlo check of how differences between models decay, from `check_decay`.
+
+    ``str()`` gives the verdicts; `summary` adds the conditions and what was seen.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        A row for each time, pair and component: `time`, `model_i`, `model_j`,
+        `component`, `estimate` (the mean difference over replicates),
+        `std_error`, the simultaneous band `conf_low` to `conf_high`, `paper` and
+        `overlap` (what the two theories say), and `exact_error`: the standard error
+        by the exact second moment, without overlap and truncation.
+    steps : pandas.DataFrame
+        A row for each step: `time`, `n_retrieved`, `step_size`, `estimate` (the
+        difference after over that before, as a slope across runs), `std_error`,
+        `conf_low`, `conf_high` (simultaneous), `paper`, `overlap`.
+    norms : pandas.DataFrame
+        A row for each time: `time`, `sq_norm` (mean of ||D||_F^2), `std_error`,
+        `exact` (without overlap and truncation).
+    tests : pandas.DataFrame
+        A row for each `quantity` ("mean difference", "step factor") and `theory`
+        ("paper", "overlap"): `deviation` (where it is largest in standard errors,
+        as a share) and its `time` (NaN: the mean over steps), `p_difference`,
+        `p_equivalence`, `beyond` (a band lies outside the margin), `verdict`,
+        `n_needed` (about how many replicates would decide).
+    assumptions : pandas.DataFrame
+        The conditions of the proof; columns `holds` and `seen`.
+    truncations : pandas.DataFrame
+        By time: `n_truncated`, `replicates`, `replicates_so_far`.
+    start : (n, B) float64
+        The initial weights of all replicates.
+    drawn : bool
+        Whether the start was drawn, as the specification has a random one.
+    n_replicates : int
+        R.
+    margin : float
+        What counts as agreement: a share of `scale`.
+    scale : float
+        The largest initial difference.
+    level : float
+        Of bands and verdicts.
+    critical : float
+        Standard errors on either side that the band of the mean difference has.
+    engine : str
+        What simulated.
+    seed : int
+        Of the bootstrap.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    steps: pd.DataFrame = field(repr=False)
+    norms: pd.DataFrame = field(repr=False)
+    tests: pd.DataFrame
+    assumptions: pd.DataFrame = field(repr=False)
+    truncations: pd.DataFrame = field(repr=False)
+    start: NDArray[np.float64] = field(repr=False)
+    drawn: bool
+    n_replicates: int
+    margin: float
+    scale: float
+    level: float
+    critical: float
+    engine: str
+    seed: int
+
+    def verdict_on(self, theory: str = "paper") -> str:
+        """Return what both quantities together say of a theory.
+
+        Parameters
+        ----------
+        theory : {"paper", "overlap"}
+
+        Returns
+        -------
+        str
+            "agrees within the margin" where both quantities are shown to;
+            otherwise "differs" where one is shown to differ, for which p is
+            doubled, as there are two; otherwise "not decided".
+
+        Raises
+        ------
+        InputError
+            If there is no such theory.
+        """
+        if theory not in THEORIES:
+            raise InputError("theory", theory, "'paper' or 'overlap'")
+        return verdict(*self._p(theory), self.level)
+
+    def _column(self, name: str, theory: str = "paper") -> NDArray[np.float64]:
+        rows = (self.tests["theory"] == theory).to_numpy()
+        return self.tests[name].to_numpy(dtype=float)[rows]
+
+    def _p(self, theory: str) -> tuple[float, float]:
+        """Return the p-values of both quantities together, of difference and of equivalence."""
+        p = self._column("p_difference", theory)
+        return min(1.0, len(p) * float(p.min())), float(self._column("p_equivalence", theory).max())
+
+    @property
+    def verdict(self) -> str:
+        """What is found of the paper's factor: see `verdict_on`."""
+        return self.verdict_on("paper")
+
+    @property
+    def overlap_verdict(self) -> str:
+        """What is found of the factor with overlap counted: see `verdict_on`."""
+        return self.verdict_on("overlap")
+
+    @property
+    def n_needed(self) -> int:
+        """About how many replicates would decide on the paper's factor."""
+        return int(self._column("n_needed").max())
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the mean differences: see `table`."""
+        return self.table.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: the verdicts, and what they rest on."""
+        row = {"verdict": self.verdict, "overlap_verdict": self.overlap_verdict}
+        p_difference, p_equivalence = self._p("paper")
+        row |= {
+            "p_difference": p_difference,
+            "p_equivalence": p_equivalence,
+            "margin": self.margin,
+            "level": self.level,
+            "n_replicates": self.n_replicates,
+            "n_needed": self.n_needed,
+            "n_truncated": int(self.truncations["n_truncated"].to_numpy().sum()),
+            "conditions_hold": bool(self.assumptions["holds"].all()),
+        }
+        return pd.DataFrame({name: [value] for name, value in row.items()})
+
+    def summary(self) -> DecaySummary:
+        """Return claim, conditions, what was seen and the verdict; ``str()`` lays them out."""
+        from lwdstats.inference.theorem.summary import DecaySummary
+
+        return DecaySummary(self)
+
+    def plot(
+        self,
+        pair: tuple[int, int] | None = None,
+        component: int | None = None,
+        *,
+        ax: Axes | None = None,
+    ) -> Axes:
+        """Draw the mean difference with its band beside what the theories say.
+
+        Parameters
+        ----------
+        pair, component : optional
+            Which two models and which component; by default those that start
+            farthest apart.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; by default on a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InputError
+            If the check has no such pair or component.
+        """
+        part = self._series(pair, component)
+        from matplotlib import pyplot as plt
+
+        ax = plt.subplots()[1] if ax is None else ax
+        i, j, b = (int(part[c].iloc[0]) for c in ("model_i", "model_j", "component"))
+        time = part["time"].to_numpy()
+        low, high = part["conf_low"].to_numpy(), part["conf_high"].to_numpy()
+        ax.fill_between(time, low, high, alpha=0.2, color="C0", label=f"{self.level:.0%} band")
+        ax.plot(time, part["estimate"], "o-", markersize=3, color="C0", label="simulated mean")
+        ax.plot(time, part["paper"], "--", color="C3", label=r"paper: $\prod(1-\alpha)^k$")
+        ax.plot(time, part["overlap"], ":", color="C2", linewidth=2, label="overlap counted")
+        exact = self.critical * part["exact_error"].to_numpy()
+        for sign in (-1, 1):
+            label = "band by the exact second moment" if sign > 0 else None
+            ax.plot(time, part["paper"] + sign * exact, color="0.6", linewidth=0.8, label=label)
+        ax.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
+        ax.set(xlabel="time t", ylabel=rf"$E[\pi_{{{i},{b}}} - \pi_{{{j},{b}}}]$")
+        ax.set_title(f"{self.n_replicates} runs from one start: {self.verdict}", fontsize="medium")
+        ax.legend(frameon=False, fontsize="small")
+        return ax
+
+    def _series(self, pair: Any, component: Any) -> pd.DataFrame:
+        table = self.table
+        labels = table[["model_i", "model_j", "component"]].to_numpy()
+        size = table["estimate"].abs().to_numpy().copy()
+        size[table["time"].to_numpy() > 0] = -1.0
+        if pair is not None:
+            wanted = np.ravel(pair)
+            if wanted.size != 2 or not (labels[:, :2] == wanted).all(1).any():
+                raise InputError("pair", pair, "two models i < j of the check")
+            size[(labels[:, :2] != wanted).any(1)] = -1.0
+        if component is not None:
+            if not (labels[:, 2] == component).any():
+                raise InputError("component", component, "a component of the check")
+            size[labels[:, 2] != component] = -1.0
+        return table.loc[(labels == labels[size.argmax()]).all(1)]
+
+    def lines(self) -> list[str]:
+        """Return the table of tests and the verdicts, as they are printed."""
+        shown = []
+        for row in self.tests.to_dict("records"):
+            at = "steps" if math.isnan(row["time"]) else f"t = {row['time']:.0f}"
+            off = f"{100 * row['deviation']:+.1f}%"
+            p = [format_p([row[name]], 3)[0] for name in ("p_difference", "p_equivalence")]
+            shown += [(f"{row['quantity']}, {row['theory']}", off, at, *p, row["verdict"])]
+        head = ("", "off by", "at", "p(differs)", "p(agrees)", "")
+        widths = [max(len(line[j]) for line in (head, *shown)) for j in range(6)]
+        lines = []
+        for line in (head, *shown):
+            cells = [line[0].ljust(widths[0])]
+            cells += [line[j].rjust(widths[j]) for j in range(1, 5)]
+            lines += [" ".join([*cells, f" {line[5]}"]).rstrip()]
+        lines += [""]
+        for theory, name in THEORIES.items():
+            lines += [f"{theory} ({name}): {self.verdict_on(theory)}{self._more(theory)}"]
+        return lines
+
+    def _more(self, theory: str) -> str:
+        found = self.verdict_on(theory)
+        count = int(self._column("n_needed", theory).max())
+        if found == "not decided":
+            return f"; about {count:,} replicates would do"
+        if found == "differs":
+            if self._column("beyond", theory).any():
+                return ", by more than the margin"
+            return "; by more than the margin or less is not decided"
+        if self._p(theory)[0] <= 1 - self.level:
+            return ", though a difference smaller than that is seen"
+        return ""
+
+    def _heading(self) -> str:
+        return f"{self.n_replicates} replicates of one start; margin {self.margin:g}"
+
+    def _frame(self) -> pd.DataFrame:
+        frame = self.tests.drop(columns=["beyond"])
+        frame.index = pd.Index(frame["quantity"] + ", " + frame["theory"])
+        return frame.drop(columns=["quantity", "theory"])
+
+    def __str__(self) -> str:
+        n, n_b = self.start.shape
+        lines = ["Check of the decay of E[pi_i - pi_j]", ""]
+        lines += [
+            f"{n} models, {n_b} components, {self.n_replicates:,} replicates, "
+            f"times 0 to {self.table['time'].iloc[-1]}; margin {100 * self.margin:g}%",
+            "",
+        ]
+        return "\n".join([*lines, *self.lines()])

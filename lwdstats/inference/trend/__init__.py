@@ -1,0 +1,1 @@
+"""Mann and Kendall's test."""

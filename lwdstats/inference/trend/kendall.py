@@ -1,0 +1,151 @@
+"""Kendall's S against time, and its p-values: arrays only. P paths, n times."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from lwdstats.geometry.kernels import FloatArray
+
+# As R's cor.test: exact below so many values without ties.
+_EXACT_BELOW = 50
+_PHI = 0.95
+# Numbers in an array of signs.
+_BLOCK = 1 << 20
+
+
+def kendall_s(y: FloatArray) -> float:
+    """Return Kendall's S of a path (n,) against time."""
+    return float(kendall_many(y[None])[0])
+
+
+def kendall_many(y: FloatArray) -> FloatArray:
+    """Return Kendall's S of paths (P, n) against time, (P,)."""
+    total = np.zeros(len(y))
+    for lag in range(1, y.shape[1]):
+        later, earlier = y[:, lag:], y[:, :-lag]
+        total += (later > earlier).sum(axis=1)
+        total -= (later < earlier).sum(axis=1)
+    return total
+
+
+def _ties(y: FloatArray) -> FloatArray:
+    return np.unique(y, return_counts=True)[1].astype(float)
+
+
+def tau_b(y: FloatArray) -> float:
+    """Return Kendall's tau-b of a path (n,) against time; NaN where all values are one."""
+    pairs = len(y) * (len(y) - 1) / 2.0
+    ties = _ties(y)
+    untied = pairs - float((ties * (ties - 1.0)).sum()) / 2.0
+    return kendall_s(y) / math.sqrt(pairs * untied) if untied else math.nan
+
+
+def independent_variance(y: FloatArray) -> float:
+    """Return the variance of S of a path (n,) if its values are independent."""
+    n, t = float(len(y)), _ties(y)
+    return float(n * (n - 1) * (2 * n + 5) - (t * (t - 1) * (2 * t + 5)).sum()) / 18.0
+
+
+def independent_p(y: FloatArray, s: float, alternative: str) -> float:
+    """Return p of S of a path (n,) whose values are independent without a trend."""
+    from scipy.stats import norm
+
+    n = len(y)
+    if n < _EXACT_BELOW and len(np.unique(y)) == n:
+        return _exact_p(n, s, alternative)
+    sd = math.sqrt(independent_variance(y))
+    if sd == 0.0:
+        return 1.0
+    # As R: the correction draws S in, on either side.
+    z = math.copysign(max(abs(s) - 1.0, 0.0), s) / sd
+    tails = {"two-sided": 2.0 * norm.sf(abs(z)), "less": norm.cdf(z), "greater": norm.sf(z)}
+    return float(min(1.0, tails[alternative]))
+
+
+def _exact_p(n: int, s: float, alternative: str) -> float:
+    """Return the exact p of S without ties, from the number of inversions of permutations."""
+    chance = np.ones(1)
+    for m in range(2, n + 1):
+        # One more value makes 0 to m - 1 inversions more, each as likely.
+        chance = np.convolve(chance, np.full(m, 1.0 / m))
+    value = n * (n - 1) / 2.0 - 2.0 * np.arange(len(chance))
+    less, greater = float(chance[value <= s].sum()), float(chance[value >= s].sum())
+    tails = {"two-sided": 2.0 * min(less, greater), "less": less, "greater": greater}
+    return min(1.0, tails[alternative])
+
+
+def sen_slope(
+    time: FloatArray, y: FloatArray, level: float, alternative: str
+) -> tuple[float, tuple[float, float]]:
+    """Return the median of slopes between pairs, and its interval under independence.
+
+    The interval has one end where the alternative has one side.
+    """
+    from scipy.stats import norm
+
+    first, later = np.triu_indices(len(y), 1)
+    slopes = np.sort((y[later] - y[first]) / (time[later] - time[first]))
+    count = len(slopes)
+    tail = (1.0 - level) / 2.0 if alternative == "two-sided" else 1.0 - level
+    reach = float(norm.isf(tail)) * math.sqrt(independent_variance(y))
+    # The ranks are those of scipy.stats.theilslopes, which has no one-sided interval.
+    low = slopes[min(max(round((count - reach) / 2.0) - 1, 0), count - 1)]
+    high = slopes[max(min(round((count + reach) / 2.0), count - 1), 0)]
+    ends = {
+        "two-sided": (float(low), float(high)),
+        "less": (-math.inf, float(high)),
+        "greater": (float(low), math.inf),
+    }
+    return float(np.median(slopes)), ends[alternative]
+
+
+def normal_scores(y: FloatArray) -> FloatArray:
+    """Return normal scores of the ranks of paths (P, n), ties sharing theirs."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    return ndtri(rankdata(y, axis=1) / (y.shape[1] + 1.0))
+
+
+def scaled_s(y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return S in units of what autocorrelation makes of its spread, and phi: (P,) each."""
+    z = normal_scores(y)
+    n = z.shape[1]
+    line = np.arange(n) - (n - 1) / 2.0
+    z = z - z.mean(axis=1, keepdims=True)
+    z -= np.outer(z @ line / (line @ line), line)
+    power = np.einsum("pn,pn->p", z, z)
+    raw = np.einsum("pn,pn->p", z[:, 1:], z[:, :-1]) / np.where(power > 0, power, 1.0)
+    # The bias of a line's residuals is -(2 + 4 phi) / n.
+    phi = np.clip((n * raw + 2.0) / (n - 4.0), -_PHI, _PHI)
+    return kendall_many(y) / np.sqrt((1.0 + phi) / (1.0 - phi)), phi
+
+
+def ar1_p(
+    y: FloatArray, alternative: str, n_bootstrap: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Return p of a path (n,) against AR(1) paths, and phi; 1 and NaN for a constant."""
+    n = len(y)
+    if (y == y[0]).all():
+        return 1.0, math.nan
+    observed, estimate = scaled_s(y[None])
+    phi = float(estimate[0])
+    size = max(1, _BLOCK // n)
+    drawn = []
+    for start in range(0, n_bootstrap, size):
+        count = min(size, n_bootstrap - start)
+        e = rng.standard_normal((n, count))
+        e[0] /= math.sqrt(1.0 - phi**2)
+        for t in range(1, n):
+            e[t] += phi * e[t - 1]
+        drawn.append(scaled_s(np.ascontiguousarray(e.T))[0])
+    null, own = np.concatenate(drawn), float(observed[0])
+    near = 1e-9 * (1.0 + abs(own))
+    extreme = {
+        "two-sided": np.abs(null) >= abs(own) - near,
+        "less": null <= own + near,
+        "greater": null >= own - near,
+    }[alternative]
+    return (float(extreme.sum()) + 1.0) / (n_bootstrap + 1.0), phi

@@ -1,0 +1,1 @@
+"""What a network of Gaussian mixtures is, before it is computed or run."""

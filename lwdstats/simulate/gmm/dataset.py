@@ -1,0 +1,115 @@
+"""The dataset of a Gaussian mixture network, from what an engine makes of each replicate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from lwdstats.dataset.schema import attributes, describe, validate
+
+if TYPE_CHECKING:
+    from lwdstats.simulate.gmm.spec import GmmSpec
+
+
+class Run(NamedTuple):
+    """What an engine makes of one replicate; R kept times, None for what it does not make.
+
+    Attributes
+    ----------
+    weight : (R, n, B) float64
+        Before the update.
+    n_truncated : (R, n) float64
+        NaN at T.
+    embedding : (R, n, L, d) float32
+        The points drawn.
+    synthetic_share : (R, n) float64
+        NaN at T and where nothing was read.
+    n_singly : (T,) int64
+        Models that read some component one by one, by step.
+    """
+
+    weight: NDArray[Any]
+    n_truncated: NDArray[Any]
+    embedding: NDArray[Any] | None = None
+    synthetic_share: NDArray[Any] | None = None
+    n_singly: NDArray[Any] | None = None
+
+
+DIMS = {
+    "weight": ("time", "model", "replicate", "component"),
+    "embedding": ("time", "model", "replicate", "response", "feature"),
+    "n_truncated": ("time", "model", "replicate"),
+    "synthetic_share": ("time", "model", "replicate"),
+}
+
+
+def dataset(spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None]) -> xr.Dataset:
+    """Collect runs, in the order of ``spec.replicates``, calling `done` after each."""
+    r = len(spec.replicates)
+    arrays: dict[str, Any] = {}
+    n_singly = np.zeros((r, spec.n_steps), np.int64)
+    for position, run in enumerate(runs):
+        for name in DIMS:
+            part = getattr(run, name)
+            if part is None:
+                continue
+            if r == 1:
+                arrays[name] = part[:, :, None]  # a large network is not copied
+                continue
+            if position == 0:
+                arrays[name] = np.empty((*part.shape[:2], r, *part.shape[2:]), part.dtype)
+            arrays[name][:, :, position] = part
+        if run.n_singly is not None:
+            n_singly[position] = run.n_singly
+        done()
+
+    times, n = spec.times, spec.n_models
+    b, d = spec.means.shape
+    variables: dict[str, Any] = {
+        name: (DIMS[name], arrays[name]) for name in DIMS if name in arrays
+    }
+    variables |= {
+        "n_web": ("time", spec.n_web[times]),
+        "n_retrieved": ("time", spec.n_retrieved[times]),
+        "component_mean": (("component", "feature"), spec.means),
+        "component_covariance": (
+            ("component", "feature", "feature_"),
+            np.broadcast_to(spec.covariance, (b, d, d)),
+        ),
+    }
+    coordinates = {
+        "time": times,
+        "model": np.arange(n),
+        "replicate": np.array(spec.replicates),
+        "feature": np.arange(d),
+        "feature_": np.arange(d),
+        "component": np.arange(b),
+    }
+    if "embedding" in arrays:
+        coordinates["response"] = np.arange(spec.n_responses)
+    if spec.initial_points is not None:
+        n_initial = spec.n_initial
+        points = np.broadcast_to(spec.initial_points, (r, n_initial, d))
+        variables["initial_point"] = (("replicate", "post", "feature"), points)
+        coordinates["post"] = np.arange(n_initial)
+    title = f"Network of {n} Gaussian mixture model{'s' * (n > 1)}"
+    title += f" with {b} component{'s' * (b > 1)}"
+    attrs: dict[str, Any] = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
+    if spec.engine == "gaussian":
+        attrs |= _account(spec, n_singly)
+    return validate(describe(xr.Dataset(variables, coordinates, attrs)))
+
+
+def _account(spec: GmmSpec, n_singly: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the attributes that say where a run was Gaussian."""
+    steps = np.flatnonzero(n_singly.any(0))
+    updates = int((spec.n_retrieved[:-1] > 0).sum()) * n_singly.shape[0] * spec.n_models
+    return {
+        "missing_information": spec.overlap,
+        "gaussian_from": int(steps[-1]) + 1 if steps.size else 0,
+        "exact_share": float(n_singly.sum() / max(updates, 1)),
+    }

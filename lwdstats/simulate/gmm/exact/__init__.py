@@ -1,0 +1,1 @@
+"""The exact engine: every draw, as the paper has it."""

@@ -1,0 +1,212 @@
+"""Algorithm 3 in a numba kernel: arrays in, arrays out, one replicate a call.
+
+Letters in the shapes: n models, B components, d features, L responses, T
+steps, R kept times, N points on the web, S = `row_stride` numbers in a row of
+B padded ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+
+from lwdstats.simulate.gmm import xoshiro
+from lwdstats.simulate.gmm.exact import simd
+from lwdstats.simulate.gmm.exact import update as gmm_update
+from lwdstats.simulate.gmm.exact.update import absorb, post
+from lwdstats.simulate.gmm.xoshiro import (
+    normal_pair,
+    restore_order,
+    start_stream,
+    uniform,
+)
+
+# Models that read in turns; each needs its own list of the web's points while it reads.
+BLOCK = 6
+
+
+@numba.njit(nogil=True)
+def emit(weights: Any, means: Any, factor: Any, states: Any, model: int, out: Any) -> None:
+    """Draw points from a mixture: `weights` (B,), `means` (B, d), `out` (L, d) float32.
+
+    `factor` (d, d) is the covariance's lower Cholesky factor. Weights need not
+    sum to exactly 1: truncation leaves a little more (and the law is theirs,
+    divided by their sum).
+    """
+    n_components, n_features = means.shape
+    normal = np.empty(n_features + 1)
+    mass = weights.sum()
+    for point in range(out.shape[0]):
+        target = uniform(states, model) * mass
+        chosen, below = 0, 0.0
+        for b in range(n_components):
+            if weights[b] > 0.0:
+                chosen = b  # the last with any weight, should rounding leave target past the sum
+                below += weights[b]
+                if target < below:
+                    break
+        for feature in range(0, n_features, 2):
+            normal[feature], normal[feature + 1] = normal_pair(states, model)
+        for row in range(n_features):
+            value = means[chosen, row]
+            for column in range(row + 1):
+                value += factor[row, column] * normal[column]
+            out[point, row] = np.float32(value)
+
+
+@numba.njit(nogil=True)
+def synthetic(drawn: Any, k: int, n_initial: int) -> float:
+    """Return the share of the first `k` points that is not of the initial web."""
+    if n_initial == 0:
+        return 1.0
+    count = 0
+    for j in range(k):
+        count += drawn[j] >= n_initial
+    return count / k
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def simulate(
+    initial_weights: Any,
+    initial_points: Any,
+    means: Any,
+    factor: Any,
+    whiten: Any,
+    n_responses: int,
+    n_retrieved: Any,
+    alpha: Any,
+    complexity: Any,
+    threshold: float,
+    slot: Any,
+    stride: int,
+    lanes: Any,
+    chunks: Any,
+    emission: Any,
+    retrieval: Any,
+    replicate: int,
+) -> Any:
+    """Run Algorithm 3 once.
+
+    Parameters
+    ----------
+    initial_weights : (n, B) float64
+        Pi^(0).
+    initial_points : (N0, d) float32
+        A^(0).
+    means, factor, whiten : (B, d), (d, d), (d, d) float64
+        The components; the covariance's lower Cholesky factor and its inverse.
+    n_responses : int
+        L.
+    n_retrieved : (T,) int64
+        k_t.
+    alpha, complexity : (T,) float64
+        alpha_t and c_{t,B}; not read where k_t is 0.
+    threshold : float
+        epsilon.
+    slot : (T + 1,) int64
+        Row of the output that keeps time t, or -1.
+    stride : int
+        S, from `row_stride`.
+    lanes, chunks : tuple of int
+        From `row_shape`.
+    emission, retrieval : (4,) uint64
+        Root words of the two kinds of stream.
+    replicate : int
+        Which replicate's streams.
+
+    Returns
+    -------
+    weight : (R, n, B) float64
+        Before the update, for the R times that are kept.
+    web : (N0 + (T + 1) n L, d) float32
+        A^(T) and the points drawn at T, in order of time, model, response.
+    n_truncated, synthetic_share : (R, n) float64
+        NaN at T; the share also where nothing was retrieved.
+    """
+    n_models, n_components = initial_weights.shape
+    n_initial, n_features = initial_points.shape
+    n_steps = n_retrieved.size
+    n_kept = slot.max() + 1
+    kept_weight = np.empty((n_kept, n_models, n_components))
+    kept_truncated = np.full((n_kept, n_models), np.nan)
+    kept_share = np.full((n_kept, n_models), np.nan)
+
+    a_step = n_models * n_responses
+    web = np.empty((n_initial + (n_steps + 1) * a_step, n_features), np.float32)
+    web[:n_initial] = initial_points
+    rows = np.zeros(web.shape[0] * stride)
+    centres = np.ascontiguousarray(means @ whiten.T)
+    post(web, 0, n_initial, whiten, centres, rows)
+
+    n_blocks = (n_models + BLOCK - 1) // BLOCK
+    lists = np.empty((min(n_models, BLOCK), web.shape[0] + 1), np.int32)
+    for m in range(lists.shape[0]):
+        lists[m] = np.arange(web.shape[0] + 1)
+    emitting = np.empty((4, n_models), np.uint64)
+    retrieving = np.empty((4, n_models), np.uint64)
+    halves = np.empty(n_models, np.uint64)
+    weights = np.ones((n_models, stride))
+    for i in range(n_models):
+        start_stream(emission, replicate, i, emitting)
+        start_stream(retrieval, replicate, i, retrieving)
+        weights[i, :n_components] = initial_weights[i]
+    flat = weights.reshape(-1)
+    fired = np.empty(n_models)
+    share = np.empty(n_models)
+
+    for t in range(n_steps + 1):
+        now = n_initial + t * a_step
+        for i in range(n_models):
+            mine = web[now + i * n_responses : now + (i + 1) * n_responses]
+            emit(weights[i, :n_components], means, factor, emitting, i, mine)
+        if slot[t] >= 0:
+            kept_weight[slot[t]] = weights[:, :n_components]
+        if t == n_steps:
+            break
+        k = n_retrieved[t]
+        fired[:] = 0.0
+        share[:] = np.nan
+        if k > 0:
+            for block in range(n_blocks):
+                # Blocks of nearly equal size, for a model that reads alone is slow.
+                first = block * n_models // n_blocks
+                block_lists = lists[: (block + 1) * n_models // n_blocks - first]
+                a, c = alpha[t], complexity[t]
+                absorb(
+                    flat, first, block_lists, now, k, retrieving, halves, rows, a, c, threshold,
+                    web, whiten, centres, lanes, chunks, fired,
+                )  # fmt: skip
+                for m in range(block_lists.shape[0]):
+                    share[first + m] = synthetic(block_lists[m], k, n_initial)
+                    restore_order(block_lists[m], now, k)
+        if slot[t] >= 0:
+            kept_truncated[slot[t]] = fired
+            kept_share[slot[t]] = share
+        post(web, now, now + a_step, whiten, centres, rows)
+    return kept_weight, web, kept_truncated, kept_share
+
+
+def _cached(sources: str) -> Any:
+    # Numba's cache on disk watches only the file of the cached function. The digest of the files
+    # that it calls into is part of the cache's key because it is a closure variable here.
+    @numba.njit(nogil=True, cache=True, error_model="numpy")
+    def run_replicate(*args: Any) -> Any:
+        _ = sources
+        return simulate(*args)
+
+    return run_replicate
+
+
+def digest(*modules: Any) -> str:
+    """Return what changes with the source of `modules`."""
+    sources = hashlib.sha256()
+    for module in modules:
+        sources.update(Path(module.__file__).read_bytes())
+    return sources.hexdigest()
+
+
+run_replicate = _cached(digest(gmm_update, simd, xoshiro))

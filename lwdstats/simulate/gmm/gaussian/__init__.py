@@ -1,0 +1,1 @@
+"""The Gaussian engine: a step of a model at once."""

@@ -1,0 +1,121 @@
+"""A network of Gaussian mixtures as counts: Algorithm 3 where components do not overlap.
+
+Letters in the shapes: n models, B components, d features, T steps, R kept
+times, Q nodes. The web is how many points each component has on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from lwdstats.simulate.gmm import xoshiro
+from lwdstats.simulate.gmm.exact.kernel import digest
+from lwdstats.simulate.gmm.gaussian import binomial
+from lwdstats.simulate.gmm.gaussian import owners as gmm_gaussian_owners
+from lwdstats.simulate.gmm.gaussian import step as gmm_gaussian_step
+from lwdstats.simulate.gmm.gaussian.binomial import add_multinomial
+from lwdstats.simulate.gmm.gaussian.step import update
+from lwdstats.simulate.gmm.xoshiro import start_stream
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def simulate(
+    initial_weights: Any,
+    initial_counts: Any,
+    centres: Any,
+    nodes: Any,
+    n_responses: int,
+    n_retrieved: Any,
+    alpha: Any,
+    complexity: Any,
+    threshold: float,
+    min_count: float,
+    slot: Any,
+    emission: Any,
+    retrieval: Any,
+    replicate: int,
+) -> Any:
+    """Run Algorithm 3 once.
+
+    Parameters
+    ----------
+    initial_weights, initial_counts : (n, B), (B,) float64
+        Pi^(0), and the composition of A^(0).
+    centres, nodes, min_count
+        See `update`.
+    n_responses : int
+        L.
+    n_retrieved : (T,) int64
+        k_t.
+    alpha, complexity : (T,) float64
+        alpha_t and c_{t,B}; not read where k_t is 0.
+    threshold : float
+        epsilon.
+    slot : (T + 1,) int64
+        Row of the output that keeps time t, or -1.
+    emission, retrieval : (4,) uint64
+        Root words of the two kinds of stream.
+    replicate : int
+        Which replicate's streams.
+
+    Returns
+    -------
+    weight : (R, n, B) float64
+        Before the update, for the R times that are kept.
+    n_truncated : (R, n) float64
+        NaN at T.
+    n_singly : (T,) int64
+        Models that read some component one by one, by step.
+    """
+    n_models, n_b = initial_weights.shape
+    n_steps = n_retrieved.size
+    n_kept = slot.max() + 1
+    kept_weight = np.empty((n_kept, n_models, n_b))
+    kept_truncated = np.full((n_kept, n_models), np.nan)
+    n_singly = np.zeros(n_steps, np.int64)
+    emitting = np.empty((4, n_models), np.uint64)
+    retrieving = np.empty((4, n_models), np.uint64)
+    for i in range(n_models):
+        start_stream(emission, replicate, i, emitting)
+        start_stream(retrieval, replicate, i, retrieving)
+    weights = initial_weights.copy()
+    counts = initial_counts.copy()
+    posted = np.empty(n_b)
+    kind, left, spare = np.empty(n_b, np.int64), np.empty(n_b), np.empty(n_b)
+    for t in range(n_steps + 1):
+        if slot[t] >= 0:
+            kept_weight[slot[t]] = weights
+        if t == n_steps:
+            break
+        n_web = counts.sum()
+        posted[:] = 0.0
+        for i in range(n_models):
+            add_multinomial(n_responses, weights[i], emitting, i, posted)
+            fired = 0.0
+            if n_retrieved[t] > 0:
+                fired, singly = update(
+                    weights[i], counts, n_web, float(n_retrieved[t]), alpha[t], complexity[t],
+                    threshold, min_count, centres, nodes, retrieving, i, kind, left, spare,
+                )  # fmt: skip
+                n_singly[t] += singly
+            if slot[t] >= 0:
+                kept_truncated[slot[t], i] = fired
+        counts += posted
+    return kept_weight, kept_truncated, n_singly
+
+
+def _cached(sources: str) -> Any:
+    # Numba's cache on disk watches only this file. The digest of the files that are called into
+    # is part of the cache's key because it is a closure variable here.
+    @numba.njit(nogil=True, cache=True, error_model="numpy")
+    def run_replicate(*args: Any) -> Any:
+        _ = sources
+        return simulate(*args)
+
+    return run_replicate
+
+
+run_replicate = _cached(digest(binomial, gmm_gaussian_owners, gmm_gaussian_step, xoshiro))

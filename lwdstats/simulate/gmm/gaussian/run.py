@@ -1,0 +1,51 @@
+"""The Gaussian engine: a network of mixtures far apart, whose steps all cost the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lwdstats.simulate.gmm.dataset import Run
+from lwdstats.simulate.gmm.gaussian.overlap import counts_of
+from lwdstats.streams import seed_sequence
+
+if TYPE_CHECKING:
+    from lwdstats.simulate.gmm.spec import GmmSpec
+
+# Components of which a model reads fewer points in a step are read one by one, by measurement:
+# docs/gaussian-engine.md.
+MIN_COUNT = 20.0
+
+
+def run_gaussian(spec: GmmSpec, position: int, min_count: float = MIN_COUNT) -> Run:
+    """Simulate the replicate at a position of ``spec.replicates`` by counts.
+
+    At a `min_count` of 0 every step is Gaussian; at infinity every point is
+    read one by one, which is exact where components do not overlap.
+    """
+    # Here, so that importing the package and refusing an argument take no numba.
+    from lwdstats.simulate.gmm.gaussian.kernel import run_replicate
+    from lwdstats.simulate.gmm.gaussian.owners import normal_nodes
+
+    slot = np.full(spec.n_steps + 1, -1)
+    slot[spec.times] = np.arange(spec.times.size)
+    whiten = np.linalg.inv(np.linalg.cholesky(spec.covariance))
+    nodes = normal_nodes(spec.n_features) if spec.threshold == 0 else np.empty((0, spec.n_features))
+    weight, n_truncated, n_singly = run_replicate(
+        np.array(spec.first_weights(position)),
+        counts_of(np.asarray(spec.first_points(position), float), spec.means, spec.covariance),
+        np.ascontiguousarray(spec.means @ whiten.T),
+        nodes,
+        spec.n_responses,
+        spec.n_retrieved[:-1],
+        spec.alpha,
+        spec.c,
+        spec.threshold,
+        float(min_count),
+        slot,
+        seed_sequence(spec.seed, "emission").generate_state(4, np.uint64),
+        seed_sequence(spec.seed, "retrieval").generate_state(4, np.uint64),
+        spec.replicates[position],
+    )
+    return Run(weight, n_truncated, n_singly=n_singly)

@@ -1,0 +1,151 @@
+"""From the batches of a run to its dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from lwdstats.dataset.schema import attributes, describe, validate
+from lwdstats.simulate.llm.journal import Batch, Key
+from lwdstats.simulate.llm.run import posted
+from lwdstats.simulate.llm.spec import LlmSpec
+
+_ANSWER = ("time", "model", "replicate", "query", "response")
+_POST = ("replicate", "query", "post")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a dataset says about its making besides the spec.
+
+    Attributes
+    ----------
+    initial : numpy.ndarray, float32, shape (n_initial, n_features)
+        Embedded posts of A^(0).
+    prefix : str
+        What the embedder put before every text.
+    backends : list of mappings
+        Devices and versions of the process that began the run, then of those
+        that went on with it under others.
+    created : str or None
+        When the run began; None for now.
+    """
+
+    initial: NDArray[np.float32]
+    prefix: str
+    backends: list[dict[str, Any]]
+    created: str | None = None
+
+
+def build_dataset(
+    spec: LlmSpec,
+    batches: Mapping[Key, Batch],
+    origin: Origin,
+    served: Mapping[str, Mapping[str, Any]],
+) -> xr.Dataset:
+    """Return the dataset of a finished run; `served` is what servers said of their models."""
+    width = origin.initial.shape[1]
+    cells = (spec.n_steps + 1, len(spec.models), len(spec.replicates), len(spec.query))
+    # Without a cap of the context this is k_T.
+    n_draws = max(len(batch.retrieved) for batch in batches.values())
+    text, text_raw = (
+        np.full((*cells, spec.n_responses), "", dtype=object) for _ in ("text", "text_raw")
+    )
+    embedding = np.empty((*cells, spec.n_responses, width), dtype=np.float32)
+    retrieved = np.full((*cells, n_draws), -1, dtype=np.int32)
+    for (replicate, q, t, i), batch in batches.items():
+        place = (t, i, spec.replicates.index(replicate), q)
+        text[place] = batch.texts
+        text_raw[place] = [
+            "" if long == short else long
+            for long, short in zip(batch.raw, batch.texts, strict=True)
+        ]
+        embedding[place] = batch.vectors
+        retrieved[(*place, slice(len(batch.retrieved)))] = batch.retrieved
+    drawn = retrieved >= 0
+    with np.errstate(invalid="ignore"):
+        share = (retrieved >= len(spec.posts)).sum(axis=-1) / drawn.sum(axis=-1)
+    n_retrieved: Any = ("time", spec.n_retrieved)
+    if spec.context == "fewest":
+        # All models read alike; how many may differ by replicate and query.
+        n_retrieved = (("time", "replicate", "query"), drawn.sum(axis=-1)[:, 0].astype(np.int64))
+    log = _log(spec, batches, origin.initial)
+    ds = xr.Dataset(
+        {
+            "embedding": ((*_ANSWER, "feature"), embedding),
+            "text": (_ANSWER, text),
+            "text_raw": (_ANSWER, text_raw),
+            "n_web": ("time", spec.n_web),
+            "n_retrieved": n_retrieved,
+            "synthetic_share": (_ANSWER[:-1], share),
+            "retrieved": ((*_ANSWER[:-1], "draw"), retrieved),
+            **{
+                name: ((*_POST, "feature") if name == "post_embedding" else _POST, values)
+                for name, values in log.items()
+            },
+        },
+        coords={
+            "time": np.arange(spec.n_steps + 1),
+            "model": list(spec.models),
+            "replicate": list(spec.replicates),
+            "query": list(spec.query),
+            "response": np.arange(spec.n_responses),
+            "feature": np.arange(width),
+            "post": np.arange(log["post_text"].shape[-1]),
+        },
+        attrs=_attributes(spec, origin) | ({"served": json.dumps(served)} if served else {}),
+    )
+    return validate(describe(ds))
+
+
+def _log(
+    spec: LlmSpec, batches: Mapping[Key, Batch], initial: NDArray[np.float32]
+) -> dict[str, NDArray[Any]]:
+    """Return the web as a log: A^(T), as the posts of step T were never read."""
+    n_models, n_initial = len(spec.models), len(spec.posts)
+    webs = (len(spec.replicates), len(spec.query), int(spec.n_web[-1]))
+    log: dict[str, NDArray[Any]] = {
+        "post_text": np.full(webs, "", dtype=object),
+        "post_time": np.full(webs, -1, dtype=np.int32),
+        "post_model": np.full(webs, -1, dtype=np.int32),
+        "post_response": np.full(webs, -1, dtype=np.int32),
+        "post_sentiment": np.full(webs, "", dtype=object),
+        "post_embedding": np.empty((*webs, initial.shape[1]), dtype=np.float32),
+    }
+    log["post_text"][..., :n_initial] = [post["text"] for post in spec.posts]
+    log["post_sentiment"][..., :n_initial] = [post.get("sentiment", "") for post in spec.posts]
+    log["post_embedding"][:, :, :n_initial] = initial
+    for (replicate, q, t, i), batch in batches.items():
+        if t == spec.n_steps:
+            continue
+        place = (spec.replicates.index(replicate), q, n_initial + t * n_models + i)
+        row = posted(batch)
+        log["post_text"][place] = batch.texts[row]
+        log["post_time"][place] = t
+        log["post_model"][place] = i
+        log["post_response"][place] = row
+        log["post_embedding"][place] = batch.vectors[row]
+    return log
+
+
+def _attributes(spec: LlmSpec, origin: Origin) -> dict[str, str]:
+    n = len(spec.models)
+    title = f"Network of {n} language model{'s' * (n > 1)} (Algorithm 1)"
+    attrs = {
+        **attributes(title, spec.seed, spec.to_json()),
+        "embedder": spec.embedder,
+        "embedder_prefix": origin.prefix,
+        "embedder_normalize": str(spec.normalize),
+        "backend": json.dumps(origin.backends[0]),
+    }
+    if origin.created is not None:
+        attrs["created"] = origin.created
+    if len(origin.backends) > 1:
+        attrs["backend_resumed"] = json.dumps(origin.backends[1:])
+    return attrs

@@ -1,0 +1,199 @@
+"""Algorithm 1, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwdstats.simulate.llm.answer import Answers, Question, as_batch, ask
+from lwdstats.simulate.llm.journal import Batch, Key, RunStoppedError
+from lwdstats.simulate.llm.lanes import Lanes, lane_of
+from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt
+from lwdstats.simulate.web.protocol import Post, Web
+from lwdstats.streams import generator
+
+# Replicate id, and index of the query.
+Place = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Network:
+    """What a run works with.
+
+    Attributes
+    ----------
+    models : mapping from labels to LanguageModel
+        In the order of the network.
+    embed : Embedder
+    initial : numpy.ndarray, float32, shape (n_initial, n_features)
+        Embedded posts of A^(0).
+    queries : numpy.ndarray, float32, shape (n_queries, n_features)
+        Embedded queries; no rows where posts are drawn uniformly.
+    """
+
+    models: Mapping[str, LanguageModel]
+    embed: Embedder
+    initial: NDArray[np.float32]
+    queries: NDArray[np.float32]
+
+
+def run_network(
+    spec: LlmSpec,
+    network: Network,
+    webs: Mapping[Place, Web],
+    kept: Mapping[Key, Batch],
+    keep: Callable[[dict[Key, Batch]], None],
+    say: Callable[[str], None],
+) -> None:
+    """Run what is not in `kept`, all replicates and queries a step, handing over batches.
+
+    Within a step nothing depends on anything else, so models on servers are asked at
+    the same time, and a model that runs here answers all there is before the next.
+
+    Parameters
+    ----------
+    spec : LlmSpec
+    network : Network
+    webs : mapping from (replicate, query) to Web
+        Of those that are not complete: empty, or with the posts of a first part of the run.
+    kept : mapping
+        All batches there are; `keep` adds to it.
+    keep : callable
+        Takes batches that belong together: all of them are kept, or none.
+    say : callable
+        Takes what is being done.
+    """
+    labels = list(network.models)
+    width = network.initial.shape[1]
+
+    def answer(questions: tuple[Question, ...]) -> list[Answers]:
+        _, _, t, i = questions[0].key
+        here = lane_of(network.models[labels[i]]) is None
+        if here:
+            n_read = ", ".join(str(len(question.rows)) for question in questions)
+            say(f"t = {t}/{spec.n_steps}: {labels[i]} reads {n_read} posts")
+        return ask(spec, labels[i], network.models[labels[i]], questions)
+
+    def keep_answers(questions: tuple[Question, ...], given: list[Answers]) -> None:
+        pairs = zip(questions, given, strict=True)
+        keep({q.key: as_batch(q, answers, network.embed, width) for q, answers in pairs})
+
+    with Lanes(network.models.values(), answer, keep_answers) as lanes:
+        for t in range(spec.n_steps + 1):
+            asked: dict[Key, Question] = {}
+            for place, web in webs.items():
+                _grow(spec, network, web, place, t, kept)
+                keys: list[Key] = [(*place, t, i) for i in range(len(labels))]
+                if not all(key in kept for key in keys):
+                    asked |= _questions(spec, network, web, keys)
+            tasks: dict[tuple[Question, ...], str | None] = {}
+            # There and back, so that a step begins with the model that ended the last one.
+            for i in range(len(labels))[:: -1 if t % 2 else 1]:
+                model = network.models[labels[i]]
+                size = spec.batch_size if hasattr(model, "generate_many") else 1
+                for keys in _batches(spec, t, i, size):
+                    # A batch is kept whole, so that going on asks for the same ones.
+                    missing = tuple(asked[key] for key in keys if key not in kept)
+                    if missing:
+                        tasks[missing] = lane_of(model)
+            n_remote = sum(lane is not None for lane in tasks.values())
+            if n_remote:
+                say(f"t = {t}/{spec.n_steps}: {n_remote} batches asked of servers")
+            lanes.run(tasks)
+
+
+def _batches(spec: LlmSpec, t: int, i: int, size: int) -> list[list[Key]]:
+    """Return what one model is asked at a step, in the batches that it is asked in."""
+    keys: list[Key] = [(r, q, t, i) for r in spec.replicates for q in range(len(spec.query))]
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
+
+
+def posted(batch: Batch) -> int:
+    """Return which answer is posted: the first that is not missing (the first if all are)."""
+    return next((row for row, text in enumerate(batch.texts) if text), 0)
+
+
+def _grow(
+    spec: LlmSpec,
+    network: Network,
+    web: Web,
+    place: tuple[int, int],
+    t: int,
+    kept: Mapping[Key, Batch],
+) -> None:
+    """Make the web that step `t` reads, A^(t), where it does not hold it yet."""
+    if len(web) >= spec.n_web[t]:
+        return
+    if t == 0:
+        web.append([Post(post["text"]) for post in spec.posts], network.initial)
+        return
+    posts, vectors = [], []
+    for i in range(len(network.models)):
+        batch = kept[*place, t - 1, i]
+        row = posted(batch)
+        posts.append(Post(batch.texts[row], t - 1, i, row))
+        vectors.append(batch.vectors[row])
+    web.append(posts, np.stack(vectors))
+
+
+def _questions(spec: LlmSpec, network: Network, web: Web, keys: list[Key]) -> dict[Key, Question]:
+    """Return what each model is asked at a step of one replicate and query."""
+    rows = _retrieve(spec, network, web, keys)
+    return {
+        key: Question(key, _prompt(spec, web, key, label, drawn), drawn)
+        for key, label, drawn in zip(keys, network.models, rows, strict=True)
+    }
+
+
+def _retrieve(
+    spec: LlmSpec, network: Network, web: Web, keys: list[Key]
+) -> list[NDArray[np.int32]]:
+    """Return the rows that each model reads, cut to what all contexts hold if the spec says so."""
+    q, t = keys[0][1:3]
+    k = int(spec.n_retrieved[t])
+    if spec.retrieval == "nearest":
+        rows = [web.nearest(network.queries[q], k)] * len(keys)
+    else:
+        # The stream is named (replicate, model, time, query).
+        rows = [
+            web.sample(k, generator(spec.seed, "retrieval", r, i, time, query))
+            for r, query, time, i in keys
+        ]
+    for key, (label, model), drawn in zip(keys, network.models.items(), rows, strict=True):
+        if model.context_length is None:
+            continue
+        room = model.context_length - spec.sampling[label].max_new_tokens
+
+        def tokens(
+            size: int,
+            key: Key = key,
+            label: str = label,
+            model: LanguageModel = model,
+            drawn: NDArray[np.int32] = drawn,
+        ) -> int:
+            return model.count_tokens(_prompt(spec, web, key, label, drawn[:size]))
+
+        if tokens(k) <= room:
+            continue
+        if spec.context == "error":
+            raise RunStoppedError(
+                f"at t = {t} {label!r} would read {tokens(k)} tokens, and its context of "
+                f"{model.context_length} holds {room} beside an answer; run it anew with a lower "
+                "beta or n_steps, or with context='fewest'"
+            )
+        # A prompt with fewer posts is shorter, so halve the range.
+        low, high = 0, k - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            low, high = (middle, high) if tokens(middle) <= room else (low, middle - 1)
+        k = low
+    # Rows are in random order, or the nearest first: the first k are a draw of k.
+    return [drawn[:k] for drawn in rows]
+
+
+def _prompt(spec: LlmSpec, web: Web, key: Key, label: str, rows: NDArray[np.int32]) -> Prompt:
+    return Prompt(tuple(web.texts(rows)), spec.query[key[1]], spec.system_prompts.get(label))

@@ -1,0 +1,220 @@
+"""A run in its store: what is kept, what goes on, and what is said when it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import lwdstats
+from lwdstats.errors import InputError, check_choice
+from lwdstats.simulate.llm.dataset import Origin
+from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError
+from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.models.protocol import LanguageModel
+from lwdstats.simulate.web.memory import MemoryWeb
+from lwdstats.simulate.web.protocol import Web
+
+logger = logging.getLogger(__name__)
+WEBS = ("memory", "lance")
+
+
+class Store:
+    """What is kept of a run, on disk where it has a folder.
+
+    Parameters
+    ----------
+    folder : path or None
+        None keeps everything in memory only.
+    spec : LlmSpec
+    resume : bool
+        See `Journal`.
+    web : {"memory", "lance"}
+        Where A^(t) is held.
+    """
+
+    def __init__(self, folder: str | Path | None, spec: LlmSpec, *, resume: bool, web: str) -> None:
+        self.spec, self.web = spec, web
+        cells = (len(spec.replicates), len(spec.query), spec.n_steps + 1, len(spec.models))
+        self.total = int(np.prod(cells))
+        self.journal = None if folder is None else Journal(folder, spec.to_json(), resume=resume)
+        self.batches: dict[Key, Batch] = {}
+        self.served: dict[str, dict[str, Any]] = {}
+        self._log = logging.Logger("run", logging.DEBUG)
+        if self.journal is not None:
+            self.batches = self.journal.batches()
+            self.served = json.loads(self.journal.read("served") or "{}")
+            handler = logging.FileHandler(self.journal.folder / "log.txt", encoding="utf-8")
+            handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+            self._log.addHandler(handler)
+            # What the back-ends say goes there too, our own lines once.
+            handler.addFilter(lambda record: record.name != logger.name)
+            logging.getLogger("lwdstats").addHandler(handler)
+            self._handler = handler
+
+    def close(self) -> None:
+        """Free the folder."""
+        if self.journal is not None:
+            logging.getLogger("lwdstats").removeHandler(self._handler)
+            self._handler.close()
+            self.journal.close()
+
+    def say(self, level: int, message: str) -> None:
+        """Write to the log file, and to whoever listens to our loggers."""
+        self._log.log(level, "%s", message)
+        logger.log(level, "%s", message)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to ask."""
+        return len(self.batches) == self.total
+
+    def add(self, batches: Mapping[Key, Batch]) -> None:
+        """Keep batches that belong together, on disk first."""
+        if self.journal is not None:
+            self.journal.add(batches)
+        self.batches.update(batches)
+        for (replicate, q, t, i), batch in batches.items():
+            where = f"replicate {replicate}, query {q}, t = {t}, {list(self.spec.models)[i]}"
+            read, written = len(batch.retrieved), sum(batch.n_tokens)
+            self.say(logging.DEBUG, f"{where}: {read} posts read, {written} tokens written")
+            missing = sum(not text for text in batch.texts)
+            if missing:
+                self.say(
+                    logging.WARNING,
+                    f"{where}: {missing} of {len(batch.texts)} answers are empty after "
+                    f"{1 + self.spec.retries_empty} tries, and count as missing",
+                )
+
+    def note_served(self, models: Mapping[str, LanguageModel]) -> None:
+        """Keep what servers have said of themselves, if it is news."""
+        known = {}
+        for label, model in models.items():
+            seen: Mapping[str, set[str]] | None = getattr(model, "seen", None)
+            if seen is not None:
+                before = self.served.get(label, {})
+                said = {field: sorted({*before.get(field, ()), *seen[field]}) for field in seen}
+                seeded = bool(getattr(model, "seeded", False)) and before.get("seeded", True)
+                known[label] = {"seeded": seeded, **said}
+        if known != self.served:
+            self.served = known
+            if self.journal is not None:
+                self.journal.note("served", json.dumps(known))
+
+    def has_all(self, place: tuple[int, int]) -> bool:
+        """Whether a replicate's query is complete."""
+        last = self.spec.n_steps
+        return all((*place, last, i) in self.batches for i in range(len(self.spec.models)))
+
+    def begin(
+        self,
+        embed_initial: Callable[[], NDArray[np.float32]],
+        prefix: str,
+        backend: dict[str, Any],
+    ) -> Origin:
+        """Return the origin of the run, this process's part in it included."""
+        here = {"lwdstats": lwdstats.__version__, **backend}
+        if self.journal is None:
+            return Origin(embed_initial(), prefix, [backend])
+        if self.origin() is None:
+            initial = embed_initial()
+            self.journal.note("prefix", prefix)
+            self.journal.note("n_features", initial.shape[1])
+            self.journal.note("initial", initial.astype("<f4").tobytes())
+            self.journal.note("backends", json.dumps([here]))
+        else:
+            backends = json.loads(self.journal.read("backends"))
+            if here != backends[-1]:
+                differing = [
+                    k for k in {**backends[-1], **here} if backends[-1].get(k) != here.get(k)
+                ]
+                self.say(
+                    logging.WARNING,
+                    f"going on under another {', '.join(differing)} than before: answers from "
+                    "here on may differ from those of an uninterrupted run",
+                )
+                self.journal.note("backends", json.dumps([*backends, here]))
+        self.say(logging.INFO, f"{len(self.batches)} of {self.total} batches are there")
+        origin = self.origin()
+        assert origin is not None  # noqa: S101 - noted above; for the type checker
+        return origin
+
+    def origin(self) -> Origin | None:
+        """Return what the store knows of the run's making, None before it began."""
+        if self.journal is None or self.journal.read("backends") is None:
+            return None
+        n_features = int(self.journal.read("n_features"))
+        initial = np.frombuffer(self.journal.read("initial"), "<f4").astype(np.float32)
+        backends = [
+            {k: v for k, v in one.items() if k != "lwdstats"}
+            for one in json.loads(self.journal.read("backends"))
+        ]
+        return Origin(
+            initial.reshape(-1, n_features),
+            self.journal.read("prefix"),
+            backends,
+            self.journal.read("created"),
+        )
+
+    def open_web(self, place: tuple[int, int]) -> Web:
+        """Return the web of a replicate and query: empty, or as far as it can be trusted."""
+        if self.web == "memory":
+            return MemoryWeb()
+        from lwdstats.simulate.web.lance import LanceWeb
+
+        assert self.journal is not None  # noqa: S101 - checked before the run
+        folder = self.journal.folder / "web" / f"replicate-{place[0]}-query-{place[1]}"
+        web = LanceWeb(folder)
+        # A step is posted after all its batches are kept, so a table ahead of the
+        # journal, or between two steps, is not of this run.
+        steps = {int(size): t for t, size in enumerate(self.spec.n_web)}
+        t = steps.get(len(web))
+        known = t is not None and all(
+            (*place, t - 1, i) in self.batches for i in range(len(self.spec.models)) if t
+        )
+        if not known:
+            web.clear()
+        return web
+
+    @contextlib.contextmanager
+    def stopping(self) -> Iterator[None]:
+        """Say how to go on where the run ends early: in the error, and in the log file."""
+        try:
+            yield
+        except (KeyboardInterrupt, InputError) as error:
+            error.add_note(self._how_to_go_on())
+            self._log.error(f"stopped: {_reason(error)}. {self._how_to_go_on()}")
+            raise
+        except RunStoppedError as error:
+            self._log.error(f"stopped: {error}")
+            raise
+        except Exception as error:
+            self._log.error(f"stopped: {_reason(error)}. {self._how_to_go_on()}")
+            raise RunStoppedError(f"{_reason(error)}. {self._how_to_go_on()}") from error
+
+    def _how_to_go_on(self) -> str:
+        if self.journal is None:
+            return "Nothing is kept of this run; with store='FOLDER' it would go on where it ended."
+        return (
+            f"{len(self.batches)} of {self.total} batches are kept in {self.journal.folder}; "
+            "the same call with that store goes on from there."
+        )
+
+
+def check_web(web: str, store: object) -> None:
+    """Raise for a web that has no place."""
+    check_choice("web", web, WEBS)
+    if web == "lance" and store is None:
+        raise InputError("web", "'lance' without a store", "'memory', or a store for its table")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return str(error).strip().rstrip(".") or type(error).__name__

@@ -1,0 +1,284 @@
+"""A server that speaks OpenAI's protocol: one request, sent until it is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import logging
+import random
+import re
+import time
+import weakref
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from lwdstats.errors import InputError, check_integer, is_number
+from lwdstats.simulate.models.server import loop
+from lwdstats.simulate.models.server.address import PUBLIC, address, is_loopback, key
+from lwdstats.simulate.models.server.retry import (
+    LONGEST_ASKED,
+    Failure,
+    MalformedError,
+    final_error,
+    given_up,
+    retry_after,
+    wait_before,
+)
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+# Until a server has answered once, it may be that there is none.
+_FIRST_CONTACT = 3
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(sk|key|hf|gsk)[-_][\w-]{8,}|(?<=Bearer )\S+")
+
+
+class Endpoint:
+    """The address of a server, with what a request to it needs.
+
+    The key is read from the environment when the first request is sent. It is
+    in no attribute, message or log of ours.
+
+    Parameters
+    ----------
+    model : str
+        The name by which the server knows the model.
+    base_url : str, optional
+        By default the variable OPENAI_BASE_URL, or else OpenAI's own.
+    api_key_env : str
+        Name of the environment variable that holds the key.
+    concurrency : int
+        Requests under way at a time.
+    timeout : float
+        Seconds that one request may take.
+    max_retries : int
+        How often a request that failed is sent again.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        base_url: str | None,
+        *,
+        api_key_env: str,
+        concurrency: int,
+        timeout: float,
+        max_retries: int,
+    ) -> None:
+        if not isinstance(model, str) or not model.strip():
+            raise InputError("model", model, "the name of a model that the server has")
+        if not isinstance(api_key_env, str) or not re.fullmatch(r"[A-Za-z_]\w*", api_key_env):
+            # It may be a key by mistake, so it is not shown.
+            raise InputError(
+                "api_key_env", "something else (not shown)", "the name of an environment variable"
+            )
+        if not is_number(timeout) or not 0 < timeout < float("inf"):
+            raise InputError("timeout", timeout, "a positive number of seconds")
+        self.model, self.api_key_env, self.timeout = model, api_key_env, float(timeout)
+        self.base_url = address(base_url)
+        self.concurrency = check_integer("concurrency", concurrency, minimum=1)
+        self.max_retries = check_integer("max_retries", max_retries, minimum=0)
+        if importlib.util.find_spec("openai") is None:
+            takes = "an installed openai package: pip install 'lwdstats[llm]'"
+            raise InputError("model", f"{model!r} without the openai package", takes)
+        if self.base_url == PUBLIC and not self.has_key:
+            got = f"the variable {api_key_env} is not set"
+            raise InputError("api_key_env", got, "the name of a variable that holds a key")
+        self.answered = False
+        self.n_requests = self.n_failures = 0
+        # Chance in waiting times has no part in the answers.
+        self._random = random.Random()  # noqa: S311
+        self._bound: tuple[Any, Any, asyncio.Semaphore] | None = None
+        self._listed: list[dict[str, Any]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Connections stay behind when it is copied or sent to another process.
+        return self.__dict__ | {"_bound": None}
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.model!r}, {self.base_url!r})"
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the variable for the key is set."""
+        return bool(key(self.api_key_env))
+
+    def _connect(self) -> tuple[Any, asyncio.Semaphore]:
+        """Return the client and the slots for requests that belong to the running loop."""
+        here = asyncio.get_running_loop()
+        if self._bound is None or self._bound[0] is not here:
+            import openai
+
+            if not re.fullmatch(r"[!-~]*", key(self.api_key_env)):
+                got = f"a value of {self.api_key_env} that cannot be sent (not shown)"
+                raise InputError("api_key_env", got, "a variable that holds a key and no more")
+            # A proxy that the environment names cannot reach this machine's own servers.
+            direct = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
+            client = openai.AsyncOpenAI(
+                # A server that wants no key ignores it, but the client wants one.
+                api_key=key(self.api_key_env) or "none",
+                base_url=self.base_url,
+                max_retries=0,
+                timeout=self.timeout,
+                http_client=direct,
+            )
+            self._bound = here, client, asyncio.Semaphore(self.concurrency)
+            loop.clients.add(client)
+            weakref.finalize(self, _close, here, client).atexit = False
+        return self._bound[1], self._bound[2]
+
+    async def ask(
+        self,
+        send: Callable[[Any], Awaitable[Any]],
+        read: Callable[[Any], T],
+        adapt: Callable[[Failure], bool] = lambda failure: False,
+    ) -> T:
+        """Send a request until it is answered, and return what was read from the reply.
+
+        Parameters
+        ----------
+        send : callable
+            Takes the client and sends the request; called anew for every try.
+        read : callable
+            Takes the decoded reply; raises `MalformedError` for one that is not whole.
+        adapt : callable
+            Takes a lasting failure; true if the request has been changed so that
+            it may be sent again.
+
+        Raises
+        ------
+        InputError
+            If the key, the model or the length of the prompt is refused.
+        BackendError
+            If the server failed `max_retries` + 1 times, or refuses otherwise.
+        """
+        _, slots = self._connect()
+        n_failures = 0
+        # The slot is kept while waiting: a server in trouble gets fewer requests.
+        async with slots:
+            while True:
+                value, failure = await self._attempt(send, read)
+                if failure is None:
+                    self.answered = True
+                    return value  # type: ignore[return-value]
+                if not failure.passes:
+                    if adapt(failure):
+                        continue
+                    raise await self._final(failure)
+                n_failures += 1
+                nobody = failure.kind == "refused" and not self.answered
+                allowed = min(self.max_retries, _FIRST_CONTACT) if nobody else self.max_retries
+                asked = failure.retry_after or 0.0
+                if n_failures > allowed or asked > LONGEST_ASKED:
+                    raise given_up(failure, n_failures, self.base_url)
+                if await self._is_unknown(failure, n_failures):
+                    raise await self._final(failure)
+                wait = wait_before(n_failures, failure, self._random)
+                level = logging.WARNING if wait >= 10 else logging.INFO
+                logger.log(level, "%s: %s; again in %.1f s", self.base_url, failure, wait)
+                await asyncio.sleep(wait)
+
+    async def _attempt(
+        self,
+        send: Callable[[Any], Awaitable[Any]],
+        read: Callable[[Any], T],
+        timeout: float | None = None,
+    ) -> tuple[T | None, Failure | None]:
+        """Send once. Errors become values here, so that none carries a request with its key."""
+        import openai
+
+        self.n_requests += 1
+        client, _ = self._connect()
+        try:
+            # The client's own limit is for each read, and a trickle would pass it.
+            async with asyncio.timeout(timeout or self.timeout):
+                reply = await send(client)
+            return read(json.loads(reply.text)), None
+        except (TimeoutError, openai.APITimeoutError):
+            failure = Failure("timeout")
+        except openai.APIStatusError as error:
+            headers = error.response.headers
+            failure = Failure(
+                "status",
+                text=self._clean(_message(error.body) or error.response.text),
+                status=error.status_code,
+                param=str(error.param or ""),
+                retry_after=retry_after(headers, time.time()),
+            )
+        except openai.APIConnectionError as error:
+            refused = type(error.__cause__).__name__ == "ConnectError"
+            failure = Failure("refused" if refused else "connection")
+        except (MalformedError, json.JSONDecodeError, UnicodeDecodeError) as error:
+            failure = Failure("malformed", text=self._clean(str(error)))
+        self.n_failures += 1
+        return None, failure
+
+    def _clean(self, text: str) -> str:
+        """Return a server's words on one line, without anything like a key."""
+        secret = key(self.api_key_env)
+        text = text.replace(secret, "***") if secret else text
+        text = _LOOKS_LIKE_A_KEY.sub("***", text)
+        line = "".join(c if c.isprintable() else " " for c in text)
+        return " ".join(line.split())[:400]
+
+    async def _is_unknown(self, failure: Failure, n_failures: int) -> bool:
+        """Whether a server that fails from the start lists models, but not this one."""
+        if self.answered or failure.status < 500 or n_failures != _FIRST_CONTACT:
+            return False
+        served = [entry["id"] for entry in await self.listing()]
+        return bool(served) and self.model not in served
+
+    async def _final(self, failure: Failure) -> Exception:
+        served = [] if failure.status in (401, 402) else await self.listing(tries=2)
+        return final_error(
+            failure,
+            base_url=self.base_url,
+            model=self.model,
+            api_key_env=self.api_key_env,
+            has_key=self.has_key,
+            served=[str(entry["id"]) for entry in served],
+        )
+
+    async def listing(self, tries: int = 8) -> list[dict[str, Any]]:
+        """Return what the server says of its models; nothing where it does not say."""
+        n_failures = n_timeouts = 0
+        while self._listed is None:
+            self._listed, failure = await self._attempt(
+                lambda client: client.models.with_raw_response.list(),
+                _read_listing,
+                timeout=min(self.timeout, 10.0),
+            )
+            if failure is None:
+                break
+            # Many servers have no such list, so there is less patience than for an answer.
+            n_failures += 1
+            n_timeouts += failure.kind == "timeout"
+            lasting = not failure.passes or failure.kind == "refused"
+            if lasting or n_failures >= tries or n_timeouts >= 3:
+                break
+            await asyncio.sleep(min(2.0, wait_before(n_failures, failure, self._random)))
+        return self._listed or []
+
+
+def _message(body: object) -> str:
+    """Return what an error's body says, in any of the shapes that servers give it."""
+    if not isinstance(body, dict):
+        return "" if body is None else str(body)
+    kept = {k: body[k] for k in ("code", "type", "param") if body.get(k)}
+    said = body.get("message") or body.get("detail") or body.get("error")
+    if said is None:
+        return json.dumps(body)
+    return " ".join([said if isinstance(said, str) else json.dumps(said), *map(str, kept.values())])
+
+
+def _read_listing(payload: Any) -> list[dict[str, Any]]:
+    data = payload.get("data") if isinstance(payload, dict) else None
+    if not isinstance(data, list):
+        raise MalformedError("no list of models")
+    return [entry for entry in data if isinstance(entry, dict) and "id" in entry]
+
+
+def _close(where: asyncio.AbstractEventLoop, client: Any) -> None:
+    if where.is_running():
+        asyncio.run_coroutine_threadsafe(client.close(), where)

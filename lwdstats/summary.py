@@ -1,0 +1,247 @@
+"""Printed summaries of a dataset, in the manner of R."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lwdstats.dataset.schema import spec_of, validate
+from lwdstats.geometry.distance import fnorm, noise_floor
+from lwdstats.results import generics
+
+
+@dataclass(frozen=True)
+class DatasetSummary:
+    """What a dataset holds; ``str()`` gives the printed block.
+
+    Attributes
+    ----------
+    title : str
+        Which simulation.
+    facts : tuple of (str, str)
+        What ran, a line each.
+    norm : pandas.DataFrame
+        ||D||_F at the start, the middle and the end: `time` and `mean`; `sd`,
+        `min`, `median` and `max` where there are several replicates; with
+        answers also `noise_floor` and `debiased`, means of squares under the
+        root.
+    notes : tuple of str
+        What a reader of the numbers should know.
+    """
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+    norm: pd.DataFrame
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        width = max(len(label) for label, _ in self.facts)
+        lines = [self.title, ""]
+        lines += [f"{label:<{width}}  {value}" for label, value in self.facts]
+        lines += ["", "Frobenius norm of the distance matrix, ||D||_F:"]
+        lines += self.norm.to_string(index=False, float_format=_fixed).splitlines()
+        for note in self.notes:
+            lines += ["", *_wrap(f"Note: {note}")]
+        return "\n".join(lines)
+
+
+@overload
+def summary(x: xr.Dataset) -> DatasetSummary: ...
+@overload
+def summary(x: Any, **kwargs: Any) -> Any: ...
+def summary(x: Any, **kwargs: Any) -> Any:
+    """Summarise a dataset (what ran, and how ||D||_F went) or a result.
+
+    Parameters
+    ----------
+    x : xarray.Dataset or object
+        A dataset of either simulation, or a result of any function of lwdstats.
+    **kwargs
+        Passed on to a result's method.
+
+    Returns
+    -------
+    DatasetSummary or object
+        Print it to read it. A result without a summary of its own, such as a
+        test, is returned as it is.
+
+    Raises
+    ------
+    InputError
+        If `x` is neither a dataset that follows the schema nor a result.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> text = str(lwd.summary(lwd.simulate_gmm(n_steps=20, replicates=3, seed=1)))
+    >>> text.splitlines()[0]
+    'Network of 3 Gaussian mixture models with 2 components'
+    """
+    if not isinstance(x, xr.Dataset):
+        return generics.summary(x, **kwargs)
+    validate(x, source="x")
+    spec = spec_of(x)
+    facts = _run_facts(x, spec)
+    facts += _mixture_facts(x, spec) if "weight" in x else _answer_facts(x, spec)
+    return DatasetSummary(str(x.attrs["title"]), tuple(facts), _norm_table(x), tuple(_notes(x)))
+
+
+def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    web = ds["n_web"].values if "n_web" in ds else None
+    facts = [("Models", f"{ds.sizes['model']}: {_listing(ds['model'].values)}")]
+    time = ds["time"].values
+    run = f"t = {time[0]}..{time[-1]}"
+    if len(time) != time[-1] - time[0] + 1:
+        run += f" ({len(time)} times kept)"
+    run += f", {_count(ds.sizes['replicate'], 'replicate')}, seed {ds.attrs['seed']}"
+    facts.append(("Run", run))
+    if web is not None:
+        text = f"{web.flat[0]} to {web.flat[-1]} posts"
+        if "n_retrieved" in ds:
+            read = ds["n_retrieved"].values
+            text += f"; a model reads {read.flat[0]} to {read.flat[-1]} of them"
+            text += f" (beta = {spec['beta']:g})" if "beta" in spec else ""
+        facts.append(("Web", text))
+    if "synthetic_share" in ds:
+        share = ds["synthetic_share"].mean([d for d in ds["synthetic_share"].dims if d != "time"])
+        share = share.dropna("time")
+        if share.size:
+            ends = dict.fromkeys(f"{share.values[end]:.0%}" for end in (0, -1))
+            facts.append(("Synthetic", f"{' to '.join(ends)} of what is read"))
+    return facts
+
+
+def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    size = _count(ds.sizes["component"], "component")
+    size += f" in {_count(ds.sizes['feature'], 'dimension')}"
+    size += f"; L = {spec['n_responses']} points" if "n_responses" in spec else ""
+    facts = [("Mixtures", size)]
+    shown = {
+        "step_size": "step size {}",
+        "complexity": "complexity {}",
+        "threshold": "threshold {}",
+    }
+    rules = []
+    for name, text in shown.items():
+        if name in spec:
+            value = spec[name]
+            rules.append(text.format("by step" if isinstance(value, list) else value))
+    if rules:
+        facts.append(("Update", ", ".join(rules)))
+    if "n_truncated" in ds:
+        fired = ds["n_truncated"]
+        hit = (fired.fillna(0).sum(["time", "model"]) > 0).sum().item()
+        text = f"{int(fired.sum())} in {hit} of {_count(ds.sizes['replicate'], 'replicate')}"
+        kept = " at the times kept" if len(ds["time"]) != ds["time"].values[-1] + 1 else ""
+        facts.append(("Truncations", text + kept))
+    return facts
+
+
+def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
+    facts = []
+    if "query" in ds.dims:
+        more = f" (and {n - 1} more)" if (n := ds.sizes["query"]) > 1 else ""
+        if "query" in ds.coords:
+            facts.append(("Query", str(ds["query"].values[0]) + more))
+        elif n > 1:
+            facts.append(("Queries", f"{n}, without names"))
+    text = _count(ds.sizes["response"], "response") + " a model and step"
+    if "temperature" in spec:
+        text += f", temperature {_number(spec['temperature'])}, top_p {_number(spec['top_p'])}"
+    facts.append(("Answers", text))
+    if "text" in ds:
+        # Each model's answers to one query in one run; two runs may well agree.
+        last = ds["text"].isel(time=-1).transpose(..., "response").values
+        rows = last.reshape(-1, last.shape[-1]).tolist()
+        given = [[text for text in row if text] for row in rows]
+        shares = [len(set(row)) / len(row) for row in given if row]
+        if shares:
+            share = f"{np.mean(shares):.0%} of a model's answers"
+            facts.append(("Distinct", f"{share} at the last step, on average"))
+    embedded = f"{ds.sizes['feature']} numbers"
+    if ds.attrs.get("embedder"):
+        scaled = ", scaled to length 1" if ds.attrs.get("embedder_normalize") == "True" else ""
+        embedded = f"{ds.attrs['embedder']}, {embedded}{scaled}"
+    facts.append(("Embedding", embedded))
+    return facts
+
+
+def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
+    last = ds.sizes["time"] - 1
+    rows = sorted({0, (last + 1) // 2, last})
+    norm = fnorm(ds).isel(time=rows)
+    frame = pd.DataFrame({"time": norm["time"].values, "mean": norm.mean("replicate").values})
+    if norm.sizes["replicate"] > 1:
+        frame["sd"] = norm.std("replicate", ddof=1).values
+        for name in ("min", "median", "max"):
+            frame[name] = getattr(norm, name)("replicate").values
+    if _has_floor(ds):
+        for name, value in (
+            ("noise_floor", noise_floor(ds)),
+            ("debiased", fnorm(ds, debias=True)),
+        ):
+            square = (value * abs(value)).isel(time=rows).mean("replicate").values
+            frame[name] = np.sign(square) * np.sqrt(np.abs(square))
+    return frame
+
+
+def _notes(ds: xr.Dataset) -> list[str]:
+    notes = []
+    if "weight" in ds:
+        lost = (ds["weight"].isel(time=-1) <= 0).any(["model", "component"]).sum().item()
+        if lost:
+            notes.append(
+                f"in {lost} of {_count(ds.sizes['replicate'], 'replicate')} a weight has reached "
+                "0 and stays there (threshold 0 absorbs), so ||D||_F may stall above 0."
+            )
+    elif not _has_floor(ds):
+        notes.append(
+            "with one response a model, sampling noise in ||D||_F cannot be told from difference."
+        )
+    else:
+        end = _norm_table(ds).iloc[-1]
+        if end["debiased"] < end["noise_floor"]:
+            notes.append(
+                "at the last step more than half of ||D||_F^2 is sampling noise of the "
+                f"{ds.sizes['response']} responses; 'debiased' takes it out, and may fall below 0."
+            )
+    if ds.sizes["replicate"] == 1:
+        notes.append("one replicate: nothing here tells how another run would differ.")
+    return notes
+
+
+def _has_floor(ds: xr.Dataset) -> bool:
+    return "weight" not in ds and ds.sizes["response"] > 1
+
+
+def _fixed(value: float) -> str:
+    """Return four decimals, 0 without a sign."""
+    return f"{round(value, 4) + 0.0:.4f}"
+
+
+def _number(value: Any) -> str:
+    """Return one number for all models, or each model's where they differ."""
+    if isinstance(value, dict):
+        return " and ".join(f"{one:g} ({label})" for label, one in value.items())
+    return f"{value:g}"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _listing(values: Any, most: int = 6) -> str:
+    shown = [str(value) for value in values[:most]]
+    # A name may hold a comma.
+    separator = "; " if any("," in name for name in shown) else ", "
+    return separator.join(shown) + (f"{separator}..." if len(values) > most else "")
+
+
+def _wrap(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, 88, subsequent_indent="      ")
