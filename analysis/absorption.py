@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from lwdstats.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Prediction:
     limit: float
 
 
-def owners(weight: Floats, means: Floats) -> Floats:
+def owners(weight: FloatArray, means: FloatArray) -> FloatArray:
     """Return R_i (n, B, B): the share in which each of a model's survivors owns a component.
 
     Parameters
@@ -49,7 +48,7 @@ def owners(weight: Floats, means: Floats) -> Floats:
     return out
 
 
-def prediction(maps: Floats, web: Floats) -> Prediction:
+def prediction(maps: FloatArray, web: FloatArray) -> Prediction:
     """Predict from maps (n, B, B), as `owners` gives, and the web's composition (B,)."""
     from scipy.sparse.csgraph import connected_components
 

@@ -10,8 +10,8 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 import lwdstats as lwd
+from lwdstats.arrays import FloatArray
 
-Floats = NDArray[np.float64]
 # What "others use it" means: their mean weight of the component.
 _USED = 0.05
 # Steps after a revival over which a fall is measured.
@@ -35,8 +35,8 @@ class Search(NamedTuple):
 
     apart: float
     threshold: float
-    weight: Floats
-    norm: Floats
+    weight: FloatArray
+    norm: FloatArray
     spell: NDArray[np.int64]
     events: list[Event]
 

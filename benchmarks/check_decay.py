@@ -23,7 +23,7 @@ from lwdstats.dataset.schema import spec_of
 from lwdstats.inference.theorem import bands as kernel
 from lwdstats.inference.theorem.compare import compare_means, compare_steps
 from lwdstats.inference.theorem.factors import Factors, paper_factors
-from lwdstats.simulate.gmm.spec import GmmSpec
+from lwdstats.mixtures.spec import GmmSpec
 
 HERE = Path(__file__).parent
 LEVEL, MARGIN, DRAWS = 0.95, 0.05, 499

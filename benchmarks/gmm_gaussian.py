@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
+from lwdstats.mixtures.spec import GmmSpec, resolve
 from lwdstats.simulate.gmm.gaussian.overlap import misowned_share
 from lwdstats.simulate.gmm.gaussian.run import MIN_COUNT, run_gaussian
 from lwdstats.simulate.gmm.simulate_gmm import run_exact
-from lwdstats.simulate.gmm.spec import GmmSpec, resolve
 
 PARTS = ("law", "count", "overlap", "truncation", "speed", "memory")
 TIMES = (2, 5, 20, 100, 200)

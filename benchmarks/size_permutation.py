@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from lwdstats.inference.dispersion.betadisper import betadisper
 from lwdstats.inference.permutation.adonis2 import adonis2
-from lwdstats.inference.permutation.collapse import collapse_test
+from lwdstats.inference.permutation.collapse_test import collapse_test
 from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
 
 SEED = 20240501

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from lwdstats.version import __version__
 
 if TYPE_CHECKING:
     from lwdstats.dataset.as_results import as_results as as_results
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lwdstats.dataset.schema import validate as validate
     from lwdstats.dataset.to_frame import to_frame as to_frame
     from lwdstats.errors import InputError as InputError
-    from lwdstats.geometry.dimension import profile_likelihood as profile_likelihood
+    from lwdstats.geometry.cmdscale import cmdscale as cmdscale
     from lwdstats.geometry.distance import dist as dist
     from lwdstats.geometry.distance import fnorm as fnorm
     from lwdstats.geometry.distance import noise_floor as noise_floor
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from lwdstats.geometry.dkps import dkps as dkps
     from lwdstats.geometry.lexical import distinct_n as distinct_n
     from lwdstats.geometry.lexical import sentiment_share as sentiment_share
-    from lwdstats.geometry.outofsample import out_of_sample as out_of_sample
+    from lwdstats.geometry.out_of_sample import out_of_sample as out_of_sample
     from lwdstats.geometry.procrustes import procrustes as procrustes
-    from lwdstats.geometry.scaling import cmdscale as cmdscale
+    from lwdstats.geometry.profile_likelihood import profile_likelihood as profile_likelihood
     from lwdstats.inference.changepoints.changepoints import changepoints as changepoints
     from lwdstats.inference.collapse_time import collapse_time as collapse_time
     from lwdstats.inference.convergence.convergence_fit import convergence_fit as convergence_fit
-    from lwdstats.inference.convergence.limit import convergence_test as convergence_test
+    from lwdstats.inference.convergence.convergence_test import convergence_test as convergence_test
     from lwdstats.inference.dispersion.betadisper import betadisper as betadisper
     from lwdstats.inference.dispersion.betadisper import permutest as permutest
     from lwdstats.inference.nls.nls import NLSError as NLSError
     from lwdstats.inference.nls.nls import nls as nls
     from lwdstats.inference.nls.solver import Convergence as Convergence
     from lwdstats.inference.permutation.adonis2 import adonis2 as adonis2
-    from lwdstats.inference.permutation.collapse import collapse_test as collapse_test
+    from lwdstats.inference.permutation.collapse_test import collapse_test as collapse_test
     from lwdstats.inference.permutation.eqdist_etest import eqdist_etest as eqdist_etest
     from lwdstats.inference.permutation.mantel import mantel as mantel
     from lwdstats.inference.permutation.protest import protest as protest
@@ -71,8 +71,8 @@ if TYPE_CHECKING:
     from lwdstats.results.htest import HTest as HTest
     from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm as simulate_gmm
     from lwdstats.simulate.llm.journal import RunStoppedError as RunStoppedError
+    from lwdstats.simulate.llm.load_posts import load_posts as load_posts
     from lwdstats.simulate.llm.plan.plan import plan as plan
-    from lwdstats.simulate.llm.posts import load_posts as load_posts
     from lwdstats.simulate.llm.replay import prompt_of as prompt_of
     from lwdstats.simulate.llm.simulate_llm import simulate_llm as simulate_llm
     from lwdstats.simulate.models.embedder import EndpointEmbedder as EndpointEmbedder
@@ -101,18 +101,18 @@ _HOMES = {
     "dist": "geometry.distance",
     "fnorm": "geometry.distance",
     "noise_floor": "geometry.distance",
-    "cmdscale": "geometry.scaling",
+    "cmdscale": "geometry.cmdscale",
     "dkps": "geometry.dkps",
     "procrustes": "geometry.procrustes",
-    "profile_likelihood": "geometry.dimension",
-    "out_of_sample": "geometry.outofsample",
+    "profile_likelihood": "geometry.profile_likelihood",
+    "out_of_sample": "geometry.out_of_sample",
     "protest": "inference.permutation.protest",
     "mantel": "inference.permutation.mantel",
     "HTest": "results.htest",
     "adonis2": "inference.permutation.adonis2",
     "betadisper": "inference.dispersion.betadisper",
     "permutest": "inference.dispersion.betadisper",
-    "collapse_test": "inference.permutation.collapse",
+    "collapse_test": "inference.permutation.collapse_test",
     "eqdist_etest": "inference.permutation.eqdist_etest",
     "nls": "inference.nls.nls",
     "NLSError": "inference.nls.nls",
@@ -141,7 +141,7 @@ _HOMES = {
     "distinct_n": "geometry.lexical",
     "sentiment_share": "geometry.lexical",
     "convergence_fit": "inference.convergence.convergence_fit",
-    "convergence_test": "inference.convergence.limit",
+    "convergence_test": "inference.convergence.convergence_test",
     "decay_factor": "theory.decay",
     "decay_product": "theory.decay",
     "expected_difference": "theory.decay",
@@ -175,7 +175,7 @@ _HOMES = {
     "plan": "simulate.llm.plan.plan",
     "prompt_of": "simulate.llm.replay",
     "RunStoppedError": "simulate.llm.journal",
-    "load_posts": "simulate.llm.posts",
+    "load_posts": "simulate.llm.load_posts",
     "read_spec": "simulate.specs",
     "run_spec": "simulate.specs",
 }

@@ -10,8 +10,8 @@ import xarray as xr
 
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
+from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.distance import fnorm, noise_floor
-from lwdstats.geometry.scaling import cmdscale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

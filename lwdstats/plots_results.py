@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from lwdstats import plots_curves
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
 from lwdstats.geometry.dkps_result import DKPS
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.geometry.procrustes import Procrustes
 from lwdstats.geometry.scaling_result import CMDScale
 from lwdstats.inference.changepoints.result import ChangePoints
@@ -21,7 +21,7 @@ from lwdstats.inference.dispersion.result import BetaDisper
 from lwdstats.inference.dispersion.table import DispersionTable
 from lwdstats.inference.nls.result import NLSFit
 from lwdstats.inference.permutation.adonis_table import Adonis
-from lwdstats.inference.permutation.collapse import CollapseTest
+from lwdstats.inference.permutation.collapse_test import CollapseTest
 from lwdstats.inference.permutation.mantel import Mantel
 from lwdstats.inference.permutation.protest import Protest
 from lwdstats.inference.trend.mann_kendall import TrendTests

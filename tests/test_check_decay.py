@@ -18,7 +18,7 @@ from lwdstats.errors import InputError
 from lwdstats.inference.theorem import bands as kernel
 from lwdstats.inference.theorem.check_decay import check_decay
 from lwdstats.inference.theorem.slopes import Slopes, band, compare_slopes, step_slopes
-from lwdstats.simulate.gmm.spec import resolve
+from lwdstats.mixtures.spec import resolve
 from lwdstats.theory.asymptotics import stationary_sq_norm
 from lwdstats.theory.decay import expected_difference
 

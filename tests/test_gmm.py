@@ -12,8 +12,8 @@ import xarray as xr
 import lwdstats as lwd
 from lwdstats.dataset.schema import VARIABLES, spec_of
 from lwdstats.errors import InputError
+from lwdstats.mixtures.spec import resolve
 from lwdstats.simulate.gmm.simulate_gmm import run_exact
-from lwdstats.simulate.gmm.spec import resolve
 
 
 def rerun(ds):

@@ -15,13 +15,13 @@ from scipy import stats
 import lwdstats as lwd
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
+from lwdstats.mixtures.spec import resolve
 from lwdstats.simulate.gmm.gaussian.binomial import add_multinomial, binomial
 from lwdstats.simulate.gmm.gaussian.overlap import ambiguity, counts_of, misowned_share, overlap_of
 from lwdstats.simulate.gmm.gaussian.owners import normal_nodes, owned, ownership
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
 from lwdstats.simulate.gmm.gaussian.step import draws_before
 from lwdstats.simulate.gmm.simulate_gmm import run_exact
-from lwdstats.simulate.gmm.spec import resolve
 from lwdstats.simulate.gmm.xoshiro import start_stream
 
 INF = float("inf")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
-from lwdstats.simulate.gmm.spec import GmmSpec, resolve
+from lwdstats.mixtures.spec import GmmSpec, resolve
 
 NAN, INF = float("nan"), float("inf")
 NOT_NUMBERS = [None, "x", NAN, INF, -INF, [], {}, True, 1j, [[1], [1, 2]], object()]

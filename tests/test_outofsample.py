@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.spatial.distance import cdist, pdist, squareform
 
 import lwdstats as lwd
-from lwdstats.geometry.outofsample import METHODS, out_of_sample
+from lwdstats.geometry.out_of_sample import METHODS, out_of_sample
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import lwdstats as lwd
-from lwdstats.simulate.llm.posts import as_posts
+from lwdstats.simulate.llm.load_posts import as_posts
 
 
 def test_packaged_posts():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import lwdstats as lwd
 from lwdstats.inference.permutation.adonis2 import adonis2
-from lwdstats.inference.permutation.collapse import collapse_test, holm, max_t
+from lwdstats.inference.permutation.collapse_test import collapse_test, holm, max_t
 from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
 
 SEEDS = st.integers(0, 2**32 - 1)

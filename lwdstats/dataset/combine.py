@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-import lwdstats
 from lwdstats.dataset.files import read_results
 from lwdstats.dataset.schema import CONVENTIONS, spec_of, validate
 from lwdstats.errors import InputError, check_choice
+from lwdstats.version import __version__
 
 # Arguments that hold one array a replicate where their lists are three deep.
 _BY_REPLICATE = {"initial_weights", "initial_points"}
@@ -241,7 +241,7 @@ def _attributes(
     attrs = {k: loaded[0].attrs[k] for k in same}
     attrs.setdefault("title", f"{len(loaded)} datasets of one specification")
     attrs.setdefault("Conventions", CONVENTIONS)
-    attrs.setdefault("lwdstats_version", lwdstats.__version__)
+    attrs.setdefault("lwdstats_version", __version__)
     attrs.setdefault("created", datetime.now(UTC).isoformat(timespec="seconds"))
     seeds = [seed for ds in loaded for seed in str(ds.attrs["seed"]).split(", ")]
     attrs["seed"] = ", ".join(dict.fromkeys(seeds))

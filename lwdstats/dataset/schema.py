@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-import lwdstats
 from lwdstats.errors import InputError
+from lwdstats.version import __version__
 
 CONVENTIONS = "CF-1.10"
 REQUIRED_ATTRIBUTES = ("title", "Conventions", "lwdstats_version", "created", "seed", "spec")
@@ -138,7 +138,7 @@ def attributes(title: str, seed: int | str, spec: dict[str, Any]) -> dict[str, s
     return {
         "title": title,
         "Conventions": CONVENTIONS,
-        "lwdstats_version": lwdstats.__version__,
+        "lwdstats_version": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": str(seed),
         "spec": json.dumps(spec, ensure_ascii=False),

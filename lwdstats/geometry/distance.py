@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.dataset.positions import n_answers, positions
 from lwdstats.errors import InputError, check_choice, is_number
-from lwdstats.geometry import kernels as arrays
-from lwdstats.geometry import spread
+from lwdstats.geometry import kernels, spread
 
 _POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
 _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and model_, or a Dataset"
@@ -21,10 +21,10 @@ _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and m
 @overload
 def dist(x: xr.Dataset, method: str = ..., *, p: float = ...) -> xr.DataArray: ...
 @overload
-def dist(x: npt.ArrayLike, method: str = ..., *, p: float = ...) -> arrays.FloatArray: ...
+def dist(x: npt.ArrayLike, method: str = ..., *, p: float = ...) -> FloatArray: ...
 def dist(
     x: npt.ArrayLike | xr.Dataset, method: str = "euclidean", *, p: float = 2.0
-) -> arrays.FloatArray | xr.DataArray:
+) -> FloatArray | xr.DataArray:
     """Return the distances between the rows of a matrix, or between the models of a dataset.
 
     Parameters
@@ -79,11 +79,11 @@ def dist(
     array([[0., 7.],
            [7., 0.]])
     """
-    method = check_choice("method", method, tuple(arrays.METHODS))
+    method = check_choice("method", method, tuple(kernels.METHODS))
     if not is_number(p) or not math.isfinite(p) or p <= 0:
         raise InputError("p", p, "a finite number above 0")
     if not isinstance(x, xr.Dataset):
-        return arrays.distances(arrays.as_points(x, "x", _POINTS), method, p)
+        return kernels.distances(as_points(x, "x", _POINTS), method, p)
 
     position = positions(x)
     inner = [dim for dim in position.dims if dim not in ("time", "replicate", "model")]
@@ -93,7 +93,7 @@ def dist(
 
     def kernel(values: np.ndarray) -> np.ndarray:
         flat = values.reshape(*values.shape[:3], -1)
-        return arrays.stacked_distances(flat, method, p) / divisor
+        return kernels.stacked_distances(flat, method, p) / divisor
 
     out = xr.apply_ufunc(
         kernel,
@@ -113,10 +113,10 @@ def fnorm(  # pyright: ignore[reportOverlappingOverload]
     x: xr.Dataset | xr.DataArray, *, debias: bool = ...
 ) -> xr.DataArray: ...
 @overload
-def fnorm(x: npt.ArrayLike, *, debias: bool = ...) -> arrays.FloatArray: ...
+def fnorm(x: npt.ArrayLike, *, debias: bool = ...) -> FloatArray: ...
 def fnorm(
     x: npt.ArrayLike | xr.DataArray | xr.Dataset, *, debias: bool = False
-) -> arrays.FloatArray | xr.DataArray:
+) -> FloatArray | xr.DataArray:
     """Return the Frobenius norm of a distance matrix, ||D||_F.
 
     Parameters
@@ -180,7 +180,7 @@ def fnorm(
         position = positions(x)
         inner = [dim for dim in position.dims if dim not in ("time", "replicate", "model")]
         square = xr.apply_ufunc(
-            arrays.squared_norm,
+            kernels.squared_norm,
             position,
             input_core_dims=[["model", *inner]],
             kwargs={"n_queries": position.sizes.get("query", 1)},
@@ -269,7 +269,7 @@ def _inflation(ds: xr.Dataset, argument: str) -> xr.DataArray:
         return 2.0 * (ds.sizes["model"] - 1) * each.sum("model").transpose("time", "replicate")
     inner = [dim for dim in ("model", "query", "response", "feature") if dim in embedding.dims]
     return xr.apply_ufunc(
-        arrays.sampling_inflation,
+        kernels.sampling_inflation,
         embedding,
         input_core_dims=[inner],
         kwargs={"n_queries": embedding.sizes.get("query", 1)},
@@ -282,8 +282,8 @@ def _root(square: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
     return out.rename(name)
 
 
-def _norm(x: npt.ArrayLike) -> arrays.FloatArray:
-    d = arrays.as_floats(x, "x", _MATRICES)
+def _norm(x: npt.ArrayLike) -> FloatArray:
+    d = as_floats(x, "x", _MATRICES)
     if d.ndim < 2 or d.shape[-1] != d.shape[-2]:
         raise InputError("x", f"shape {d.shape}", _MATRICES)
     return np.linalg.norm(d, axis=(-2, -1))

@@ -11,8 +11,8 @@ import xarray as xr
 
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.geometry import perspectives, samples
-from lwdstats.geometry.dimension import profile_likelihood
 from lwdstats.geometry.dkps_result import DKPS
+from lwdstats.geometry.profile_likelihood import profile_likelihood
 
 AGGREGATES = ("mean", "energy", "mmd")
 

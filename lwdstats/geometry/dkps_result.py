@@ -10,7 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry import outofsample, perspectives
+from lwdstats.geometry import perspectives
+from lwdstats.geometry.out_of_sample import METHODS, place
 from lwdstats.geometry.perspectives import POINT
 from lwdstats.results.result import Plots, axes_frame, coordinate_columns
 from lwdstats.results.table import PrintsTable
@@ -98,7 +99,7 @@ class DKPS(Plots, PrintsTable):
         xarray.DataArray
             Dimensions (time, replicate, model, coordinate).
         """
-        method = check_choice("method", method, outofsample.METHODS)
+        method = check_choice("method", method, METHODS)
         if not self.joint:
             raise InputError("place", "one space a time", "a space with joint=True")
         template = perspectives.template_of(ds, self.aggregate)
@@ -121,7 +122,7 @@ class DKPS(Plots, PrintsTable):
             squared = perspectives.squared_distances(
                 new[:, block], old, self.aggregate, self.bandwidth
             )
-            found[block] = outofsample.place(y, squares, squared, method)
+            found[block] = place(y, squares, squared, method)
         return perspectives.points_array(found, template, self.k)
 
     def __str__(self) -> str:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.spatial.distance import pdist, squareform
 
-from lwdstats.errors import InputError
-
-FloatArray = npt.NDArray[np.float64]
+from lwdstats.arrays import FloatArray
 
 # R's name of a method, and scipy's. (Any: scipy's stubs want each name as a literal.)
 METHODS: dict[str, Any] = {
@@ -23,31 +20,6 @@ METHODS: dict[str, Any] = {
 }
 # Numbers held at a time by a pass over a dataset: 8 MB of float64.
 _BLOCK = 1 << 20
-
-
-def as_floats(x: object, argument: str, takes: str) -> FloatArray:
-    """Return `x` as finite float64, or raise `InputError`."""
-    try:
-        array = np.asarray(x)
-    except ValueError:  # rows of different lengths
-        raise InputError(argument, "rows of different lengths", takes) from None
-    if array.dtype.kind not in "fiub":
-        raise InputError(argument, f"dtype {array.dtype} ({type(x).__name__})", takes)
-    array = array.astype(np.float64, copy=False)
-    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
-    if bad:
-        raise InputError(argument, f"{bad} values that are NaN or infinite", takes)
-    return array
-
-
-def as_points(x: object, argument: str, takes: str) -> FloatArray:
-    """Return `x` as an (n, p) float64 array; a vector is one column, as in R."""
-    array = as_floats(x, argument, takes)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.size == 0:
-        raise InputError(argument, f"shape {array.shape}", takes)
-    return array
 
 
 def distances(x: FloatArray, method: str, p: float) -> FloatArray:

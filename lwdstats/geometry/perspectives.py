@@ -8,11 +8,13 @@ import numpy as np
 import xarray as xr
 from scipy.spatial.distance import cdist
 
+from lwdstats.arrays import FloatArray
 from lwdstats.dataset.positions import complete_answers, positions
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
-from lwdstats.geometry import outofsample, samples, scaling
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.geometry import samples
+from lwdstats.geometry.cmdscale import fix_signs, scale_distances, scale_points
+from lwdstats.geometry.out_of_sample import mean_squares
 from lwdstats.geometry.procrustes import rotation
 
 POINT = ("time", "replicate", "model")
@@ -60,13 +62,13 @@ def scale_answers(
     limit = x.shape[1] - 1 if k is None else k
     if aggregate == "mean":
         points = _flat(x)
-        squares = outofsample.mean_squares(points)
-        y, eig = scaling.scale_points(points, limit)
+        squares = mean_squares(points)
+        y, eig = scale_points(points, limit)
     else:
         squared = squared_distances(x, None, aggregate, bandwidth)
         squares = squared.mean(axis=1)
-        y, eig = scaling.scale_distances(np.sqrt(squared), limit)
-    return scaling.fix_signs(y), eig, squares
+        y, eig = scale_distances(np.sqrt(squared), limit)
+    return fix_signs(y), eig, squares
 
 
 def pad_columns(y: FloatArray, k: int) -> FloatArray:

@@ -9,10 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.arrays import FloatArray, as_points
 from lwdstats.errors import InputError
-from lwdstats.geometry import kernels as arrays
-from lwdstats.geometry.kernels import FloatArray
-from lwdstats.geometry.scaling import CMDScale
+from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.results.result import Plots, coordinate_columns
 from lwdstats.results.table import PrintsTable
 
@@ -71,7 +70,7 @@ class Procrustes(Plots, PrintsTable):
         takes = f"finite numbers of shape (m, {len(self.rotation)})"
         if self.symmetric:
             raise InputError("newdata", "points", "a rotation that is not symmetric")
-        y = arrays.as_points(newdata, "newdata", takes)
+        y = as_points(newdata, "newdata", takes)
         if y.shape[1] != len(self.rotation):
             raise InputError("newdata", f"shape {y.shape}", takes)
         return self.scale * y @ self.rotation + self.translation
@@ -254,7 +253,7 @@ def rotation(x: FloatArray, y: FloatArray, *, scale: bool) -> tuple[FloatArray, 
 
 
 def _as_configuration(x: object, argument: str) -> FloatArray:
-    points = arrays.as_points(x.points if isinstance(x, CMDScale) else x, argument, _POINTS)
+    points = as_points(x.points if isinstance(x, CMDScale) else x, argument, _POINTS)
     if len(points) < 2:
         raise InputError(argument, f"shape {points.shape}", f"{_POINTS}, n at least 2")
     return points

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 
 Kernel = Callable[[FloatArray], FloatArray]
 # Numbers in a block of distances: 16 MB of float64.

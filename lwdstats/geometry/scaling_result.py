@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.results.result import Plots, axes_frame, coordinate_columns
 from lwdstats.results.table import PrintsTable
 

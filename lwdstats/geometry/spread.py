@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 
 # EM with steps of SQUAREM: most rounds, and how far the likelihood may fall short of
 # its maximum, in nats a point.

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level, is_number
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.curves import curves
 from lwdstats.results.printing import PrintsTable, format_numbers
 from lwdstats.results.result import Plots

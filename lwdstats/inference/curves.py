@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, is_number
 from lwdstats.geometry.distance import fnorm
-from lwdstats.geometry.kernels import FloatArray
 
 _TAKES = (
     "a Dataset, a DataArray over time and replicate (such as fnorm gives), a Series or DataFrame "

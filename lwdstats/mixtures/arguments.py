@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.expression import parse
 
-Floats = NDArray[np.float64]
 
-
-def _numbers(argument: str, value: object, takes: str) -> Floats:
+def _numbers(argument: str, value: object, takes: str) -> FloatArray:
     try:
         array = np.asarray(value)
         usable = array.dtype.kind in "iuf"
@@ -35,7 +34,7 @@ def _shape_error(argument: str, array: NDArray[Any], takes: str) -> InputError:
     return InputError(argument, f"numbers of shape {array.shape}", takes)
 
 
-def check_means(means: ArrayLike | None, n_components: int) -> Floats:
+def check_means(means: ArrayLike | None, n_components: int) -> FloatArray:
     """Return the means, (B, d), or the default."""
     if means is None:
         centred = np.arange(n_components, dtype=np.float64) - (n_components - 1) / 2
@@ -51,7 +50,7 @@ def check_means(means: ArrayLike | None, n_components: int) -> Floats:
     return array
 
 
-def check_covariance(covariance: ArrayLike, d: int) -> Floats:
+def check_covariance(covariance: ArrayLike, d: int) -> FloatArray:
     """Return the covariance, (d, d)."""
     matrix = f"a symmetric positive definite matrix of shape ({d}, {d})"
     takes = f"a positive number or {matrix}, where d = {d} is that of means"
@@ -72,7 +71,7 @@ def check_covariance(covariance: ArrayLike, d: int) -> Floats:
     return array
 
 
-def check_resolution(means: Floats, covariance: Floats, argument: str) -> None:
+def check_resolution(means: FloatArray, covariance: FloatArray, argument: str) -> None:
     """Raise if float32, in which points are kept, would coarsen the components."""
     values = np.linalg.eigvalsh(covariance)
     reach = np.abs(means).max() + 10 * np.sqrt(values[-1])
@@ -100,7 +99,7 @@ def check_concentration(value: Any, n_components: int) -> float | tuple[float, .
 
 def check_initial_weights(
     value: ArrayLike | None, r: int, n: int, n_components: int
-) -> Floats | None:
+) -> FloatArray | None:
     """Return Pi^(0) as it was given, or None."""
     if value is None:
         return None
@@ -136,7 +135,7 @@ def check_initial_points(value: ArrayLike | None, r: int, d: int) -> NDArray[np.
 
 def evaluate_rule(
     argument: str, rule: Any, known: dict[str, Any], takes: str
-) -> tuple[Floats, Any]:
+) -> tuple[FloatArray, Any]:
     """Return a rule's values at t = 0..T-1, NaN where k_t is 0, and how the spec keeps it."""
     k = known["k"]
     reads = k > 0
@@ -171,7 +170,7 @@ def evaluate_rule(
     return values, tuple(None if np.isnan(v) else float(v) for v in values)
 
 
-def check_rule(argument: str, values: Floats, k: Any, good: Any, takes: str) -> None:
+def check_rule(argument: str, values: FloatArray, k: Any, good: Any, takes: str) -> None:
     """Raise at the first step with points to read at which a rule's value is not `good`."""
     bad = np.flatnonzero((k > 0) & ~good)
     if bad.size:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.results.result import Plots
 from lwdstats.results.printing import PrintsTable, format_numbers, format_p, named_lines
 

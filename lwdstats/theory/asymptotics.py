@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.theory.moments import consensus_moments, covariance_moments
 from lwdstats.theory.network import Network, network
 
-Floats = NDArray[np.float64]
 # The composition of the web is taken at this many steps and at twice that; what is left of
 # its way to the limit falls like 1/t and is taken off by Richardson's extrapolation.
 _LONG = 4096
@@ -50,29 +50,29 @@ class Asymptotics:
     diversity: float
     scale: float
     df: int
-    composition: Floats = field(repr=False)
+    composition: FloatArray = field(repr=False)
     mixed: str
 
     @cached_property
-    def eigenvalues(self) -> Floats:
+    def eigenvalues(self) -> FloatArray:
         """Eigenvalues of ``diag P - P P'``, (R, B), none negative, the largest first."""
         p = self.composition
         matrices = np.eye(p.shape[1]) * p[:, None, :] - p[:, :, None] * p[:, None, :]
         return np.maximum(np.linalg.eigvalsh(matrices)[:, ::-1], 0.0)
 
-    def expected_sq_norm(self, t: ArrayLike) -> Floats:
+    def expected_sq_norm(self, t: ArrayLike) -> FloatArray:
         """Return ``C / t``."""
         return self.constant / np.asarray(t, dtype=np.float64)
 
-    def cdf(self, x: ArrayLike) -> Floats:
+    def cdf(self, x: ArrayLike) -> FloatArray:
         """Return the probability that ``t ||D^(t)||_F^2`` is at most `x`, in the limit."""
         return self._tails(x)[0]
 
-    def sf(self, x: ArrayLike) -> Floats:
+    def sf(self, x: ArrayLike) -> FloatArray:
         """Return the probability that ``t ||D^(t)||_F^2`` is above `x`, in the limit."""
         return self._tails(x)[1]
 
-    def ppf(self, q: ArrayLike) -> Floats:
+    def ppf(self, q: ArrayLike) -> FloatArray:
         """Return quantiles of ``t ||D^(t)||_F^2`` in the limit.
 
         So ``sqrt(ppf(0.95) / t)`` is about the 95% point of ||D^(t)||_F.
@@ -101,7 +101,7 @@ class Asymptotics:
             out[i] = math.exp(float(brentq(excess, low, high, xtol=1e-10)))  # type: ignore[arg-type]
         return out.reshape(wanted.shape)
 
-    def _tails(self, x: ArrayLike) -> tuple[Floats, Floats]:
+    def _tails(self, x: ArrayLike) -> tuple[FloatArray, FloatArray]:
         from lwdstats.theory.quadratic import weighted_chi_square
 
         at = np.asarray(x, dtype=np.float64)
@@ -249,7 +249,7 @@ def _kappa(net: Network) -> float:
     return round(float(kappa), 6)
 
 
-def _limit(net: Network) -> tuple[Floats, float]:
+def _limit(net: Network) -> tuple[FloatArray, float]:
     """Return the mean of the web's composition and its expected diversity, both at t = infinity."""
     times = np.array([_LONG, 2 * _LONG])
     web = consensus_moments(net)[1][times]
@@ -258,7 +258,7 @@ def _limit(net: Network) -> tuple[Floats, float]:
     return limit / limit.sum(), float(1 - (2 * web[1] - web[0]))
 
 
-def _dirichlet_nodes(mean: Floats, diversity: float) -> Floats:
+def _dirichlet_nodes(mean: FloatArray, diversity: float) -> FloatArray:
     """Return nodes of alike weight, (R, B), of the Dirichlet law with that mean and diversity."""
     from scipy.special import betaincinv
     from scipy.stats import qmc
@@ -280,7 +280,7 @@ def _dirichlet_nodes(mean: Floats, diversity: float) -> Floats:
     return nodes
 
 
-def _check_composition(value: ArrayLike, net: Network) -> Floats:
+def _check_composition(value: ArrayLike, net: Network) -> FloatArray:
     n_b = net.n_components
     takes = f"numbers of shape ({n_b},) or (R, {n_b}), not negative, whose rows sum to 1"
     try:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, check_level, is_number
 from lwdstats.theory.network import Network, network
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
 METHODS = {
     "markov": "Markov, second moment",
     "cantelli": "Cantelli, fourth moment",
@@ -48,11 +48,11 @@ class NormBound:
     """
 
     level: float
-    bound: Floats
+    bound: FloatArray
     method: NDArray[np.str_]
-    candidates: dict[str, Floats] = field(repr=False)
-    expected_sq_norm: Floats = field(repr=False)
-    truncation_risk: Floats = field(repr=False)
+    candidates: dict[str, FloatArray] = field(repr=False)
+    expected_sq_norm: FloatArray = field(repr=False)
+    truncation_risk: FloatArray = field(repr=False)
     composition: str
 
     @property

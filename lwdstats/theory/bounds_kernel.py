@@ -11,11 +11,12 @@ from typing import Any
 import numba
 import numpy as np
 
+from lwdstats.arrays import FloatArray
 from lwdstats.theory.moments import consensus_moments
-from lwdstats.theory.network import Floats, Network
+from lwdstats.theory.network import Network
 
 
-def proxies(net: Network) -> Floats:
+def proxies(net: Network) -> FloatArray:
     """Return the variance proxy of the read points in a step, (T,) (section 5).
 
     It bounds ``sum_j c_j^2 / h^2``, c_j being the factor of the j-th increment
@@ -34,7 +35,7 @@ def proxies(net: Network) -> Floats:
     return np.minimum(np.minimum(net.squares / squared, used_up), by_log)
 
 
-def fourth_coefficients(net: Network) -> tuple[Floats, Floats]:
+def fourth_coefficients(net: Network) -> tuple[FloatArray, FloatArray]:
     """Return the two factors of E|xi|^4, both (T,) (section 4).
 
     Given the web, ``E|xi|^4 = first E|y|^4 + second (H^2 + 2 tr C^2)``, where y
@@ -91,7 +92,9 @@ def largest(rho: Any, jump: Any, out: Any) -> None:
         out[t + 1] = max(rho[t] * out[t], jump[t])
 
 
-def bound_candidates(net: Network, tail: float, any_web: bool) -> tuple[dict[str, Floats], Floats]:
+def bound_candidates(
+    net: Network, tail: float, any_web: bool
+) -> tuple[dict[str, FloatArray], FloatArray]:
     """Return bounds of S that hold with probability ``1 - tail``, and E S (or its bound).
 
     `any_web` takes the largest diversity that a web can have in the place of
@@ -131,7 +134,7 @@ def bound_candidates(net: Network, tail: float, any_web: bool) -> tuple[dict[str
     return found, mean
 
 
-def _chernoff(proxy: Floats, fixed: Floats, df: int, tail: float) -> Floats:
+def _chernoff(proxy: FloatArray, fixed: FloatArray, df: int, tail: float) -> FloatArray:
     """Return x with ``P(S >= x) <= tail``: a non-central chi-square of scale `proxy` (section 5).
 
     Every theta in (0, 1) gives a bound, so a grid needs no error estimate.
@@ -143,7 +146,7 @@ def _chernoff(proxy: Floats, fixed: Floats, df: int, tail: float) -> Floats:
     return best
 
 
-def _pinelis(squares: Floats, jump: Floats, fixed: Floats, tail: float) -> Floats:
+def _pinelis(squares: FloatArray, jump: FloatArray, fixed: FloatArray, tail: float) -> FloatArray:
     """Return x with ``P(S >= x) <= tail``: a martingale in a Hilbert space (section 6).
 
     `squares` bounds the sum of the conditional second moments of the
@@ -165,11 +168,11 @@ def _pinelis(squares: Floats, jump: Floats, fixed: Floats, tail: float) -> Float
     return best**2
 
 
-def _log_cosh(x: Floats) -> Floats:
+def _log_cosh(x: FloatArray) -> FloatArray:
     return x + np.log1p(np.exp(-2 * x)) - np.log(2)
 
 
-def truncation_risk(net: Network) -> Floats:
+def truncation_risk(net: Network) -> FloatArray:
     """Return a bound of the probability of a truncation before each t, (T+1,) (section 7)."""
     from scipy.special import gammaln
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
 from lwdstats.theory.network import network
 
-Floats = NDArray[np.float64]
 
-
-def decay_factor(k: ArrayLike, alpha: ArrayLike) -> Floats:
+def decay_factor(k: ArrayLike, alpha: ArrayLike) -> FloatArray:
     """Return what a step leaves of the expected difference between two models.
 
     Parameters
@@ -66,7 +65,7 @@ def decay_factor(k: ArrayLike, alpha: ArrayLike) -> Floats:
     return np.exp(count * logs)
 
 
-def decay_product(k: ArrayLike, alpha: ArrayLike) -> Floats:
+def decay_product(k: ArrayLike, alpha: ArrayLike) -> FloatArray:
     """Return what all steps before t leave of the expected difference, over time.
 
     Parameters
@@ -100,7 +99,7 @@ def expected_difference(
     *,
     pairs: ArrayLike | None = None,
     **options: Any,
-) -> Floats:
+) -> FloatArray:
     """Return the expected difference of the weights of two models, over time.
 
     Parameters

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
 from lwdstats.theory.network import Network, Rule, network
-
-Floats = NDArray[np.float64]
 
 
 def expected_sq_norm(
@@ -30,7 +29,7 @@ def expected_sq_norm(
     initial_counts: ArrayLike | None = None,
     means: ArrayLike | None = None,
     covariance: ArrayLike = 1.0,
-) -> Floats:
+) -> FloatArray:
     """Return the expectation of ||D||_F^2 over time, exact where components do not overlap.
 
     Parameters
@@ -115,7 +114,7 @@ def expected_sq_norm(
     return 2 * net.n_models**2 * consensus_moments(net)[0]
 
 
-def consensus_moments(net: Network) -> tuple[Floats, Floats]:
+def consensus_moments(net: Network) -> tuple[FloatArray, FloatArray]:
     """Return E mean_i |pi_i - x|^2 and E|P|^2, both (T+1,), in O(1) a step."""
     # Here, so that importing the package takes no numba.
     from lwdstats.theory.moments_kernel import consensus
@@ -172,15 +171,15 @@ class SecondMoments:
     """
 
     time: NDArray[np.int64]
-    mean: Floats
-    web_mean: Floats
-    decay: Floats
-    cov_mean: Floats
-    cov_web: Floats
-    cov_mean_web: Floats
-    cov_deviation: Floats
+    mean: FloatArray
+    web_mean: FloatArray
+    decay: FloatArray
+    cov_mean: FloatArray
+    cov_web: FloatArray
+    cov_mean_web: FloatArray
+    cov_deviation: FloatArray
     n_models: int
-    initial_deviation: Floats = field(repr=False)
+    initial_deviation: FloatArray = field(repr=False)
 
     def __str__(self) -> str:
         m, b = self.mean.shape
@@ -192,7 +191,7 @@ class SecondMoments:
             ]
         )
 
-    def model_mean(self, models: ArrayLike | None = None) -> Floats:
+    def model_mean(self, models: ArrayLike | None = None) -> FloatArray:
         """Return the expected weights of models, all by default, (m, n, B)."""
         apart = self.initial_deviation
         if models is not None:
@@ -200,26 +199,26 @@ class SecondMoments:
         return self.mean[:, None] + self.decay[:, None, None] * apart
 
     @property
-    def cov_within(self) -> Floats:
+    def cov_within(self) -> FloatArray:
         """Covariance of the weights of one model, (m, B, B): the same for every model."""
         return self.cov_mean + self.cov_deviation
 
     @property
-    def cov_between(self) -> Floats:
+    def cov_between(self) -> FloatArray:
         """Covariance between the weights of two models, (m, B, B): the same for every pair."""
         if self.n_models == 1:
             raise InputError("n_models", 1, "at least two models, for a covariance between them")
         return self.cov_mean - self.cov_deviation / (self.n_models - 1)
 
     @property
-    def expected_sq_norm(self) -> Floats:
+    def expected_sq_norm(self) -> FloatArray:
         """``E ||D||_F^2``, (m,)."""
         fixed = (self.initial_deviation**2).sum() / self.n_models
         own = np.trace(self.cov_deviation, axis1=1, axis2=2)
         return 2 * self.n_models**2 * (own + self.decay**2 * fixed)
 
     @property
-    def var_sq_norm(self) -> Floats:
+    def var_sq_norm(self) -> FloatArray:
         """Variance of ``||D||_F^2`` if deviations were Gaussian, (m,): an approximation.
 
         It has no part for what differs between runs in the consensus (and so in

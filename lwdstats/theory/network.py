@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
 from lwdstats.mixtures.arguments import (
     check_concentration,
@@ -21,7 +22,6 @@ from lwdstats.mixtures.arguments import (
 )
 from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
 
-Floats = NDArray[np.float64]
 Rule = str | float | Callable[[int], float] | Sequence[float | None]
 
 
@@ -55,13 +55,13 @@ class Network:
     n_responses: int
     n_web: NDArray[np.int64]
     n_retrieved: NDArray[np.int64]
-    alpha: Floats
-    c: Floats
+    alpha: FloatArray
+    c: FloatArray
     counts: NDArray[np.int64]
-    weights: Floats | None
-    mean: Floats
-    spread: Floats
-    start: Floats
+    weights: FloatArray | None
+    mean: FloatArray
+    spread: FloatArray
+    start: FloatArray
 
     @property
     def n_steps(self) -> int:
@@ -69,29 +69,29 @@ class Network:
         return self.alpha.size
 
     @property
-    def share(self) -> Floats:
+    def share(self) -> FloatArray:
         """Composition of A^(0), (B,); zeros where it is empty."""
         return self.counts / max(int(self.counts.sum()), 1)
 
     @cached_property
-    def h(self) -> Floats:
+    def h(self) -> FloatArray:
         """``1 - B c``, (T,)."""
         return 1 - self.n_components * self.c
 
     @cached_property
-    def rho(self) -> Floats:
+    def rho(self) -> FloatArray:
         """``(1 - alpha)^k``, (T,): what is left of a weight after a step."""
         with np.errstate(divide="ignore"):  # alpha = 1
             logs = np.log1p(-self.alpha)
         return np.exp(np.multiply(self.n_retrieved[:-1], logs, out=logs), out=logs)
 
     @cached_property
-    def squares(self) -> Floats:
+    def squares(self) -> FloatArray:
         """S2, (T,): the sum of the squared weights that the draws of a step have."""
         return self.alpha / (2 - self.alpha) * (1 - self.rho * self.rho)
 
     @cached_property
-    def v(self) -> Floats:
+    def v(self) -> FloatArray:
         """V, (T,): the noise of a step has covariance ``V (diag P - P P')`` given the web."""
         n_web = self.n_web[:-1]
         left = 1 - self.rho
@@ -100,7 +100,7 @@ class Network:
         return (self.squares * n_web - left * left) / scale
 
     @cached_property
-    def kept(self) -> Floats:
+    def kept(self) -> FloatArray:
         """w, (T,): the share of the web at t+1 that was there at t."""
         return self.n_web[:-1] / self.n_web[1:]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from lwdstats.arrays import FloatArray
 
 # Nodes on the path of integration: further ones, and a finer grid, change nothing at 1e-12.
 _NODES, _STEP = 180, 0.04
 
 
-def weighted_chi_square(x: Floats, weights: Floats, df: float) -> tuple[Floats, Floats]:
+def weighted_chi_square(
+    x: FloatArray, weights: FloatArray, df: float
+) -> tuple[FloatArray, FloatArray]:
     """Return ``P(Q <= x)`` and ``P(Q > x)`` of ``Q = sum_b weights_b chi2_df``.
 
     Parameters
@@ -62,10 +64,10 @@ def weighted_chi_square(x: Floats, weights: Floats, df: float) -> tuple[Floats, 
     return lower, upper
 
 
-def _tail(x: Floats, lam: Floats, df: float, above: NDArray[np.bool_]) -> Floats:
+def _tail(x: FloatArray, lam: FloatArray, df: float, above: NDArray[np.bool_]) -> FloatArray:
     """Return the upper tail where `above`, else the lower one; the largest `lam` is 1."""
 
-    def slope(s: Floats) -> Floats:
+    def slope(s: FloatArray) -> FloatArray:
         """Return the derivative of K(s) - s x - log|s|."""
         return df * (lam / (1 - 2 * lam * s[:, None])).sum(1) - x - 1 / s
 

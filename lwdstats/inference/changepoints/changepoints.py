@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.changepoints import search as kernel
 from lwdstats.inference.changepoints.misfit import least_misfit
 from lwdstats.inference.changepoints.result import LAWS, ChangePoints

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 
 _RATES = 200
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.results.printing import PrintsTable, format_numbers, format_p
 from lwdstats.results.result import Plots
 

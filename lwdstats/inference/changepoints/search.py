@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 
 LAWS = ("power", "exponential")
 # Floor over amplitude, c / a, of the starts: from nearly none to nearly flat.

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.convergence.laws import Family, hessian, values
 from lwdstats.inference.convergence.scores import Sample, noise
 

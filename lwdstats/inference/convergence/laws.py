@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 
 _GRID = 80
 _HALVINGS = 40

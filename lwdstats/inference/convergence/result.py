@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.convergence.laws import Family, Law, values
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, path_problem
 from lwdstats.results.printing import PrintsTable, named_lines

@@ -25,7 +25,7 @@ from functools import partial
 
 import numpy as np
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.convergence.laws import (
     Family,
     Law,

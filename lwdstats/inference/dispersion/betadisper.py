@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry.kernels import FloatArray
-from lwdstats.geometry.scaling import as_distances
+from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.inference.dispersion.permuted import (
     POINT,
     aligned_residuals,

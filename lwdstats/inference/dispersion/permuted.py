@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.spatial_median import spatial_medians
 from lwdstats.inference.permutation.scheme import IndexArray, Scheme
 

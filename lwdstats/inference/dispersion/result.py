@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.table import DispersionTable, anova_table
 from lwdstats.results.printing import PrintsTable, named_lines
 from lwdstats.results.result import Plots

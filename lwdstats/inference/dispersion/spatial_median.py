@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 
 _MAX_STEPS = 300
 # A Newton step solves a system of p equations for each group; in more dimensions

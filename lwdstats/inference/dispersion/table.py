@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.permuted import t_statistics, without_rounding
 from lwdstats.inference.permutation.scheme import Scheme, p_values
 from lwdstats.results.printing import PrintsTable, coefficient_lines

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
 from lwdstats.expression import FUNCTIONS, Expression, parse
 from lwdstats.inference.nls.selfstart import SELF_STARTS, SelfStart
 
-FloatArray = npt.NDArray[np.float64]
 Tree = tuple[Any, ...]
 
 _CALL = re.compile(r"(?<![A-Za-z0-9_.])(SS[A-Za-z0-9_.]*)\s*\(")

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lwdstats.arrays import FloatArray
 from lwdstats.expression import Expression
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.nls.formula import value_and_gradient
 from lwdstats.inference.nls.solver import Model
 

@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.nls.formula import value_and_gradient
 from lwdstats.inference.nls.problem import as_variable
 
 if TYPE_CHECKING:
     from lwdstats.inference.nls.result import NLSFit
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def predict(

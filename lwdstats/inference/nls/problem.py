@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
 from lwdstats.inference.nls.formula import Formula, SelfStartCall
 from lwdstats.inference.nls.selfstart import initial_values
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def parameter_names(

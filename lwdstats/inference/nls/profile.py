@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.nls.model import weighted_model
 from lwdstats.inference.nls.problem import self_started
 from lwdstats.inference.nls.solver import Convergence, polish, solve, start_point
@@ -19,7 +19,6 @@ from lwdstats.results.printing import PrintsTable, matrix_lines
 if TYPE_CHECKING:
     from lwdstats.inference.nls.result import NLSFit
 
-FloatArray = npt.NDArray[np.float64]
 
 # Steps to the cutoff, if the profile were straight; how much a step may grow;
 # how far to follow a profile that does not reach it, in standard errors.

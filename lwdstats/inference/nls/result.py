@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.nls import predict as nls_predict
 from lwdstats.inference.nls import tables as nls_tables
@@ -23,8 +23,6 @@ from lwdstats.results.result import Plots
 
 if TYPE_CHECKING:
     from lwdstats.inference.nls.tables import Anova, NLSSummary
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

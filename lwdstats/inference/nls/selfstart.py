@@ -15,9 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from lwdstats.arrays import FloatArray
 from lwdstats.expression import Expression, parse
-
-FloatArray = npt.NDArray[np.float64]
 
 _GRID = 80
 

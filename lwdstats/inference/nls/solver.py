@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from lwdstats.arrays import FloatArray
+
 Model = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
 # Singular values of the gradient, its columns scaled to length 1, below this

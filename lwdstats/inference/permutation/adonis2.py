@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry.kernels import FloatArray
-from lwdstats.geometry.scaling import as_distances
+from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.inference.permutation.adonis_table import Adonis
 from lwdstats.inference.permutation.answers import check_blocks, distances_of
 from lwdstats.inference.permutation.design import as_frame, design_of, new_directions, terms_to_test

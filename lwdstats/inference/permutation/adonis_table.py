@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.permutation.scheme import Scheme
 from lwdstats.results.printing import PrintsTable, coefficient_lines
 from lwdstats.results.result import Plots

@@ -7,9 +7,10 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import VARIABLES, validate
 from lwdstats.errors import InputError
-from lwdstats.geometry.kernels import FloatArray, distances
+from lwdstats.geometry.kernels import distances
 from lwdstats.inference.permutation.scheme import as_codes
 
 _BLOCKS = ("replicate", "query")

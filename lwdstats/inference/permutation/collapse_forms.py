@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.permutation.scheme import quadratic_forms, scheme
 
 # F, (T,); permuted F, (T, B); R2 and adjusted R2, (T,); the smallest possible p.

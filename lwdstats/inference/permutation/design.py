@@ -11,8 +11,8 @@ import xarray as xr
 from formulaic import Formula, model_matrix
 from formulaic.errors import FormulaicError
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
-from lwdstats.geometry.kernels import FloatArray
 
 # A direction counts as new if this share of a column is left outside of those before it,
 # as in R's qr.

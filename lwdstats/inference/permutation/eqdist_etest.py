@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from lwdstats.arrays import FloatArray, as_points
 from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry.kernels import FloatArray, as_points, distances
-from lwdstats.geometry.scaling import as_distances
+from lwdstats.geometry.cmdscale import as_distances
+from lwdstats.geometry.kernels import distances
 from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
 from lwdstats.results.htest import HTest
 

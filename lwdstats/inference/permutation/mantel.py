@@ -12,9 +12,8 @@ import xarray as xr
 from scipy.spatial.distance import squareform
 from scipy.stats import rankdata
 
+from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry import kernels as arrays
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
 from lwdstats.results.printing import PrintsTable, format_numbers, format_p
 from lwdstats.results.result import Plots
@@ -188,7 +187,7 @@ def mantel(
 
 def _pairs(d: object, argument: str) -> FloatArray:
     """Return the distances above the diagonal by rows, (n (n - 1)/2,)."""
-    array = arrays.as_floats(d, argument, _DISTANCES)
+    array = as_floats(d, argument, _DISTANCES)
     if array.ndim == 1:
         n = _n_objects(array.size)
         if n < 3 or n * (n - 1) // 2 != array.size:

@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.geometry import kernels as arrays
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray, as_points
+from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.geometry.procrustes import Procrustes, procrustes
-from lwdstats.geometry.scaling import CMDScale
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
 from lwdstats.results.printing import PrintsTable, format_p
 from lwdstats.results.result import Plots
@@ -149,7 +148,7 @@ def protest(
 
 def _normed(y: npt.ArrayLike | CMDScale) -> FloatArray:
     """Return `y`, (n, k), centred and with a sum of squares of 1."""
-    points = arrays.as_points(y.points if isinstance(y, CMDScale) else y, "y", "points")
+    points = as_points(y.points if isinstance(y, CMDScale) else y, "y", "points")
     points = points - points[0]
     points -= points.mean(axis=0)
     return points / np.linalg.norm(points)

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.streams import resolve_seed
 
 IndexArray = npt.NDArray[np.intp]

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from lwdstats.arrays import FloatArray
+
 Ints = NDArray[np.int64]
 
 # Numbers of a block of sign vectors times cells.
@@ -23,12 +24,12 @@ STILL = 1e-9
 EXACT = 1e-5
 
 
-def pair_differences(weight: Floats, pairs: Ints) -> Floats:
+def pair_differences(weight: FloatArray, pairs: Ints) -> FloatArray:
     """Return the difference of each pair (m, 2), (T+1, R, m, B), of weights (T+1, R, n, B)."""
     return weight[:, :, pairs[:, 0]] - weight[:, :, pairs[:, 1]]
 
 
-def largest_t(values: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
+def largest_t(values: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
     r"""Return draws of the largest \|t\| over cells, (n_draws,), if all means are 0.
 
     Each replicate of `values` (R, C) has its sign flipped at random, all its cells
@@ -70,17 +71,23 @@ class Means:
     level : float
     """
 
-    estimate: Floats
-    std_error: Floats
+    estimate: FloatArray
+    std_error: FloatArray
     varies: NDArray[np.bool_]
-    draws: Floats
+    draws: FloatArray
     critical: float
     n_runs: int
     level: float
 
 
 def means(
-    values: Floats, scale: float, exact: Floats, level: float, n_draws: int, seed: int, key: int
+    values: FloatArray,
+    scale: float,
+    exact: FloatArray,
+    level: float,
+    n_draws: int,
+    seed: int,
+    key: int,
 ) -> Means:
     """Return the means of values (R, C) and their band.
 
@@ -104,13 +111,13 @@ def stream(seed: int, key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
 
 
-def quantile(draws: Floats, level: float) -> float:
+def quantile(draws: FloatArray, level: float) -> float:
     """Return the smallest draw that at most a share 1 - level of all and one more exceed."""
     rank = min(math.ceil(level * (len(draws) + 1)), len(draws))
     return float(np.sort(draws)[rank - 1])
 
 
-def p_value(draws: Floats, t: float) -> float:
+def p_value(draws: FloatArray, t: float) -> float:
     """Return the p-value of the largest t."""
     return (1 + np.count_nonzero(draws >= t * (1 - 1e-12))) / (len(draws) + 1)
 
@@ -146,7 +153,7 @@ class Comparison:
     n_more: int
 
 
-def compare(found: Means, theory: Floats, scale: float, margin: float) -> Comparison:
+def compare(found: Means, theory: FloatArray, scale: float, margin: float) -> Comparison:
     """Test means against `theory` (C,): for any difference, and for one within margin * scale."""
     from scipy import stats
 

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.inference.theorem.compare import compare_means, compare_steps
 from lwdstats.inference.theorem.conditions import assumptions, truncations
@@ -21,10 +22,8 @@ from lwdstats.inference.theorem.factors import (
 )
 from lwdstats.inference.theorem.result import DecayCheck
 from lwdstats.inference.theorem.runs import FEWEST, Made, check_pairs, given, simulated
-from lwdstats.simulate.gmm.spec import GmmSpec
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.streams import resolve_seed
-
-Floats = NDArray[np.float64]
 
 
 def check_decay(
@@ -207,7 +206,7 @@ def _check(
     )
 
 
-def _exact(start: Floats, spec: GmmSpec, n_runs: int) -> tuple[Floats, Floats]:
+def _exact(start: FloatArray, spec: GmmSpec, n_runs: int) -> tuple[FloatArray, FloatArray]:
     """Return the exact standard errors (T+1, B) of a difference, and E||D||_F^2 (T+1,)."""
     from lwdstats.theory.moments import second_moments
 

@@ -9,19 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.theorem import bands as kernel
 from lwdstats.inference.theorem.factors import Factors, paper_factors
 from lwdstats.inference.theorem.slopes import band, compare_slopes, slope_of, step_slopes
-from lwdstats.simulate.gmm.spec import GmmSpec
-
-Floats = NDArray[np.float64]
+from lwdstats.mixtures.spec import GmmSpec
 
 
 def compare_means(
-    weight: Floats,
+    weight: FloatArray,
     pairs: NDArray[np.int64],
-    curves: Mapping[str, Floats],
-    exact: Floats,
+    curves: Mapping[str, FloatArray],
+    exact: FloatArray,
     scale: float,
     level: float,
     margin: float,
@@ -70,7 +69,7 @@ def compare_means(
 
 
 def compare_steps(
-    weight: Floats,
+    weight: FloatArray,
     spec: GmmSpec,
     factors: Factors,
     level: float,
@@ -116,7 +115,7 @@ def _row(
     quantity: str,
     theory: str,
     seen: kernel.Comparison,
-    times: Floats,
+    times: FloatArray,
     level: float,
     n_runs: int,
 ) -> dict[str, Any]:

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.theorem.factors import Factors
-from lwdstats.simulate.gmm.spec import GmmSpec
+from lwdstats.mixtures.spec import GmmSpec
 
-Floats = NDArray[np.float64]
 # Overlap that moves no factor by more than a thousandth or so.
 _SEPARATE = 1e-3
 
 
 def assumptions(
-    weight: Floats, n_truncated: Floats, spec: GmmSpec, factors: Factors
+    weight: FloatArray, n_truncated: FloatArray, spec: GmmSpec, factors: Factors
 ) -> pd.DataFrame:
     """Return a row for each condition: whether it held, and what was seen.
 
@@ -42,7 +42,7 @@ def assumptions(
     return frame.set_index("condition")
 
 
-def truncations(n_truncated: Floats) -> pd.DataFrame:
+def truncations(n_truncated: FloatArray) -> pd.DataFrame:
     """Return, by time, truncations, and replicates with one in this step and so far."""
     hit = n_truncated.sum(2) > 0
     return pd.DataFrame(
@@ -69,7 +69,7 @@ def _separate(factors: Factors) -> tuple[bool, str]:
     return largest <= _SEPARATE, f"{seen}, median {np.median(last):.2g} at the end"
 
 
-def _truncated(n_truncated: Floats) -> tuple[bool, str]:
+def _truncated(n_truncated: FloatArray) -> tuple[bool, str]:
     hit = n_truncated.sum(2) > 0
     total = int(n_truncated.sum())
     runs, whole = int(hit.any(0).sum()), hit.shape[1]
@@ -80,7 +80,7 @@ def _truncated(n_truncated: Floats) -> tuple[bool, str]:
     return False, f"{_plural(total, 'truncation')} in {runs:,} of {whole:,} runs, {when}"
 
 
-def _complexity(weight: Floats, n_truncated: Floats, spec: GmmSpec) -> tuple[bool, str]:
+def _complexity(weight: FloatArray, n_truncated: FloatArray, spec: GmmSpec) -> tuple[bool, str]:
     reads = np.flatnonzero(spec.n_retrieved[:-1] > 0)
     # pibar at t is over all models and the times before t: there is none at 0.
     reads = reads[reads > 0]
@@ -119,7 +119,7 @@ def _times(steps: NDArray[Any]) -> str:
     return f"{len(steps)} steps from t = {steps[0]} to {steps[-1]}"
 
 
-def _lost(weight: Floats, spec: GmmSpec) -> tuple[bool, str]:
+def _lost(weight: FloatArray, spec: GmmSpec) -> tuple[bool, str]:
     last = weight[-1]
     if spec.threshold == 0:
         gone = (last == 0).any((1, 2))

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.simulate.gmm.spec import GmmSpec
+from lwdstats.arrays import FloatArray
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.theory.overlap.information import (
     MissingInformation,
     missing_information,
     overlap_factor,
 )
 from lwdstats.theory.overlap.step import overlap_decay
-
-Floats = NDArray[np.float64]
 
 # Up to so many points a step is followed draw by draw; from there J alone is right to 1% or so.
 _FEW_POINTS = 100
@@ -41,19 +40,21 @@ class Factors:
         At which times.
     """
 
-    matrices: Floats
-    overlap: Floats
+    matrices: FloatArray
+    overlap: FloatArray
     overlap_time: NDArray[np.int64]
 
 
-def paper_factors(spec: GmmSpec) -> Floats:
+def paper_factors(spec: GmmSpec) -> FloatArray:
     """Return ``(1 - alpha_t)^k_t``, (T,); 1 where nothing is read."""
     from lwdstats.theory.decay import decay_factor
 
     return decay_factor(spec.n_retrieved[:-1], spec.alpha)
 
 
-def overlap_factors(weight: Floats, spec: GmmSpec, first_posts: Floats, seed: int) -> Factors:
+def overlap_factors(
+    weight: FloatArray, spec: GmmSpec, first_posts: FloatArray, seed: int
+) -> Factors:
     """Return the factors at the states that weights (T+1, R, n, B) went through.
 
     `first_posts` (B,) is how many of A^(0) are nearest to each component.
@@ -109,7 +110,7 @@ def overlap_factors(weight: Floats, spec: GmmSpec, first_posts: Floats, seed: in
     return result
 
 
-def product(matrices: Floats, start: Floats) -> Floats:
+def product(matrices: FloatArray, start: FloatArray) -> FloatArray:
     """Return differences over time, (T+1, m, B), from those at the start (m, B)."""
     out = np.empty((len(matrices) + 1, *start.shape))
     out[0] = start
@@ -118,7 +119,7 @@ def product(matrices: Floats, start: Floats) -> Floats:
     return out
 
 
-def nearest_component(spec: GmmSpec) -> Floats:
+def nearest_component(spec: GmmSpec) -> FloatArray:
     """Return how many of A^(0) are nearest to each component, (B,)."""
     points = spec.first_points(0).astype(np.float64)
     whiten = np.linalg.inv(np.linalg.cholesky(spec.covariance))

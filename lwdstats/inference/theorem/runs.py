@@ -9,12 +9,12 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError
-from lwdstats.simulate.gmm.spec import GmmSpec, resolve
+from lwdstats.mixtures.spec import GmmSpec, resolve
 from lwdstats.simulate.specs import run_spec
 
-Floats = NDArray[np.float64]
 # With fewer, a spread can't be told from that of a few rare runs.
 FEWEST = 10
 _MOST_NUMBERS = 100_000_000
@@ -23,8 +23,8 @@ _MOST_NUMBERS = 100_000_000
 class Made(NamedTuple):
     """Runs of one start: weights (T+1, R, n, B), truncations (T, R, n) and their specification."""
 
-    weight: Floats
-    n_truncated: Floats
+    weight: FloatArray
+    n_truncated: FloatArray
     spec: GmmSpec
     drawn: bool
 

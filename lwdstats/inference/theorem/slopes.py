@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.inference.theorem import bands as kernel
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -31,16 +30,16 @@ class Slopes:
         Second moments of the difference before the step.
     """
 
-    cross: Floats
-    square: Floats
-    second: Floats
+    cross: FloatArray
+    square: FloatArray
+    second: FloatArray
 
     @property
-    def slope(self) -> Floats:
+    def slope(self) -> FloatArray:
         """The slopes, (T,)."""
         return self.cross.mean(0)
 
-    def scores(self, theory: Floats) -> Floats:
+    def scores(self, theory: FloatArray) -> FloatArray:
         """Return what is to have mean 0 if `theory` (T,) is right, (R, T + 1).
 
         E[after | before] = theory * before makes ``cross - theory * square`` have
@@ -54,7 +53,7 @@ class Slopes:
         return np.column_stack([scores, scores.mean(1)])
 
 
-def step_slopes(weight: Floats, reads: NDArray[np.bool_]) -> Slopes:
+def step_slopes(weight: FloatArray, reads: NDArray[np.bool_]) -> Slopes:
     """Return the slopes of weights (T+1, R, n, B) at the steps (T,) that `reads`."""
     n_b = weight.shape[-1]
     steps = np.flatnonzero(reads)
@@ -71,12 +70,14 @@ def step_slopes(weight: Floats, reads: NDArray[np.bool_]) -> Slopes:
     return Slopes(cross / size, square / size, second)
 
 
-def slope_of(matrices: Floats, second: Floats) -> Floats:
+def slope_of(matrices: FloatArray, second: FloatArray) -> FloatArray:
     """Return the slopes (T,) that matrices (T, B, B) give, weighed as those of `step_slopes`."""
     return np.einsum("tbc,tcb->t", matrices, second) / np.trace(second, axis1=1, axis2=2)
 
 
-def band(slopes: Slopes, level: float, n_draws: int, seed: int) -> tuple[Floats, Floats, Floats]:
+def band(
+    slopes: Slopes, level: float, n_draws: int, seed: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return standard errors and a simultaneous band of the slopes, each (T,).
 
     The band holds the slopes whose score is within the critical number of its
@@ -99,7 +100,7 @@ def band(slopes: Slopes, level: float, n_draws: int, seed: int) -> tuple[Floats,
 
 
 def compare_slopes(
-    slopes: Slopes, theory: Floats, level: float, margin: float, n_draws: int, seed: int
+    slopes: Slopes, theory: FloatArray, level: float, margin: float, n_draws: int, seed: int
 ) -> kernel.Comparison:
     """Test slopes against `theory` (T,).
 
@@ -110,7 +111,7 @@ def compare_slopes(
 
     n_runs = len(slopes.cross)
 
-    def studentized(claim: Floats) -> Floats:
+    def studentized(claim: FloatArray) -> FloatArray:
         scores = slopes.scores(claim)
         error = scores.std(0, ddof=1) / math.sqrt(n_runs)
         mean = scores.mean(0)

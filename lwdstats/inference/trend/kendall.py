@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from lwdstats.geometry.kernels import FloatArray
+from lwdstats.arrays import FloatArray
 
 # As R's cor.test: exact below so many values without ties.
 _EXACT_BELOW = 50

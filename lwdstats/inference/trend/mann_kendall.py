@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.curves import curves
 from lwdstats.inference.trend.kendall import ar1_p, independent_p, kendall_s, sen_slope, tau_b
 from lwdstats.results.htest import HTest

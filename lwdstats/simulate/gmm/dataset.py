@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lwdstats.dataset.schema import attributes, describe, validate
 
 if TYPE_CHECKING:
-    from lwdstats.simulate.gmm.spec import GmmSpec
+    from lwdstats.mixtures.spec import GmmSpec
 
 
 class Run(NamedTuple):

@@ -12,10 +12,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from lwdstats.errors import InputError
+from lwdstats.mixtures.spec import GmmSpec, Rule, resolve
 from lwdstats.simulate.gmm.dataset import Run, dataset
 from lwdstats.simulate.gmm.gaussian.overlap import MAX_OVERLAP
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
-from lwdstats.simulate.gmm.spec import GmmSpec, Rule, resolve
 from lwdstats.simulate.progress import Progress
 from lwdstats.streams import seed_sequence
 

@@ -13,8 +13,8 @@ from lwdstats.simulate.llm.answer import embed
 from lwdstats.simulate.llm.dataset import Origin, build_dataset
 from lwdstats.simulate.llm.journal import Batch, Key, stored_seed
 from lwdstats.simulate.llm.labels import Models
+from lwdstats.simulate.llm.load_posts import Posts
 from lwdstats.simulate.llm.loading import backend, load_embedder, load_models, locate_all
-from lwdstats.simulate.llm.posts import Posts
 from lwdstats.simulate.llm.run import Network, run_network
 from lwdstats.simulate.llm.spec import (
     DEFAULT_EMBEDDER,

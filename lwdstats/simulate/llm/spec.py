@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
-from lwdstats.replicates import check_replicates
 from lwdstats.simulate.llm.labels import Models, by_label, label_models, name_of
-from lwdstats.simulate.llm.posts import Posts, as_posts
+from lwdstats.simulate.llm.load_posts import Posts, as_posts
 from lwdstats.simulate.llm.text import storable
 from lwdstats.simulate.models.protocol import LanguageModel, Prompt, Sampling
-from lwdstats.streams import resolve_seed
+from lwdstats.streams import check_replicates, resolve_seed
 
 DEFAULT_QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
 DEFAULT_EMBEDDER = "nomic-ai/nomic-embed-text-v1.5"

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import lwdstats
 from lwdstats.errors import InputError, check_choice
 from lwdstats.simulate.llm.dataset import Origin
 from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError
@@ -20,6 +19,7 @@ from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.simulate.models.protocol import LanguageModel
 from lwdstats.simulate.web.memory import MemoryWeb
 from lwdstats.simulate.web.protocol import Web
+from lwdstats.version import __version__
 
 logger = logging.getLogger(__name__)
 WEBS = ("memory", "lance")
@@ -119,7 +119,7 @@ class Store:
         backend: dict[str, Any],
     ) -> Origin:
         """Return the origin of the run, this process's part in it included."""
-        here = {"lwdstats": lwdstats.__version__, **backend}
+        here = {"lwdstats": __version__, **backend}
         if self.journal is None:
             return Origin(embed_initial(), prefix, [backend])
         if self.origin() is None:

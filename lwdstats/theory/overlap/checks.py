@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.theory.overlap.quadrature import reduce_shared
 
-Floats = NDArray[np.float64]
 
-
-def _numbers(argument: str, value: ArrayLike, takes: str) -> Floats:
+def _numbers(argument: str, value: ArrayLike, takes: str) -> FloatArray:
     try:
         array = np.asarray(value)
         usable = array.dtype.kind in "iuf" and array.size > 0 and np.isfinite(array).all()
@@ -28,7 +27,7 @@ def _numbers(argument: str, value: ArrayLike, takes: str) -> Floats:
 
 def check_weights(
     value: ArrayLike, *, argument: str = "weights", ndim: int | None = None
-) -> Floats:
+) -> FloatArray:
     """Return mixture weights (..., B), each row divided by its sum.
 
     A sum may be a little off 1, as after the truncation of Algorithm 2.
@@ -60,10 +59,10 @@ class Components:
         A point x of the d dimensions is ``(x - centre) @ turn`` here.
     """
 
-    means: Floats
-    factors: Floats
-    centre: Floats
-    turn: Floats
+    means: FloatArray
+    factors: FloatArray
+    centre: FloatArray
+    turn: FloatArray
 
     @property
     def n_dimensions(self) -> int:
@@ -123,7 +122,7 @@ def check_step(
     return k, float(alpha), float(c)
 
 
-def check_points(value: ArrayLike, n_runs: int, components: Components, k: int) -> Floats:
+def check_points(value: ArrayLike, n_runs: int, components: Components, k: int) -> FloatArray:
     """Return points (R, N, r) of the webs of R networks, N >= k, where the components are."""
     d = len(components.centre)
     takes = f"finite numbers of shape ({n_runs}, N, {d}) with N of at least n_retrieved, {k}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
 from lwdstats.theory.overlap.checks import check_components, check_step, check_weights
 from lwdstats.theory.overlap.quadrature import (
@@ -15,8 +16,6 @@ from lwdstats.theory.overlap.quadrature import (
     mean_and_spread,
     sampled_integrals,
 )
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -44,11 +43,11 @@ class MissingInformation:
         "trapezoid" or "quasi-Monte-Carlo".
     """
 
-    weights: Floats
-    matrix: Floats
-    eigenvalues: Floats
-    largest: Floats
-    error: Floats
+    weights: FloatArray
+    matrix: FloatArray
+    eigenvalues: FloatArray
+    largest: FloatArray
+    error: FloatArray
     method: str
 
     def __str__(self) -> str:
@@ -187,13 +186,13 @@ def missing_information(
     )
 
 
-def _first(eigenvalues: Floats) -> Floats:
+def _first(eigenvalues: FloatArray) -> FloatArray:
     if eigenvalues.shape[-1] == 0:
         return np.full(eigenvalues.shape[:-1], np.nan)
     return eigenvalues[..., 0]
 
 
-def _information(weights: Floats, integrals: Floats) -> tuple[Floats, Floats]:
+def _information(weights: FloatArray, integrals: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return J (W, B, B) and its eigenvalues (W, B - 1) from the integrals off the diagonal."""
     n_b = weights.shape[1]
     diagonal = np.arange(n_b)
@@ -216,7 +215,7 @@ def overlap_factor(
     n_retrieved: int,
     step_size: float | None = None,
     complexity: float | None = None,
-) -> tuple[Floats, Floats]:
+) -> tuple[FloatArray, FloatArray]:
     """Return what one step leaves of a small difference, by J.
 
     Parameters

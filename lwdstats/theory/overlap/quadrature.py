@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from lwdstats.arrays import FloatArray
 
 # Beyond this many standard deviations a component has 2e-19 of its mass.
 _REACH = 9.0
@@ -31,7 +31,7 @@ class TooManyNodesError(ArithmeticError):
     """The components lie too far apart, for their width, to be integrated on a line."""
 
 
-def reduce_shared(means: Floats, covariance: Floats) -> Floats:
+def reduce_shared(means: FloatArray, covariance: FloatArray) -> FloatArray:
     """Return a map (d, r) under which components have unit covariance and the same overlap.
 
     With one covariance (d, d) for all, ratios of densities depend on a point
@@ -45,7 +45,7 @@ def reduce_shared(means: Floats, covariance: Floats) -> Floats:
     return whiten @ axes[:rank].T
 
 
-def log_densities(points: Floats, means: Floats, factors: Floats) -> Floats:
+def log_densities(points: FloatArray, means: FloatArray, factors: FloatArray) -> FloatArray:
     """Return the log density (m, B) of points (m, d), up to a constant shared by all.
 
     `factors` (B, d, d) are lower Cholesky factors of the covariances.
@@ -57,7 +57,9 @@ def log_densities(points: Floats, means: Floats, factors: Floats) -> Floats:
     return out
 
 
-def line_integrals(weights: Floats, means: Floats, deviations: Floats) -> tuple[Floats, Floats]:
+def line_integrals(
+    weights: FloatArray, means: FloatArray, deviations: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Integrate N_b N_c / g_pi over the line by the trapezoidal rule.
 
     Parameters
@@ -102,14 +104,14 @@ def line_integrals(weights: Floats, means: Floats, deviations: Floats) -> tuple[
     return out, error
 
 
-def _by_support(weights: Floats) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
+def _by_support(weights: FloatArray) -> Iterator[tuple[NDArray[np.intp], NDArray[np.bool_]]]:
     """Yield the rows that give weight to the same components, with those components."""
     masks, which = np.unique(weights > 0, axis=0, return_inverse=True)
     for index, mask in enumerate(masks):
         yield np.flatnonzero(which.ravel() == index), mask
 
 
-def _closer(centres: Floats) -> Floats:
+def _closer(centres: FloatArray) -> FloatArray:
     """Narrow gaps across which nothing is shared, so that the strip is not needlessly thin."""
     order = np.argsort(centres)
     gaps = np.minimum(np.diff(centres[order]), _APART)
@@ -127,8 +129,8 @@ def _certified_step(spread: float) -> tuple[float, float]:
 
 
 def _halving(
-    weights: Floats, active: NDArray[np.bool_], means: Floats, deviations: Floats
-) -> tuple[Floats, Floats]:
+    weights: FloatArray, active: NDArray[np.bool_], means: FloatArray, deviations: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     spread = np.ptp(means) / deviations.min() + 1.0
     step = deviations.min() * min(0.5, 1.0 / spread)
     last = _trapezoid(weights, active, means, deviations, step)
@@ -143,8 +145,12 @@ def _halving(
 
 
 def _trapezoid(
-    weights: Floats, active: NDArray[np.bool_], means: Floats, deviations: Floats, step: float
-) -> Floats:
+    weights: FloatArray,
+    active: NDArray[np.bool_],
+    means: FloatArray,
+    deviations: FloatArray,
+    step: float,
+) -> FloatArray:
     low = (means - _REACH * deviations).min()
     n_nodes = math.ceil(((means + _REACH * deviations).max() - low) / step) + 1
     if n_nodes > _MAX_NODES:
@@ -168,13 +174,13 @@ def _trapezoid(
 
 
 def sampled_integrals(
-    weights: Floats,
-    means: Floats,
-    factors: Floats,
+    weights: FloatArray,
+    means: FloatArray,
+    factors: FloatArray,
     n_points: int,
     n_randomizations: int,
     seed: int,
-) -> Iterator[Floats]:
+) -> Iterator[FloatArray]:
     """Yield independent estimates (W, B, B) of the integrals of N_b N_c / g_pi.
 
     Each is from `n_points` scrambled Sobol points, sent into every component.
@@ -203,7 +209,7 @@ def sampled_integrals(
         yield value
 
 
-def _mean_ownership(logs: Floats, weights: Floats, active: NDArray[np.bool_]) -> Floats:
+def _mean_ownership(logs: FloatArray, weights: FloatArray, active: NDArray[np.bool_]) -> FloatArray:
     """Return the mean over points, of log densities (m, B), of the ownerships: (W, B)."""
     ratios = np.zeros_like(logs)
     ratios[:, active] = np.exp(logs[:, active] - logs[:, active].max(1, keepdims=True))
@@ -216,8 +222,8 @@ def _mean_ownership(logs: Floats, weights: Floats, active: NDArray[np.bool_]) ->
 
 
 def mean_and_spread(
-    estimates: Iterator[Floats], largest: Callable[[Floats], Floats]
-) -> tuple[Floats, Floats]:
+    estimates: Iterator[FloatArray], largest: Callable[[FloatArray], FloatArray]
+) -> tuple[FloatArray, FloatArray]:
     """Return the mean of independent estimates and the 99% half-width of a number made of it."""
     from scipy.stats import t as student
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.theory.overlap.checks import (
     check_components,
@@ -17,8 +18,6 @@ from lwdstats.theory.overlap.checks import (
 )
 from lwdstats.theory.overlap.information import missing_information, overlap_factor
 from lwdstats.theory.overlap.walk import Walk
-
-Floats = NDArray[np.float64]
 
 METHODS = ("linear", "tangent", "step")
 # Groups of runs that are left out in turn for a standard error.
@@ -51,8 +50,8 @@ class StepFactor:
         Weight vectors, or networks, that were averaged over.
     """
 
-    matrix: Floats
-    eigenvalues: Floats
+    matrix: FloatArray
+    eigenvalues: FloatArray
     factor: float
     std_error: float
     norm: float
@@ -223,18 +222,18 @@ def measured_decay(before: ArrayLike, after: ArrayLike) -> StepFactor:
     return _of_slope(first, second, "measured")
 
 
-def _basis(n_b: int) -> Floats:
+def _basis(n_b: int) -> FloatArray:
     """Return orthonormal vectors (B, B - 1) that sum to 0."""
     return np.linalg.svd(np.ones((1, n_b)))[2][1:].T
 
 
-def _moduli(matrices: Floats, basis: Floats) -> Floats:
+def _moduli(matrices: FloatArray, basis: FloatArray) -> FloatArray:
     """Return the moduli (..., B - 1) of the eigenvalues on vectors that sum to 0."""
     values = np.abs(np.linalg.eigvals(basis.T @ matrices @ basis))
     return np.sort(values, axis=-1)[..., ::-1]
 
 
-def _norm(matrix: Floats, basis: Floats, pi: Floats) -> float:
+def _norm(matrix: FloatArray, basis: FloatArray, pi: FloatArray) -> float:
     """Return the norm on sum-zero vectors where a vector's square is sum x^2 / pi."""
     alive = pi > 0
     root = np.sqrt(pi[alive])
@@ -245,7 +244,12 @@ def _norm(matrix: Floats, basis: Floats, pi: Floats) -> float:
 
 
 def _result(
-    matrix: Floats, basis: Floats, without: Floats, pi: Floats, method: str, n_runs: int
+    matrix: FloatArray,
+    basis: FloatArray,
+    without: FloatArray,
+    pi: FloatArray,
+    method: str,
+    n_runs: int,
 ) -> StepFactor:
     moduli = _moduli(matrix, basis)
     count = len(without)
@@ -257,13 +261,13 @@ def _result(
     return StepFactor(matrix, moduli, float(moduli[0]), error, norm, method, n_runs)
 
 
-def _grouped(values: Floats) -> Floats:
+def _grouped(values: FloatArray) -> FloatArray:
     """Return sums of values (R, ...) over interleaved groups of runs, (G, ...)."""
     groups = min(len(values), _GROUPS)
     return np.array([values[g::groups].sum(0) for g in range(groups)])
 
 
-def _of_matrices(matrices: Floats, consensus: Floats, method: str) -> StepFactor:
+def _of_matrices(matrices: FloatArray, consensus: FloatArray, method: str) -> StepFactor:
     n_runs, n_b = consensus.shape
     sums, sizes = _grouped(matrices), _grouped(np.ones(n_runs))
     without = np.empty((0, n_b, n_b))
@@ -276,7 +280,7 @@ def _of_matrices(matrices: Floats, consensus: Floats, method: str) -> StepFactor
     return fit
 
 
-def _of_slope(before: Floats, after: Floats, method: str) -> StepFactor:
+def _of_slope(before: FloatArray, after: FloatArray, method: str) -> StepFactor:
     n_runs, _, n_b = before.shape
     basis = _basis(n_b)
     # Over all pairs, sum of (y_i - y_j)(x_i - x_j)' is n times that about the mean.
@@ -284,7 +288,7 @@ def _of_slope(before: Floats, after: Floats, method: str) -> StepFactor:
     y = (after - after.mean(1, keepdims=True)) @ basis
     cross, square = _grouped(y.swapaxes(1, 2) @ x), _grouped(x.swapaxes(1, 2) @ x)
 
-    def slope(cross: Floats, square: Floats) -> Floats:
+    def slope(cross: FloatArray, square: FloatArray) -> FloatArray:
         inverse = np.linalg.pinv(square, rcond=1e-12, hermitian=True)
         return basis @ (cross @ inverse) @ basis.T
 

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.theory.overlap.checks import Components
 from lwdstats.theory.overlap.quadrature import log_densities
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -23,15 +21,15 @@ class Walk:
     """
 
     components: Components
-    web: Floats
+    web: FloatArray
     k: int
     alpha: float
     c: float
     threshold: float
     rng: np.random.Generator
-    points: Floats | None = None
+    points: FloatArray | None = None
 
-    def _log_likelihoods(self) -> Iterator[Floats]:
+    def _log_likelihoods(self) -> Iterator[FloatArray]:
         """Draw k points for each run; yield their log densities (R, B) up to a constant."""
         means, factors = self.components.means, self.components.factors
         if self.points is not None:
@@ -49,7 +47,7 @@ class Walk:
             points = means[owner] + np.einsum("rij,rj->ri", factors[owner], normal)
             yield log_densities(points, means, factors)
 
-    def models(self, pi: Floats) -> Floats:
+    def models(self, pi: FloatArray) -> FloatArray:
         """Return the weights (R, n, B) after the step."""
         pi = pi.copy()
         for logs in self._log_likelihoods():
@@ -58,7 +56,7 @@ class Walk:
             self._truncate(pi.reshape(-1, pi.shape[-1]), None)
         return pi
 
-    def tangent(self, pi: Floats) -> Floats:
+    def tangent(self, pi: FloatArray) -> FloatArray:
         """Return the derivative (R, B, B) of the weights after the step from (R, B) before.
 
         A component at weight 0 is taken to stay there.
@@ -77,12 +75,12 @@ class Walk:
             self._truncate(pi, moved)
         return moved
 
-    def _update(self, pi: Floats, shares: Floats) -> None:
+    def _update(self, pi: FloatArray, shares: FloatArray) -> None:
         """Run lines 3 to 6 of Algorithm 2 in place."""
         pi *= 1.0 - self.alpha
         pi += self.alpha / (1.0 - pi.shape[-1] * self.c) * (shares - self.c)
 
-    def _truncate(self, pi: Floats, moved: Floats | None) -> None:
+    def _truncate(self, pi: FloatArray, moved: FloatArray | None) -> None:
         """Run lines 7 to 14 of Algorithm 2 on rows (N, B), and on their derivative, in place."""
         if pi.min() > 0:
             return
@@ -100,7 +98,7 @@ class Walk:
             pi[low, b] = self.threshold
 
 
-def _ownership(pi: Floats, logs: Floats) -> Floats:
+def _ownership(pi: FloatArray, logs: FloatArray) -> FloatArray:
     """Return the ownerships of points of log densities `logs`, (..., B), by weights `pi`."""
     with np.errstate(divide="ignore"):
         logs = np.log(pi) + logs

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, is_number
-
-Floats = NDArray[np.float64]
 
 # Largest J at which the Gaussian engine is right, by measurement: docs/gaussian-engine.md.
 MAX_OVERLAP = 0.02
@@ -24,7 +23,7 @@ def check_max_overlap(value: Any) -> float:
     return float(value)
 
 
-def overlap_of(start: Floats, means: Floats, covariance: Floats) -> float:
+def overlap_of(start: FloatArray, means: FloatArray, covariance: FloatArray) -> float:
     """Return J, the largest fraction of missing information, where a network may begin.
 
     It is the larger one of that at equal weights and that at the mean of
@@ -44,7 +43,7 @@ def overlap_of(start: Floats, means: Floats, covariance: Floats) -> float:
     return float(missing_information(states, means, covariance).largest.max())
 
 
-def misowned_share(threshold: float, means: Floats, covariance: Floats) -> float:
+def misowned_share(threshold: float, means: FloatArray, covariance: FloatArray) -> float:
     """Return the share of its own points that a component at weight epsilon does not own.
 
     For the two components nearest to each other, the other at weight 1 -
@@ -62,7 +61,7 @@ def misowned_share(threshold: float, means: Floats, covariance: Floats) -> float
     return float(ndtr((np.log((1 - threshold + 1e-300) / threshold) - nearest**2 / 2) / nearest))
 
 
-def ambiguity(points: Floats, means: Floats, covariance: Floats) -> float:
+def ambiguity(points: FloatArray, means: FloatArray, covariance: FloatArray) -> float:
     """Return how far given points (..., d) leave open whose they are: the mean eigenvalue of J.
 
     At equal weights: ``B / (B - 1) E[1 - sum_b o_b^2]`` over the points, where
@@ -79,7 +78,7 @@ def ambiguity(points: Floats, means: Floats, covariance: Floats) -> float:
     return float(n_b / (n_b - 1) * (1 - (shares**2).sum(-1)).mean())
 
 
-def counts_of(points: Floats, means: Floats, covariance: Floats) -> Floats:
+def counts_of(points: FloatArray, means: FloatArray, covariance: FloatArray) -> FloatArray:
     """Return how many points (N0, d) are of each component: that of the largest density."""
     whiten = np.linalg.inv(np.linalg.cholesky(covariance)).T
     apart = (points[:, None] - means) @ whiten
@@ -88,9 +87,9 @@ def counts_of(points: Floats, means: Floats, covariance: Floats) -> Floats:
 
 
 def check_overlap(
-    start: Floats,
-    means: Floats,
-    covariance: Floats,
+    start: FloatArray,
+    means: FloatArray,
+    covariance: FloatArray,
     points: NDArray[Any] | None,
     threshold: float,
     limit: float,

@@ -11,7 +11,7 @@ from lwdstats.simulate.gmm.gaussian.overlap import counts_of
 from lwdstats.streams import seed_sequence
 
 if TYPE_CHECKING:
-    from lwdstats.simulate.gmm.spec import GmmSpec
+    from lwdstats.mixtures.spec import GmmSpec
 
 # Components of which a model reads fewer points in a step are read one by one, by measurement:
 # docs/gaussian-engine.md.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.mixtures.arguments import (
-    Floats,
     check_concentration,
     check_covariance,
     check_initial_points,
@@ -24,9 +24,8 @@ from lwdstats.mixtures.arguments import (
     evaluate_rule,
 )
 from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
-from lwdstats.replicates import check_replicates
 from lwdstats.simulate.gmm.gaussian.overlap import MAX_OVERLAP, check_max_overlap, check_overlap
-from lwdstats.streams import generator, resolve_seed
+from lwdstats.streams import check_replicates, generator, resolve_seed
 
 ENGINES = ("exact", "gaussian")
 # The exact engine numbers points with 31 bits; the Gaussian one counts them in float64. Replicates
@@ -66,18 +65,18 @@ class GmmSpec:
 
     n_models: int
     n_components: int
-    means: Floats
-    covariance: Floats
+    means: FloatArray
+    covariance: FloatArray
     n_steps: int
     n_responses: int
     beta: float
     concentration: float | tuple[float, ...]
-    initial_weights: Floats | None
+    initial_weights: FloatArray | None
     initial_points: NDArray[np.float32] | None
     step_size: str | float | tuple[float | None, ...]
     complexity: str | float | tuple[float | None, ...]
-    alpha: Floats
-    c: Floats
+    alpha: FloatArray
+    c: FloatArray
     threshold: float
     replicates: tuple[int, ...]
     seed: int
@@ -115,7 +114,7 @@ class GmmSpec:
             return np.array(self.record)
         return np.union1d(np.arange(0, self.n_steps, self.record), self.n_steps)
 
-    def first_weights(self, position: int) -> Floats:
+    def first_weights(self, position: int) -> FloatArray:
         """Return Pi^(0), shape (n, B), of the replicate at a position of `replicates`."""
         shape = (self.n_models, self.n_components)
         if self.initial_weights is not None:

@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError
-from lwdstats.geometry import kernels as arrays
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.results.table import PrintsTable
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"
@@ -91,11 +90,11 @@ def profile_likelihood(values: npt.ArrayLike) -> ProfileLikelihood:
 
     Examples
     --------
-    >>> from lwdstats.geometry.dimension import profile_likelihood
+    >>> from lwdstats.geometry.profile_likelihood import profile_likelihood
     >>> profile_likelihood([9.1, 8.7, 0.3, 0.2, 0.1]).dimension
     2
     """
-    x = arrays.as_floats(values, "values", _VALUES)
+    x = as_floats(values, "values", _VALUES)
     if x.ndim != 1 or x.size < 2:
         raise InputError("values", f"shape {x.shape}", _VALUES)
     x = np.sort(x)[::-1]

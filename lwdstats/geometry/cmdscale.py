@@ -11,9 +11,8 @@ import xarray as xr
 from scipy.linalg import eigvals
 from scipy.spatial.distance import squareform
 
+from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry import kernels as arrays
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.geometry.scaling_result import CMDScale
 
 _DISTANCES = (
@@ -119,7 +118,7 @@ def cmdscale(
         matrix = as_distances(d)
         n = len(matrix)
     else:
-        matrix = arrays.as_points(points, "points", _POINTS)
+        matrix = as_points(points, "points", _POINTS)
         n = len(matrix)
         if n < 2:
             raise InputError("points", f"shape {matrix.shape}", _POINTS)
@@ -225,7 +224,7 @@ def fix_signs(points: FloatArray) -> FloatArray:
 
 def as_distances(d: object) -> FloatArray:
     """Return distances as a checked (n, n) matrix."""
-    array = arrays.as_floats(d, "d", _DISTANCES)
+    array = as_floats(d, "d", _DISTANCES)
     if array.ndim == 1:
         n = round((1.0 + math.sqrt(1.0 + 8.0 * array.size)) / 2.0)
         if array.size == 0 or n * (n - 1) // 2 != array.size:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.dataset.positions import complete_answers, n_answers, positions
 from lwdstats.errors import InputError, check_choice, check_integer
-from lwdstats.geometry.kernels import FloatArray
 from lwdstats.inference.permutation import collapse_forms as forms
 from lwdstats.inference.permutation.scheme import p_values
 from lwdstats.results.printing import PrintsTable, coefficient_lines

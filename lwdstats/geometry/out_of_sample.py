@@ -10,11 +10,9 @@ import xarray as xr
 from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
 
+from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry import kernels as arrays
-from lwdstats.geometry import scaling
-from lwdstats.geometry.kernels import FloatArray
-from lwdstats.geometry.scaling import CMDScale
+from lwdstats.geometry.cmdscale import CMDScale, as_distances
 
 METHODS = ("gower", "trosset-priebe")
 
@@ -106,7 +104,7 @@ def out_of_sample(
     if d is not None:
         squares = _old_squares(d, fit)
         takes = f"finite distances, none below 0, of shape (m, {n})"
-        delta = arrays.as_floats(new, "new", takes)
+        delta = as_floats(new, "new", takes)
         delta = delta[None, :] if delta.ndim == 1 else delta
         if delta.ndim != 2 or delta.shape[1] != n or delta.size == 0:
             raise InputError("new", f"shape {delta.shape}", takes)
@@ -114,9 +112,9 @@ def out_of_sample(
             raise InputError("new", f"a smallest entry of {delta.min():g}", takes)
         squared = np.where(delta > 0, delta + fit.ac, 0.0) ** 2
     else:
-        old = arrays.as_points(points, "points", "finite numbers of shape (n, p)")
+        old = as_points(points, "points", "finite numbers of shape (n, p)")
         takes = f"finite numbers of shape (m, {old.shape[1]})"
-        fresh = arrays.as_points(new, "new", takes)
+        fresh = as_points(new, "new", takes)
         if fresh.shape[1] != old.shape[1]:
             raise InputError("new", f"shape {fresh.shape}", takes)
         squares = mean_squares(old)
@@ -189,7 +187,7 @@ def _least_strain(spread: FloatArray, c: FloatArray, beta: float) -> FloatArray:
 
 def _old_squares(d: object, fit: CMDScale) -> FloatArray:
     """Return row means of the squared distances that were scaled, (n,)."""
-    matrix = scaling.as_distances(d)
+    matrix = as_distances(d)
     if len(matrix) != len(fit.points):
         raise InputError(
             "d", f"distances of {len(matrix)} points", f"those of fit, {len(fit.points)} points"

@@ -1,0 +1,35 @@
+"""User input as checked arrays, and the types of arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from lwdstats.errors import InputError
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def as_floats(x: object, argument: str, takes: str) -> FloatArray:
+    """Return `x` as finite float64, or raise `InputError`."""
+    try:
+        array = np.asarray(x)
+    except ValueError:  # rows of different lengths
+        raise InputError(argument, "rows of different lengths", takes) from None
+    if array.dtype.kind not in "fiub":
+        raise InputError(argument, f"dtype {array.dtype} ({type(x).__name__})", takes)
+    array = array.astype(np.float64, copy=False)
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if bad:
+        raise InputError(argument, f"{bad} values that are NaN or infinite", takes)
+    return array
+
+
+def as_points(x: object, argument: str, takes: str) -> FloatArray:
+    """Return `x` as an (n, p) float64 array; a vector is one column, as in R."""
+    array = as_floats(x, argument, takes)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.size == 0:
+        raise InputError(argument, f"shape {array.shape}", takes)
+    return array
