@@ -44,12 +44,12 @@ def main(arguments: list[str] | None = None) -> None:
         print(f"In words: no law with an interval; {fit.no_interval}.")
         return
     rate = fit.law.parameters[-1]
-    low, high = fit.confint(rate).to_numpy()[0]
+    low, high = fit.confint(rate)[rate]
     print(f"In words: over {fit.nobs()} replicates the law of the {fit.what} is {fit.law.text}")
     print(f"with {rate} = {fit.coef()[rate]:.2f} (95% {low:.2f} to {high:.2f}).")
     wide = lwd.convergence_fit(ds, "power_floor", since=given.since)
     if wide.no_interval is None:
-        c = wide.confint("c").to_numpy()[0, 1]
+        c = wide.confint("c")["c"][1]
         end = f"above {c:.3f} is excluded" if np.isfinite(c) else "is not excluded, however large"
         print(f"By a power law with a floor, a limit of the {fit.what} {end} (95%).")
 

@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from lwdstats.inference.permutation.protest import protest as protest
     from lwdstats.inference.theorem.check_decay import check_decay as check_decay
     from lwdstats.inference.trend.mann_kendall import mann_kendall as mann_kendall
+    from lwdstats.plots import plot as plot
     from lwdstats.plots import plot_answers as plot_answers
     from lwdstats.plots import plot_mixtures as plot_mixtures
     from lwdstats.plots import plot_norm as plot_norm
-    from lwdstats.plots_results import plot as plot
     from lwdstats.results.generics import AIC as AIC
     from lwdstats.results.generics import BIC as BIC
     from lwdstats.results.generics import anova as anova
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from lwdstats.simulate.models.server.retry import BackendError as BackendError
     from lwdstats.simulate.specs import read_spec as read_spec
     from lwdstats.simulate.specs import run_spec as run_spec
-    from lwdstats.summary import summary as summary
+    from lwdstats.summaries import summary as summary
     from lwdstats.theory.asymptotics import asymptotics as asymptotics
     from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm
     from lwdstats.theory.bounds import norm_bound as norm_bound
@@ -161,11 +161,11 @@ _HOMES = {
     "measured_decay": "theory.overlap.step",
     "read_results": "dataset.files",
     "write_results": "dataset.files",
-    "plot": "plots_results",
+    "plot": "plots",
     "plot_answers": "plots",
     "plot_mixtures": "plots",
     "plot_norm": "plots",
-    "summary": "summary",
+    "summary": "summaries",
     "validate": "dataset.schema",
     "simulate_gmm": "simulate.gmm.simulate_gmm",
     "simulate_llm": "simulate.llm.simulate_llm",

@@ -1,4 +1,4 @@
-"""Pictures of a dataset: the figures of the paper, for any run."""
+"""Pictures: ``plot(x)`` of any result, and the figures of the paper for any run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,71 @@ from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
 from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.distance import fnorm, noise_floor
+from lwdstats.results.drawing import MARKERS, new_axes
+from lwdstats.results.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MARKERS = "os^DvP*Xd<>h"
+
+def plot(x: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
+    """Draw a result.
+
+    Parameters
+    ----------
+    x : object
+        What a function of the package returned, or a dataset:
+
+        - a dataset: ||D||_F over time, as `plot_norm`, which takes `log`;
+        - `nls`: the data and the fitted curve, where there is one predictor;
+          otherwise what was observed over what was fitted;
+        - `collapse_time`: the share of replicates that have not collapsed;
+        - `changepoints`: the curves, the fitted levels, and the changes;
+        - `mann_kendall` of several replicates: the curves and their slopes;
+        - `convergence_fit`: the curves, their mean, and the law, which takes `log`;
+        - `cmdscale`: the points in the first two coordinates;
+        - `dkps`: the way of each model through the first two coordinates, or
+          of the one coordinate over time, an open marker at its start;
+        - `procrustes`: the target, and an arrow to it from each rotated point;
+        - `betadisper`: the points in the first two principal coordinates, each
+          joined to the centre of its group;
+        - `collapse_test`: the energy distance between models over time (the
+          adjusted R2 without answers), filled where p_adjusted is at most .05;
+        - `adonis2`, `permutest`, `mantel`, `protest`, `eqdist_etest`: the
+          statistic under the permutations, and the observed one as a line; of
+          `adonis2` the first term, or that which `term` names.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default on a new figure.
+    **options
+        As above.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    InputError
+        If there is no picture of such a result, or nothing to draw in it.
+
+    Notes
+    -----
+    R: ``plot(x)``. vegan draws `betadisper` and `procrustes` alike, and
+    permutations by ``densityplot(permustats(x))``; R has no plot of `nls`.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> data = {"t": [0, 1, 2, 3, 4, 5], "y": [5.0, 3.8, 3.1, 2.7, 2.4, 2.2]}
+    >>> ax = lwd.plot(lwd.nls("y ~ SSasymp(t, Asym, R0, lrc)", data))
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('t', 'y')
+    """
+    if isinstance(x, xr.Dataset):
+        return plot_norm(x, ax=ax, **options)
+    if not isinstance(x, Result):
+        raise InputError("x", f"an object of type {type(x).__name__}", "a dataset, or a result")
+    return x.plot(ax=ax, **options)
 
 
 def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> Axes:
@@ -115,7 +175,7 @@ def plot_answers(
     figure, axes = _panels(len(shown), height=1.5 + 3.6 * min(max(shape, 0.3), 1.0), sharey=True)
     for panel, ax in enumerate(axes):
         for i, model in enumerate(ds["model"].values):
-            marker = _MARKERS[i % len(_MARKERS)]
+            marker = MARKERS[i % len(MARKERS)]
             x, y = plane[panel, i].T
             ax.scatter(x, y, s=22, marker=marker, alpha=0.65, linewidths=0, label=str(model))
         ax.set_title(f"t = {shown[panel]}")
@@ -175,15 +235,6 @@ def plot_mixtures(
     if ds.sizes["model"] <= 8:
         axes[0].legend(frameon=False, fontsize="small")
     return axes
-
-
-def new_axes(ax: Axes | None) -> Axes:
-    """Return `ax`, or the axes of a new figure where it is None."""
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
-
-    return pyplot.subplots(figsize=(6.4, 4.0), layout="constrained")[1]
 
 
 def _panels(n: int, height: float = 4.2, **options: Any) -> tuple[Any, list[Axes]]:

@@ -91,13 +91,13 @@ def test_wider_at_a_higher_level():
 def test_confint_is_that_of_the_median_at_any_level():
     values = curves_of([3, 5, 5, 8, 11, 13, 17, 20, 24, 30], [1] * 10)
     found = collapse_time(values, 1.0, level=0.9)
-    table = found.confint()
+    table = found.confint().table
     assert list(table.index) == ["median"]
-    assert list(table.columns) == ["5 %", "95 %"]
+    assert list(table.columns) == ["5%", "95%"]
     assert tuple(table.loc["median"]) == found.conf_int
-    half = lwd.confint(found, level=0.5).loc["median"]
+    half = lwd.confint(found, level=0.5).table.loc["median"]
     assert tuple(half) == collapse_time(values, 1.0, level=0.5).conf_int
-    assert collapse_time(np.ones((5, 4)), 0.5).confint().isna().all(axis=None)
+    assert collapse_time(np.ones((5, 4)), 0.5).confint().table.isna().all(axis=None)
     with pytest.raises(InputError, match="level"):
         found.confint(1.0)
 

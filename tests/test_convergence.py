@@ -183,7 +183,7 @@ def test_units_and_order_of_replicates_do_not_matter(unit, seed):
     other = lwd.convergence_fit(unit * Y[:, order], "power_floor")
     scale = np.array([unit, unit, 1.0])
     np.testing.assert_allclose(other.coef(), plain.coef() * scale, rtol=1e-5)
-    ends = plain.confint(["c", "a", "b"]).to_numpy() * scale[:, None]
+    ends = plain.confint(["c", "a", "b"]).table.to_numpy() * scale[:, None]
     np.testing.assert_allclose(other.confint(["c", "a", "b"]), ends, rtol=1e-4)
     test, same = lwd.convergence_test(Y), lwd.convergence_test(unit * Y[:, order])
     assert same.p_value == pytest.approx(test.p_value, rel=1e-5)
@@ -234,7 +234,7 @@ def test_one_path_is_told_apart_from_replicates():
     t = np.arange(101.0)
     y = 2 * (t + 1) ** -0.5 * np.exp(0.2 * rng.standard_normal(101))
     fit = lwd.convergence_fit(y)
-    low, high = fit.confint("b").to_numpy()[0]
+    low, high = fit.confint("b")["b"]
     assert low < 0.5 < high
     assert "this path alone" in str(fit.summary())
     short = lwd.convergence_fit(y[:30])
@@ -279,7 +279,7 @@ def test_generics_and_tables(curves):
     assert list(frame["term"]) == ["a", "b", "half_life"]
     np.testing.assert_allclose(frame["std_error"][:2] ** 2, np.diag(lwd.vcov(fit)))
     # The half-life falls as the exponent rises.
-    b, half = lwd.confint(fit, ["b", "half_life"]).to_numpy()
+    b, half = lwd.confint(fit, ["b", "half_life"]).table.to_numpy()
     np.testing.assert_allclose(half, [2 ** (1 / b[1]) - 1, 2 ** (1 / b[0]) - 1])
     assert len(lwd.augment(fit)) == curves.size
     np.testing.assert_allclose(lwd.residuals(fit) + lwd.fitted(fit)[:, None], curves)

@@ -21,7 +21,7 @@ LAYERS = [
     {"simulate"},
     {"inference"},
     {"studies"},
-    {"plots", "summary"},
+    {"plots", "summaries"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
@@ -29,6 +29,7 @@ RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
 TOPICS = {
     "errors": "the exception of bad input, and the checks that raise it",
     "plots": "pictures of a dataset, and plot(x) itself",
+    "summaries": "summary of a dataset, or of a result",
     "version": "the version of the package",
     "dataset.files": "read_results and write_results",
     "dataset.schema": "what a dataset holds, and validate",
@@ -185,6 +186,12 @@ def test_type_checkers_see_the_names_that_users_see():
         for alias in node.names
     }
     assert typed == lwdstats._HOMES
+
+
+def test_no_module_hides_a_public_name():
+    # To import lwdstats.x makes the module x an attribute, which would take the place of a name x.
+    modules = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("_")}
+    assert not modules & set(lwdstats.__all__)
 
 
 def test_import_loads_nothing_heavy():

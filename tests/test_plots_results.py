@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import lwdstats as lwd
-from lwdstats.plots_results import plot
+from lwdstats.plots import plot
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from lwdstats.results import printing
+from lwdstats.results.result import Result
 
 FOLDER = Path(__file__).parent / "r"
 LAYOUT = json.loads((FOLDER / "nls.json").read_text())["layout"]
@@ -68,18 +69,18 @@ def test_long_named_vectors_break():
     assert max(map(len, lines)) <= 80
 
 
-class Result(printing.PrintsTable):
-    def _frame(self):
+class Made(Result):
+    def to_frame(self):
         table = {"a_b": [1.23456, math.nan], "Pr(>|t|)": [0.5, 0.25], "n": [1234567, 2]}
         table["who"] = ["<i>", "~^\\"]
         return pd.DataFrame(table, index=["x|y", "50%"])
 
-    def _heading(self):
+    def _caption(self):
         return "y < x"
 
 
 def test_a_table_for_notebooks():
-    html = Result()._repr_html_()
+    html = Made()._repr_html_()
     assert html.startswith("<p>y &lt; x</p><table")
     for text in ("1.235", "Pr(&gt;|t|)", "&lt;i&gt;", "1234567"):
         assert text in html
@@ -87,7 +88,7 @@ def test_a_table_for_notebooks():
 
 
 def test_a_table_for_readmes():
-    assert Result().to_markdown().splitlines() == [
+    assert Made().to_markdown().splitlines() == [
         r"|  | a_b | Pr(>\|t\|) | n | who |",
         "| --- | ---: | ---: | ---: | --- |",
         r"| x\|y | 1.235 | 0.5 | 1234567 | \<i> |",
@@ -96,7 +97,7 @@ def test_a_table_for_readmes():
 
 
 def test_a_table_for_papers():
-    assert Result().to_latex().splitlines() == [
+    assert Made().to_latex().splitlines() == [
         r"\begin{tabular}{lrrrl}",
         r"\toprule",
         r" & a\_b & Pr(\textgreater{}\textbar{}t\textbar{}) & n & who \\",
@@ -109,8 +110,8 @@ def test_a_table_for_papers():
 
 
 def test_rows_of_one_name_are_kept_apart():
-    class Twins(printing.PrintsTable):
-        def _frame(self):
+    class Twins(Result):
+        def to_frame(self):
             return pd.DataFrame({"x": [1.0, 2.0]}, index=["a", "a"])
 
     assert Twins().to_markdown().splitlines()[2:] == ["| a | 1 |", "| a | 2 |"]

@@ -6,7 +6,7 @@ import pytest
 
 import lwdstats as lwd
 from lwdstats.results.htest import HTest
-from lwdstats.results.printing import PrintsTable
+from lwdstats.results.result import Result
 
 
 def points(n=9, p=3, seed=0):
@@ -55,7 +55,7 @@ def test_augment_has_a_row_a_point(name):
 
 @pytest.mark.parametrize("x", RESULTS.values(), ids=RESULTS.keys())
 def test_what_is_a_table_shows_as_one(x):
-    assert isinstance(x, PrintsTable)
+    assert isinstance(x, Result)
     assert "<table" in x._repr_html_()
     assert x.to_latex().endswith(r"\end{tabular}")
     assert x.to_markdown().startswith("| ")

@@ -13,7 +13,6 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest, kendalltau, theilslopes
 
 import lwdstats as lwd
-from lwdstats import plots_curves
 from lwdstats.errors import InputError
 from lwdstats.inference.trend.kendall import independent_variance, kendall_many, scaled_s
 from lwdstats.inference.trend.mann_kendall import TrendTests, mann_kendall
@@ -199,7 +198,7 @@ def test_a_network_settling_down_falls():
 def test_picture_has_each_curve_and_its_line():
     t = np.arange(21.0)
     values = np.stack([3.0 - 0.1 * t, 1.0 + 0.2 * t], axis=1)
-    ax = plots_curves.trends(mann_kendall(values, autocorrelation="none"), None)
+    ax = mann_kendall(values, autocorrelation="none").plot()
     for j in range(2):
         curve, line = ax.lines[2 * j : 2 * j + 2]
         np.testing.assert_allclose(curve.get_ydata(), values[:, j])

@@ -40,7 +40,7 @@ def summary(
 ) -> None:
     """Print what ran and how the distance between models went."""
     from lwdstats.dataset.files import read_results
-    from lwdstats.summary import summary as summarise
+    from lwdstats.summaries import summary as summarise
 
     typer.echo(summarise(read_results(file)))
 

@@ -209,7 +209,7 @@ def _simulate(
 ) -> None:
     from lwdstats.dataset.files import write_results
     from lwdstats.simulate.specs import read_spec, run_spec
-    from lwdstats.summary import summary as summarise
+    from lwdstats.summaries import summary as summarise
 
     spec = {"simulator": simulator} if file is None else read_spec(file)
     if spec.setdefault("simulator", simulator) != simulator:

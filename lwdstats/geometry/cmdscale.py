@@ -4,22 +4,117 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 from scipy.linalg import eigvals
 from scipy.spatial.distance import squareform
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry.scaling_result import CMDScale
+from lwdstats.geometry.axes import axes_frame, coordinate_columns
+from lwdstats.geometry.kernels import gower
+from lwdstats.results import drawing
+from lwdstats.results.result import Result, aligned, one_row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _DISTANCES = (
     "a symmetric (n, n) matrix of finite distances with a zero diagonal, "
     "its upper triangle by rows as a vector, or a DataArray of one such matrix"
 )
 _POINTS = "finite numbers of shape (n, p), n at least 2"
+# Points and eigenvalues that are printed.
+_ROWS = 10
+# From so many points on, names beside them hide each other.
+_NAMED = 30
+
+
+@dataclass(frozen=True, eq=False)
+class CMDScale(Result):
+    """Coordinates found by `cmdscale`.
+
+    Attributes
+    ----------
+    points : numpy.ndarray, shape (n, k)
+        Coordinates, centred, on principal axes, in the units of the distances;
+        fewer columns where fewer of the first k eigenvalues are positive.
+    eig : numpy.ndarray, shape (n,)
+        All eigenvalues, the largest first, in squared units.
+    gof : tuple of float
+        Goodness of fit: the sum of the eigenvalues used, over the sum of all
+        in absolute value, and over the sum of the positive ones.
+    ac : float
+        Constant that was added to the distances, in their units.
+    labels : tuple of str
+        Names of the points, for printing; empty where they have none.
+    """
+
+    points: FloatArray
+    eig: FloatArray
+    gof: tuple[float, float]
+    ac: float = 0.0
+    labels: tuple[str, ...] = ()
+
+    def lines(self) -> list[str]:
+        """Return points, eigenvalues and goodness of fit."""
+        n, k = self.points.shape
+        shown = min(n, _ROWS)
+        names = self.labels or tuple(f"[{i},]" for i in range(n))
+        columns = [names[:shown]]
+        columns += [_decimals(self.points[:shown, j], self.points[:, j]) for j in range(k)]
+        head = ["", *(f"[,{j}]" for j in range(k))]
+        lines = ["Classical multidimensional scaling", ""]
+        lines += [f"Points ({n} in {k} dimension{'' if k == 1 else 's'}):"]
+        lines += aligned(head, list(zip(*columns, strict=True)), left=[0])
+        lines += [f"... and {n - shown} more"] * (n > shown)
+        rest = f" ... and {n - shown} more" if n > shown else ""
+        lines += ["", "Eigenvalues:", " ".join(f"{v:.5g}" for v in self.eig[:shown]) + rest]
+        lines += ["", "GOF: " + " ".join(f"{g:.5g}" for g in self.gof)]
+        lines += [f"Additive constant: {self.ac:.5g}"] * (self.ac > 0)
+        return lines
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each axis: its eigenvalue and share of the positive ones."""
+        return axes_frame(self.eig, self.points.shape[1])
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the scaling."""
+        absolute, positive = self.gof
+        sizes = {"k": self.points.shape[1], "nobs": len(self.points)}
+        return one_row(sizes | {"gof_absolute": absolute, "gof_positive": positive, "ac": self.ac})
+
+    def augment(self) -> pd.DataFrame:
+        """Return a row for each point: its name and its coordinates."""
+        names = self.labels or range(len(self.points))
+        return pd.DataFrame({"point": list(names), **coordinate_columns(self.points)})
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the points by name."""
+        return self.augment().set_index("point").rename_axis(None)
+
+    def _caption(self) -> str:
+        return "Points of classical multidimensional scaling"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        ax = drawing.new_axes(ax)
+        plane = drawing.plane(self.points)
+        ax.scatter(*plane.T, s=24)
+        if len(plane) <= _NAMED:
+            names = self.labels or [str(i) for i in range(len(plane))]
+            for name, point in zip(names, plane, strict=True):
+                ax.annotate(
+                    name, point, xytext=(4, 4), textcoords="offset points", fontsize="small"
+                )
+        share = self.tidy()["percent"].to_numpy()
+        names = [f"coordinate {j} ({part:.0%})" for j, part in enumerate(share[:2])]
+        drawing.name_axes(ax, names)
+        return ax
 
 
 def cmdscale(
@@ -173,11 +268,7 @@ def _drop_mean(a: FloatArray) -> FloatArray:
 
 def scale_distances(d: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     """Return coordinates (n, at most k) and eigenvalues (n,) of distances (n, n)."""
-    b = d * d
-    b -= b.mean(axis=0)
-    b -= b.mean(axis=1, keepdims=True)
-    b *= -0.5
-    eig, vectors = np.linalg.eigh(b)
+    eig, vectors = np.linalg.eigh(gower(d))
     eig, vectors = eig[::-1], vectors[:, : -k - 1 : -1]
     keep = eig[:k] > _noise(len(d), d.max() ** 2)
     return vectors[:, keep] * np.sqrt(eig[:k][keep]), eig.copy()
@@ -246,3 +337,10 @@ def _labels(d: object) -> tuple[str, ...]:
     if isinstance(d, xr.DataArray) and d.ndim == 2 and d.dims[0] in d.coords:
         return tuple(str(name) for name in d[d.dims[0]].values)
     return ()
+
+
+def _decimals(values: FloatArray, column: FloatArray) -> list[str]:
+    # Seven significant digits of the column's largest entry, as R prints a matrix.
+    largest = float(np.abs(column).max())
+    digits = 6 - math.floor(math.log10(largest)) if largest > 0 else 0
+    return [f"{v:.{min(max(digits, 0), 12)}f}" for v in values]

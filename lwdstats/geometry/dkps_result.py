@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,17 +12,21 @@ import xarray as xr
 
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import perspectives
+from lwdstats.geometry.axes import axes_frame, coordinate_columns
 from lwdstats.geometry.out_of_sample import METHODS, place
 from lwdstats.geometry.perspectives import POINT
-from lwdstats.results.result import Plots, axes_frame, coordinate_columns
-from lwdstats.results.table import PrintsTable
+from lwdstats.results import drawing
+from lwdstats.results.result import Result, one_row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Numbers in a block of distances from new points to old: 16 MB of float64.
 _BLOCK = 1 << 21
 
 
 @dataclass(frozen=True, eq=False)
-class DKPS(Plots, PrintsTable):
+class DKPS(Result):
     """A space made by `dkps`.
 
     Attributes
@@ -125,7 +130,8 @@ class DKPS(Plots, PrintsTable):
             found[block] = place(y, squares, squared, method)
         return perspectives.points_array(found, template, self.k)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return what was embedded and how, eigenvalues and goodness of fit."""
         n_times, n_replicates, n_models = self.points.shape[:3]
         how = "in one space" if self.joint else "in a space a time, each turned to the one before"
         lines = ["Data kernel perspective space", ""]
@@ -141,8 +147,7 @@ class DKPS(Plots, PrintsTable):
         of = "" if self.joint else " (mean over times)"
         lines += [f"Eigenvalues{of}:", " ".join(f"{v:.5g}" for v in mean.values[:shown]) + rest]
         gof = self.gof if self.joint else self.gof.mean("time")
-        lines += ["", f"GOF{of}: " + " ".join(f"{g:.5g}" for g in gof.values)]
-        return "\n".join(lines)
+        return [*lines, "", f"GOF{of}: " + " ".join(f"{g:.5g}" for g in gof.values)]
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each axis (of each time): its eigenvalue and share of the positive."""
@@ -157,16 +162,9 @@ class DKPS(Plots, PrintsTable):
     def glance(self) -> pd.DataFrame:
         """Return one row about the space; goodness of fit is the mean over times."""
         absolute, positive = self.gof.values.reshape(-1, 2).mean(axis=0)
-        return pd.DataFrame(
-            {
-                "k": [self.k],
-                "nobs": [self.points[..., 0].size],
-                "aggregate": [self.aggregate],
-                "joint": [self.joint],
-                "gof_absolute": [absolute],
-                "gof_positive": [positive],
-            }
-        )
+        row = {"k": self.k, "nobs": self.points[..., 0].size}
+        row |= {"aggregate": self.aggregate, "joint": self.joint}
+        return one_row(row | {"gof_absolute": absolute, "gof_positive": positive})
 
     def augment(self) -> pd.DataFrame:
         """Return a row for each time, replicate and model: its coordinates."""
@@ -174,8 +172,34 @@ class DKPS(Plots, PrintsTable):
         points = self.points.values.reshape(-1, self.k)
         return index.to_frame(index=False).assign(**coordinate_columns(points))
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the points by the name of the model."""
         return self.augment().set_index("model").rename_axis(None)
 
-    def _heading(self) -> str:
+    def _draw(self, ax: Axes | None) -> Axes:
+        ax = drawing.new_axes(ax)
+        points = self.points
+        # A replicate's lines have a style, a model's a colour.
+        styles = ["-", "--", ":", "-."]
+        for i, model in enumerate(points.get_index("model")):
+            for r in range(points.sizes["replicate"]):
+                way = points.values[:, r, i]
+                # One coordinate is drawn over time.
+                first = way[:, 0]
+                u, v = (first, way[:, 1]) if self.k > 1 else (points.get_index("time"), first)
+                look = {"color": f"C{i}", "linewidth": 1.0, "linestyle": styles[r % 4]}
+                ax.plot(u, v, label=str(model) if r == 0 else None, **look)
+                ax.plot(u[:1], v[:1], "o", color=f"C{i}", markerfacecolor="none")
+                ax.plot(u[-1:], v[-1:], "o", color=f"C{i}")
+        if self.k > 1:
+            drawing.name_axes(ax, ["coordinate 0", "coordinate 1"])
+        else:
+            drawing.name_time(ax)
+            ax.set_ylabel("coordinate 0")
+        if points.sizes["model"] <= 12:
+            ax.legend(frameon=False, fontsize="small", title="model", title_fontsize="small")
+        ax.set_title("Data kernel perspective space", fontsize="medium")
+        return ax
+
+    def _caption(self) -> str:
         return f"Points in {self.k} dimension{'s' * (self.k != 1)}, by {self.aggregate} distances"

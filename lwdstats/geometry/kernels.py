@@ -47,6 +47,14 @@ def stacked_distances(x: FloatArray, method: str, p: float) -> FloatArray:
     return out
 
 
+def gower(d: FloatArray) -> FloatArray:
+    """Return the doubly centred matrix of -d^2 / 2, (n, n), of distances d."""
+    G = -0.5 * d * d
+    G -= G.mean(axis=0)
+    G -= G.mean(axis=1, keepdims=True)
+    return (G + G.T) / 2.0
+
+
 def centred_sum_of_squares(x: np.ndarray, axis: int) -> FloatArray:
     """Return sums of squared deviations from the mean over `axis`.
 

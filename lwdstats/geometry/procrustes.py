@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,16 +12,20 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_points
 from lwdstats.errors import InputError
+from lwdstats.geometry.axes import coordinate_columns
 from lwdstats.geometry.cmdscale import CMDScale
-from lwdstats.results.result import Plots, coordinate_columns
-from lwdstats.results.table import PrintsTable
+from lwdstats.results import drawing
+from lwdstats.results.result import Result, aligned, one_row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
 _SPREAD = "points that do not all coincide"
 
 
 @dataclass(frozen=True, eq=False)
-class Procrustes(Plots, PrintsTable):
+class Procrustes(Result):
     """A rotation found by `procrustes`.
 
     Attributes
@@ -75,38 +80,30 @@ class Procrustes(Plots, PrintsTable):
             raise InputError("newdata", f"shape {y.shape}", takes)
         return self.scale * y @ self.rotation + self.translation
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the rows of R's ``summary(procrustes(x, y))``, but for the call."""
         n, k = self.yrot.shape
         names = ("Min", "1Q", "Median", "3Q", "Max")
         errors = [f"{v:.7g}" for v in np.quantile(self.residuals(), (0, 0.25, 0.5, 0.75, 1))]
-        widths = [max(len(a), len(b)) for a, b in zip(names, errors, strict=True)]
-
-        def line(cells: tuple[str, ...] | list[str]) -> str:
-            return " ".join(c.rjust(w) for c, w in zip(cells, widths, strict=True))
-
-        # The rows of R's summary(procrustes(x, y)), but for the call.
-        return "\n".join(
-            [
-                f"Number of objects: {n}    Number of dimensions: {k}",
-                "",
-                "Procrustes sum of squares:",
-                f"{self.ss:.4g}",
-                "Procrustes root mean squared error:",
-                f"{self.rmse:.4g}",
-                "Quantiles of Procrustes errors:",
-                line(names),
-                line(errors),
-                "",
-                "Rotation matrix:",
-                *(" ".join(f"{v:10.7f}" for v in row) for row in self.rotation),
-                "",
-                "Translation of averages:",
-                " ".join(f"{v:.7g}" for v in self.translation),
-                "",
-                "Scaling of target:",
-                f"{self.scale:.7g}",
-            ]
-        )
+        return [
+            f"Number of objects: {n}    Number of dimensions: {k}",
+            "",
+            "Procrustes sum of squares:",
+            f"{self.ss:.4g}",
+            "Procrustes root mean squared error:",
+            f"{self.rmse:.4g}",
+            "Quantiles of Procrustes errors:",
+            *aligned(names, [errors]),
+            "",
+            "Rotation matrix:",
+            *(" ".join(f"{v:10.7f}" for v in row) for row in self.rotation),
+            "",
+            "Translation of averages:",
+            " ".join(f"{v:.7g}" for v in self.translation),
+            "",
+            "Scaling of target:",
+            f"{self.scale:.7g}",
+        ]
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each number of the transformation, named as in the printed matrix."""
@@ -119,15 +116,8 @@ class Procrustes(Plots, PrintsTable):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the rotation."""
-        return pd.DataFrame(
-            {
-                "sum_of_squares": [self.ss],
-                "rmse": [self.rmse],
-                "scale": [self.scale],
-                "symmetric": [self.symmetric],
-                "nobs": [len(self.x)],
-            }
-        )
+        row = {"sum_of_squares": self.ss, "rmse": self.rmse, "scale": self.scale}
+        return one_row(row | {"symmetric": self.symmetric, "nobs": len(self.x)})
 
     def augment(self) -> pd.DataFrame:
         """Return a row for each point: its rotated coordinates and the distance left."""
@@ -136,11 +126,20 @@ class Procrustes(Plots, PrintsTable):
             pd.DataFrame({**columns, ".resid": self.residuals()}).rename_axis("point").reset_index()
         )
 
-    def _frame(self) -> pd.DataFrame:
-        return self.tidy().set_index("term").rename_axis(None)
-
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"Procrustes rotation, sum of squares {self.ss:.4g}"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        ax = drawing.new_axes(ax)
+        target, points = drawing.plane(self.x + self.xmean), drawing.plane(self.fitted())
+        ax.plot(*points.T, "o", markerfacecolor="none", color="C0", label="rotated")
+        ax.plot(*target.T, ".", color="C1", label="target")
+        for start, end in zip(points, target, strict=True):
+            ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.5"})
+        drawing.name_axes(ax, ["coordinate 0", "coordinate 1"])
+        ax.legend(frameon=False, fontsize="small")
+        ax.set_title("Procrustes errors", fontsize="medium")
+        return ax
 
 
 def procrustes(

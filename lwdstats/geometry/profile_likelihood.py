@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +12,17 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError
-from lwdstats.results.table import PrintsTable
+from lwdstats.results import drawing
+from lwdstats.results.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"
 
 
 @dataclass(frozen=True, eq=False)
-class ProfileLikelihood(PrintsTable):
+class ProfileLikelihood(Result):
     """A dimension chosen by `profile_likelihood`.
 
     Attributes
@@ -32,23 +37,41 @@ class ProfileLikelihood(PrintsTable):
     dimension: int
     profile: FloatArray
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the dimension chosen, and the profile."""
         shown = min(len(self.profile), 10)
         rest = f" ... and {len(self.profile) - shown} more" if shown < len(self.profile) else ""
         values = " ".join(f"{v:.5g}" for v in self.profile[:shown])
-        return (
-            "Profile likelihood of the dimension (Zhu and Ghodsi)\n\n"
-            f"Dimension: {self.dimension}\n"
-            f"Log-likelihood from dimension 1 on:\n{values}{rest}"
-        )
+        return [
+            "Profile likelihood of the dimension (Zhu and Ghodsi)",
+            "",
+            f"Dimension: {self.dimension}",
+            "Log-likelihood from dimension 1 on:",
+            f"{values}{rest}",
+        ]
 
-    def _frame(self) -> pd.DataFrame:
-        return pd.DataFrame(
-            {"log-likelihood": self.profile}, index=np.arange(1, len(self.profile) + 1)
-        )
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each dimension: its profile log-likelihood."""
+        dimensions = np.arange(1, len(self.profile) + 1)
+        return pd.DataFrame({"dimension": dimensions, "log_lik": self.profile})
 
-    def _heading(self) -> str:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the profile by dimension."""
+        frame = self.tidy().set_index("dimension").rename_axis(None)
+        return frame.set_axis(["log-likelihood"], axis="columns")
+
+    def _caption(self) -> str:
         return f"Profile likelihood of the dimension: {self.dimension}"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        ax = drawing.new_axes(ax)
+        finite = np.where(np.isfinite(self.profile), self.profile, np.nan)
+        ax.plot(np.arange(1, len(self.profile) + 1), finite, "o-", markersize=4)
+        ax.axvline(self.dimension, color="C3", linestyle=":", label="chosen")
+        ax.set(xlabel="dimension", ylabel="profile log-likelihood")
+        ax.locator_params(axis="x", integer=True)
+        ax.legend(frameon=False, fontsize="small")
+        return ax
 
 
 def profile_likelihood(values: npt.ArrayLike) -> ProfileLikelihood:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,15 +14,20 @@ import xarray as xr
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level, is_number
 from lwdstats.inference.curves import curves
-from lwdstats.results.printing import PrintsTable, format_numbers
-from lwdstats.results.result import Plots
+from lwdstats.results import drawing
+from lwdstats.results.confint import ConfInt, confidence_intervals
+from lwdstats.results.printing import format_numbers
+from lwdstats.results.result import Result, aligned, one_row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # R's tolerance for "the curve is flat at this probability".
 _TOLERANCE = math.sqrt(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, eq=False)
-class CollapseTime(Plots, PrintsTable):
+class CollapseTime(Result):
     """The result of `collapse_time`.
 
     Attributes
@@ -96,7 +102,7 @@ class CollapseTime(Plots, PrintsTable):
         rows = [(p, *(_crossing(time, c, 1.0 - p) for c in columns)) for p in asked.tolist()]
         return pd.DataFrame(rows, columns=["prob", "estimate", "conf_low", "conf_high"])
 
-    def confint(self, level: float | None = None) -> pd.DataFrame:
+    def confint(self, level: float | None = None) -> ConfInt:
         """Return the confidence interval of the median time.
 
         Parameters
@@ -106,9 +112,8 @@ class CollapseTime(Plots, PrintsTable):
 
         Returns
         -------
-        pandas.DataFrame
-            One row, "median", with columns named by the two probabilities; NaN
-            on a side that the data leave open.
+        ConfInt
+            Of one row, "median"; NaN on a side that the data leave open.
 
         Raises
         ------
@@ -119,8 +124,7 @@ class CollapseTime(Plots, PrintsTable):
         check_level(level)
         time, collapsed = (self.times[c].to_numpy() for c in ("time", "collapsed"))
         row = _median(kaplan_meier(time, collapsed, float(level)))[1:]
-        names = [f"{100 * v:.3g} %" for v in ((1 - level) / 2, (1 + level) / 2)]
-        return pd.DataFrame([row], index=["median"], columns=names)
+        return confidence_intervals(["median"], [row], level, "Kaplan-Meier")
 
     def tidy(self) -> pd.DataFrame:
         """Return the Kaplan-Meier curve: see `survival`."""
@@ -130,19 +134,17 @@ class CollapseTime(Plots, PrintsTable):
         """Return one row: replicates, events, the median with its interval, the last time."""
         row = {"n": self.n, "events": self.events, "median": self.median}
         row |= {"conf_low": self.conf_int[0], "conf_high": self.conf_int[1], "last": self.last}
-        return pd.DataFrame({name: [value] for name, value in row.items()})
+        return one_row(row)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the row that R prints of a ``survfit``, and what to know of it."""
         title = f"Collapse time: {self.what} below {self.threshold:g} for good"
         percent = f"{self.level:g}"
         names = ["n", "events", "median", f"{percent}LCL", f"{percent}UCL"]
         values = [self.median, *self.conf_int]
         cells = [str(self.n), str(self.events)]
         cells += ["NA" if math.isnan(v) else format_numbers([v])[0] for v in values]
-        widths = [max(len(a), len(b)) for a, b in zip(names, cells, strict=True)]
-        lines = [title, ""]
-        for row in (names, cells):
-            lines += [" ".join(c.rjust(w) for c, w in zip(row, widths, strict=True))]
+        lines = [title, "", *aligned(names, [cells])]
         notes = [f"'For good' means to the last recorded time, {self.last:g}."]
         if self.events < self.n:
             notes += [f"{self.n - self.events} not below it then: censored at {self.last:g}."]
@@ -152,14 +154,30 @@ class CollapseTime(Plots, PrintsTable):
             notes += ["One replicate does not tell how times vary: there is no interval."]
         elif math.isnan(self.median):
             notes += ["Fewer than half have collapsed: the median is not reached."]
-        return "\n".join([*lines, "", *notes])
+        return [*lines, "", *notes]
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the Kaplan-Meier curve by time."""
         names = pd.Index([f"time {v:g}" for v in self.survival["time"]])
         return self.survival.drop(columns="time").set_axis(names, axis=0)
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"Share of replicates whose {self.what} has not stayed below {self.threshold:g}"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw the share of replicates that have not collapsed, with its pointwise interval."""
+        ax = drawing.new_axes(ax)
+        names = ("estimate", "conf_low", "conf_high")
+        time = np.concatenate([[0.0], self.survival["time"].to_numpy(dtype=float)])
+        share, low, high = (
+            np.concatenate([[1.0], self.survival[name].to_numpy(dtype=float)]) for name in names
+        )
+        (line,) = ax.step(time, share, where="post")
+        ax.fill_between(time, low, high, step="post", alpha=0.2, color=line.get_color())
+        if self.events < self.n:
+            ax.plot(self.last, share[-1], "+", color=line.get_color(), label="not collapsed")
+        ax.set(xlabel="time", ylabel="share not collapsed", ylim=(0.0, 1.02))
+        return ax
 
 
 def collapse_time(

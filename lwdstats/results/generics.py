@@ -1,25 +1,26 @@
 """R's generic functions: each calls the method of that name of what it is given.
 
 ``coef(fit)`` and ``fit.coef()`` are the same; arguments after the first are the
-method's. Those of one number, and those of broom, are in modules of their own.
+method's. In the examples below `fit` is the fit in the example of `nls`, of the
+law ``y ~ SSasymp(t, Asym, R0, lrc)`` to eight values.
 """
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+import warnings
 from typing import Any
 
+import pandas as pd
+
 from lwdstats.errors import InputError
-from lwdstats.results.broom import augment as augment
-from lwdstats.results.broom import glance as glance
-from lwdstats.results.broom import tidy as tidy
-from lwdstats.results.criteria import AIC as AIC
-from lwdstats.results.criteria import BIC as BIC
-from lwdstats.results.criteria import deviance as deviance
-from lwdstats.results.criteria import df_residual as df_residual
-from lwdstats.results.criteria import logLik as logLik
-from lwdstats.results.criteria import nobs as nobs
-from lwdstats.results.dispatch import call
+from lwdstats.results.result import Result
+
+
+def _call(name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
+    method = getattr(x, name, None)
+    if not callable(method):
+        raise InputError("x", f"an object of type {type(x).__name__}", f"a result with {name}()")
+    return method(*args, **kwargs)
 
 
 def summary(x: Any, **kwargs: Any) -> Any:
@@ -27,14 +28,14 @@ def summary(x: Any, **kwargs: Any) -> Any:
 
     Parameters
     ----------
-    x : object
+    x : Result
         A result, such as a fit of `nls`.
     **kwargs
         Passed on to the method of this name.
 
     Returns
     -------
-    object
+    Result
         Of `nls`, an `NLSSummary`; of a result without a summary of its own, such
         as a test, `x` itself.
 
@@ -51,29 +52,19 @@ def summary(x: Any, **kwargs: Any) -> Any:
 
     Examples
     --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.summary(fit).df
-    (2, 2)
+    >>> summary(fit).df
+    (3, 5)
     """
-    if callable(getattr(x, "summary", None)):
-        return call("summary", x, **kwargs)
-    ours = is_dataclass(x) and type(x).__module__.partition(".")[0] == "lwdstats"
-    if not ours or isinstance(x, type):
+    if not isinstance(x, Result):
         raise InputError("x", f"an object of type {type(x).__name__}", "a dataset, or a result")
-    if kwargs:
+    if kwargs and type(x).summary is Result.summary:
         names = ", ".join(kwargs)
         raise InputError(names, f"it for a {type(x).__name__}", "nothing: its summary is itself")
-    return x
+    return x.summary(**kwargs)
 
 
 def coef(x: Any) -> Any:
-    """Return the coefficients of a fit.
-
-    Returns
-    -------
-    pandas.Series
-        Estimates by name.
+    """Return the coefficients of a fit, a pandas Series of estimates by name.
 
     Notes
     -----
@@ -81,21 +72,14 @@ def coef(x: Any) -> Any:
 
     Examples
     --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> round(float(lwd.coef(fit)["b"]), 6)
-    2.1
+    >>> round(float(coef(fit)["Asym"]), 3)
+    2.002
     """
-    return call("coef", x)
+    return _call("coef", x)
 
 
 def vcov(x: Any) -> Any:
-    """Return the covariance matrix of a fit's coefficients.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Rows and columns by name.
+    """Return the covariance matrix of a fit's coefficients, a frame with names on both sides.
 
     Notes
     -----
@@ -103,14 +87,10 @@ def vcov(x: Any) -> Any:
 
     Examples
     --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.vcov(fit).round(4)
-           a      b
-    a  0.525 -0.175
-    b -0.175  0.070
+    >>> vcov(fit).shape
+    (3, 3)
     """
-    return call("vcov", x)
+    return _call("vcov", x)
 
 
 def confint(x: Any, *args: Any, **kwargs: Any) -> Any:
@@ -118,15 +98,15 @@ def confint(x: Any, *args: Any, **kwargs: Any) -> Any:
 
     Parameters
     ----------
-    x : object
-        A result with a method of this name, such as a fit of `nls`.
+    x : Result
+        A fit of `nls` or `convergence_fit`, or a `collapse_time`.
     *args, **kwargs
         Passed on to the method: `parm`, `level`, `method`.
 
     Returns
     -------
     ConfInt
-        Its `table` has a row for each parameter.
+        Its `table` has a row for each parameter, with R's names of the columns.
 
     Notes
     -----
@@ -135,29 +115,22 @@ def confint(x: Any, *args: Any, **kwargs: Any) -> Any:
 
     Examples
     --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> print(lwd.confint(fit, "b"))
-           2.5%    97.5%
-    b 0.9616251 3.238375
+    >>> print(confint(fit, "Asym"))
+            2.5%    97.5%
+    Asym 1.96223 2.040313
     """
-    return call("confint", x, *args, **kwargs)
+    return _call("confint", x, *args, **kwargs)
 
 
 def predict(x: Any, *args: Any, **kwargs: Any) -> Any:
-    """Return predictions of a fit.
+    """Return predictions of a fit: an array, or a frame where errors or intervals are asked for.
 
     Parameters
     ----------
-    x : object
-        A result with a method of this name, such as a fit of `nls`.
+    x : Result
+        A fit, or a rotation of `procrustes`.
     *args, **kwargs
         Passed on to the method: new data first.
-
-    Returns
-    -------
-    numpy.ndarray or pandas.DataFrame
-        Predictions; a frame where errors or intervals are asked for.
 
     Notes
     -----
@@ -167,21 +140,14 @@ def predict(x: Any, *args: Any, **kwargs: Any) -> Any:
 
     Examples
     --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.predict(fit, {"x": [5, 6]}).round(2)
-    array([10.5, 12.6])
+    >>> predict(fit, {"t": [8, 9]}).round(2)
+    array([2.06, 2.03])
     """
-    return call("predict", x, *args, **kwargs)
+    return _call("predict", x, *args, **kwargs)
 
 
 def fitted(x: Any) -> Any:
-    """Return the fitted values.
-
-    Returns
-    -------
-    numpy.ndarray
-        One a row of the data.
+    """Return the fitted values, an array with one for each row of the data.
 
     Notes
     -----
@@ -190,28 +156,21 @@ def fitted(x: Any) -> Any:
 
     Examples
     --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.fitted(fit).round(2)
-    array([2.1, 4.2, 6.3, 8.4])
+    >>> fitted(fit)[:3].round(2)
+    array([5.02, 3.82, 3.1 ])
     """
-    return call("fitted", x)
+    return _call("fitted", x)
 
 
 def residuals(x: Any, **kwargs: Any) -> Any:
-    """Return the residuals.
+    """Return the residuals, an array with one for each row of the data.
 
     Parameters
     ----------
-    x : object
-        A result with a method of this name, such as a fit of `nls`.
+    x : Result
+        A fit, or a rotation of `procrustes`.
     **kwargs
         Passed on to the method: `type`, "response" or "pearson", for `nls`.
-
-    Returns
-    -------
-    numpy.ndarray
-        One a row of the data.
 
     Notes
     -----
@@ -220,12 +179,10 @@ def residuals(x: Any, **kwargs: Any) -> Any:
 
     Examples
     --------
-    >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> lwd.residuals(fit).round(2)
-    array([-0.1, -0.2,  0.7, -0.4])
+    >>> bool(abs(residuals(fit)).max() < 0.05)
+    True
     """
-    return call("residuals", x, **kwargs)
+    return _call("residuals", x, **kwargs)
 
 
 def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
@@ -233,9 +190,9 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
 
     Parameters
     ----------
-    x : object
-        A result with a method of this name, such as a fit of `nls`.
-    *others : object
+    x : Result
+        A fit of `nls`, or a result of `betadisper`.
+    *others : Result
         Fits to compare with `x`.
     **kwargs
         Passed on to the method.
@@ -254,9 +211,244 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
     Examples
     --------
     >>> import lwdstats as lwd
-    >>> fit = lwd.nls("y ~ a + b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"a": 0, "b": 1})
-    >>> line = lwd.nls("y ~ b x", {"x": [1, 2, 3, 4], "y": [2, 4, 7, 8]}, {"b": 1})
-    >>> lwd.anova(line, fit).table["Res.Df"].tolist()
-    [3.0, 2.0]
+    >>> without = lwd.nls("y ~ R0 exp(-exp(lrc) t)", fit.variables, {"R0": 5, "lrc": -1})
+    >>> anova(without, fit).table["Res.Df"].tolist()
+    [6.0, 5.0]
     """
-    return call("anova", x, *others, **kwargs)
+    return _call("anova", x, *others, **kwargs)
+
+
+def logLik(x: Any) -> Any:  # noqa: N802 - R's name
+    """Return the log-likelihood of a fit, a natural logarithm.
+
+    Notes
+    -----
+    Follows R's ``logLik``, as a plain number: the degrees of freedom are in `AIC`.
+
+    Examples
+    --------
+    >>> round(logLik(fit), 1)
+    23.3
+    """
+    return _call("logLik", x)
+
+
+def AIC(x: Any, *others: Any, **kwargs: Any) -> Any:  # noqa: N802 - R's name
+    """Return Akaike's information criterion of a fit, or of several.
+
+    Parameters
+    ----------
+    x : Result
+        A fit of `nls` or `convergence_fit`.
+    *others : Result
+        Fits of the same kind, to lay beside `x`.
+    **kwargs
+        Passed on to the method: `k`, the price of a parameter.
+
+    Returns
+    -------
+    float or pandas.DataFrame
+        ``-2 logLik + k df``, where `df` counts the parameters, the variance of the
+        errors included; of `convergence_fit` over replicates, QIC. Of several fits
+        a row each, from 1, with columns `df` and `AIC`.
+
+    Raises
+    ------
+    InputError
+        If fits are of several kinds, whose criteria are not of one scale.
+
+    Warns
+    -----
+    UserWarning
+        If fits are not of as many observations, which makes them incomparable.
+
+    Notes
+    -----
+    Follows R's ``AIC(fit, ..., k = 2)``, whose rows have the names of the arguments.
+
+    Examples
+    --------
+    >>> round(AIC(fit) + 2 * logLik(fit), 6)
+    8.0
+    """
+    return _criterion("AIC", x, others, **kwargs)
+
+
+def BIC(x: Any, *others: Any) -> Any:  # noqa: N802 - R's name
+    """Return the Bayesian information criterion of a fit, or of several.
+
+    Parameters
+    ----------
+    x : Result
+        A fit of `nls` or `convergence_fit`.
+    *others : Result
+        Fits of the same kind, to lay beside `x`.
+
+    Returns
+    -------
+    float or pandas.DataFrame
+        As `AIC` with ``k = log(n)``, n being the number of observations. Of
+        several fits a row each, from 1, with columns `df` and `BIC`.
+
+    Raises
+    ------
+    InputError
+        If fits are of several kinds, whose criteria are not of one scale.
+
+    Warns
+    -----
+    UserWarning
+        If fits are not of as many observations, which makes them incomparable.
+
+    Notes
+    -----
+    Follows R's ``BIC(fit, ...)``, whose rows have the names of the arguments.
+
+    Examples
+    --------
+    >>> round(BIC(fit) + 2 * logLik(fit), 3)  # 4 log(8)
+    8.318
+    """
+    return _criterion("BIC", x, others)
+
+
+def _criterion(name: str, x: Any, others: tuple[Any, ...], **kwargs: Any) -> Any:
+    fits = (x, *others)
+    values = [_call(name, fit, **kwargs) for fit in fits]
+    if not others:
+        return values[0]
+    kinds = dict.fromkeys(type(fit).__name__ for fit in fits)
+    if len(kinds) > 1:
+        raise InputError("others", f"fits of types {', '.join(kinds)}", "fits of one kind")
+    if len({_call("nobs", fit) for fit in fits}) > 1:
+        warnings.warn("models are not all fitted to the same number of observations", stacklevel=3)
+    # A unit more a parameter makes the criterion larger by their number.
+    df = [round(_call("AIC", fit, k=3.0) - _call("AIC", fit, k=2.0), 9) for fit in fits]
+    counts = [int(value) if value == int(value) else value for value in df]
+    return pd.DataFrame({"df": counts, name: values}, index=range(1, len(fits) + 1))
+
+
+def deviance(x: Any) -> Any:
+    """Return the deviance of a fit: of `nls`, the weighted residual sum of squares.
+
+    Notes
+    -----
+    Follows R's ``deviance``.
+
+    Examples
+    --------
+    >>> round(deviance(fit), 4)
+    0.0014
+    """
+    return _call("deviance", x)
+
+
+def df_residual(x: Any) -> Any:
+    """Return the residual degrees of freedom of a fit: observations less parameters.
+
+    Notes
+    -----
+    Follows R's ``df.residual``.
+
+    Examples
+    --------
+    >>> df_residual(fit)
+    5
+    """
+    return _call("df_residual", x)
+
+
+def nobs(x: Any) -> Any:
+    """Return the number of observations of a fit; those of weight 0 do not count.
+
+    Notes
+    -----
+    Follows R's ``nobs``.
+
+    Examples
+    --------
+    >>> nobs(fit)
+    8
+    """
+    return _call("nobs", x)
+
+
+def tidy(x: Any, **kwargs: Any) -> Any:
+    """Return a row for each term of a result: a parameter, group, axis or time.
+
+    Parameters
+    ----------
+    x : Result
+        Any result.
+    **kwargs
+        Passed on to the method: `conf_int` and `conf_level` for `nls`.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Notes
+    -----
+    Follows ``tidy`` of R's package broom, whose columns are in snake_case here.
+    Results that broom does not know have columns in its manner.
+
+    Examples
+    --------
+    >>> list(tidy(fit).columns)
+    ['term', 'estimate', 'std_error', 'statistic', 'p_value']
+    """
+    return _call("tidy", x, **kwargs)
+
+
+def glance(x: Any, **kwargs: Any) -> Any:
+    """Return one row about a result as a whole.
+
+    Parameters
+    ----------
+    x : Result
+        Any result.
+    **kwargs
+        Passed on to the method.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Notes
+    -----
+    Follows ``glance`` of R's package broom, whose columns are in snake_case here.
+
+    Examples
+    --------
+    >>> glance(fit)[["is_conv", "nobs"]]
+       is_conv  nobs
+    0     True     8
+    """
+    return _call("glance", x, **kwargs)
+
+
+def augment(x: Any, **kwargs: Any) -> Any:
+    """Return the data with what a result adds to each row: a point, or an observation.
+
+    Parameters
+    ----------
+    x : Result
+        A result that has data, such as a fit, or points, such as a scaling.
+    **kwargs
+        Passed on to the method.
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Notes
+    -----
+    Follows ``augment`` of R's package broom: what is added to data starts with a
+    point, as ``.fitted`` and ``.resid``.
+
+    Examples
+    --------
+    >>> list(augment(fit))
+    ['y', 't', '.fitted', '.resid']
+    """
+    return _call("augment", x, **kwargs)

@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.results.result import Plots
-from lwdstats.results.printing import PrintsTable, format_numbers, format_p, named_lines
+from lwdstats.results.result import PermutationResult, one_row
+from lwdstats.results.printing import format_numbers, format_p, named_lines
 
 _ALTERNATIVE = {"two-sided": "not equal to", "less": "less than", "greater": "greater than"}
 
 
 @dataclass(frozen=True)
-class HTest(Plots, PrintsTable):
+class HTest(PermutationResult):
     """The result of a statistical test: R's class "htest".
 
     Attributes
@@ -78,7 +78,8 @@ class HTest(Plots, PrintsTable):
     conf_level: float = 0.95
     permuted: FloatArray | None = field(default=None, repr=False, compare=False)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the block of R's ``print.htest``."""
         lines = ["", *(f"\t{line}" for line in textwrap.wrap(self.method, 72)), ""]
         lines += [f"data:  {self.data_name}"]
         parts = [f"{self.statistic_name} = {format_numbers([self.statistic], 5)[0]}"]
@@ -95,7 +96,7 @@ class HTest(Plots, PrintsTable):
         if self.estimate:
             lines += ["sample estimates:"]
             lines += named_lines(list(self.estimate), list(self.estimate.values()), 7)
-        return "\n".join([*lines, ""])
+        return [*lines, ""]
 
     def _alternative(self, alternative: str) -> str:
         if self.null_value and len(self.null_value) == 1:
@@ -124,14 +125,10 @@ class HTest(Plots, PrintsTable):
         row["method"] = self.method
         if self.alternative is not None:
             row["alternative"] = self.alternative
-        return pd.DataFrame({name: [value] for name, value in row.items()})
+        return one_row(row)
 
-    def glance(self) -> pd.DataFrame:
-        """Return one row about the test, as `tidy`."""
-        return self.tidy()
+    def _permuted(self) -> tuple[FloatArray | None, float, str]:
+        return self.permuted, self.statistic, self.statistic_name
 
-    def _frame(self) -> pd.DataFrame:
-        return self.tidy().set_index("method").rename_axis(None)
-
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"data: {self.data_name}"

@@ -14,9 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-# All results print by what is here; those of the geometry have tables, too.
-from lwdstats.results.table import PrintsTable as PrintsTable
-
 _LEGEND = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
 _EPS = float(np.finfo(np.float64).eps)
 _WIDTH = 80

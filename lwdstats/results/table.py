@@ -1,9 +1,9 @@
-"""Results as tables: in a notebook, in LaTeX and in Markdown."""
+"""Frames as a notebook, Markdown and LaTeX show them."""
 
 from __future__ import annotations
 
-import html
 import math
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -24,35 +24,27 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }
 
 
-class PrintsTable:
-    """A result that shows as a table in a notebook, in LaTeX and in Markdown."""
+def html(frame: pd.DataFrame, caption: str) -> str:
+    """Return a table as a notebook shows it, with what stands above it."""
+    above = f"<p>{escape(caption)}</p>" if caption else ""
+    return above + frame.to_html(float_format=_short, na_rep="", max_rows=_ROWS)
 
-    def _frame(self) -> pd.DataFrame:
-        raise NotImplementedError
 
-    def _heading(self) -> str:
-        return ""
+def markdown(frame: pd.DataFrame) -> str:
+    """Return a table in Markdown, as GitHub reads it."""
+    head, rows = _texts(frame)
+    lines = [[_escape(cell, _MARKDOWN) for cell in line] for line in (head, *rows)]
+    lines.insert(1, ["---" if left else "---:" for left in _on_the_left(frame)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
-    def _repr_html_(self) -> str:
-        heading = f"<p>{html.escape(self._heading())}</p>" if self._heading() else ""
-        return heading + self._frame().to_html(float_format=_short, na_rep="", max_rows=_ROWS)
 
-    def to_markdown(self) -> str:
-        """Return the table in Markdown, as GitHub reads it."""
-        head, rows = _texts(self._frame())
-        lines = [[_escape(cell, _MARKDOWN) for cell in line] for line in (head, *rows)]
-        lines.insert(1, ["---" if left else "---:" for left in _on_the_left(self._frame())])
-        return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-    def to_latex(self) -> str:
-        """Return the table as a LaTeX ``tabular``, with rules of the booktabs package."""
-        head, rows = _texts(self._frame())
-        body = [
-            " & ".join(_escape(cell, _LATEX) for cell in line) + r" \\" for line in (head, *rows)
-        ]
-        columns = "".join("l" if left else "r" for left in _on_the_left(self._frame()))
-        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:]]
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+def latex(frame: pd.DataFrame) -> str:
+    """Return a table as a LaTeX ``tabular``, with rules of the booktabs package."""
+    head, rows = _texts(frame)
+    body = [" & ".join(_escape(cell, _LATEX) for cell in line) + r" \\" for line in (head, *rows)]
+    columns = "".join("l" if left else "r" for left in _on_the_left(frame))
+    lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", body[0], r"\midrule", *body[1:]]
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
 
 
 def _texts(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:

@@ -5,25 +5,33 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
+from lwdstats.results import drawing
+from lwdstats.results.result import Result
 from lwdstats.theory.moments import consensus_moments, covariance_moments
 from lwdstats.theory.network import Network, network
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # The composition of the web is taken at this many steps and at twice that; what is left of
 # its way to the limit falls like 1/t and is taken off by Richardson's extrapolation.
 _LONG = 4096
 # Nodes in the space of compositions, a power of 2.
 _NODES = 256
+# Probabilities of the quantiles in the table.
+_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
 @dataclass(frozen=True, eq=False)
-class Asymptotics:
+class Asymptotics(Result):
     """The limit law of ``t ||D^(t)||_F^2``, from `asymptotics`.
 
     Attributes
@@ -113,8 +121,27 @@ class Asymptotics:
             tails[:, i] = both[0].mean(), both[1].mean()
         return tails[0].reshape(at.shape), tails[1].reshape(at.shape)
 
-    def __str__(self) -> str:
-        lines = [
+    def tidy(self) -> pd.DataFrame:
+        """Return quantiles of ``t ||D^(t)||_F^2`` in the limit, a row each."""
+        levels = np.array(_LEVELS)
+        return pd.DataFrame({"probability": levels, "quantile": self.ppf(levels)})
+
+    def _caption(self) -> str:
+        return "Quantiles of t ||D||_F^2 in the limit (no overlap, no truncation)"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw the distribution function of ``t ||D^(t)||_F^2``."""
+        ax = drawing.new_axes(ax)
+        grid = np.linspace(0.0, float(self.ppf(0.99)), 61)[1:]
+        ax.plot(grid, self.cdf(grid))
+        ax.axvline(self.constant, color="C3", linestyle=":", label="mean")
+        ax.set(xlabel=r"$t\,\|D^{(t)}\|_F^2$", ylabel="probability", ylim=(0.0, 1.0))
+        ax.legend(frameon=False, fontsize="small")
+        return ax
+
+    def lines(self) -> list[str]:
+        """Return the law and its constants."""
+        return [
             "Limit law of t ||D||_F^2 (no overlap, no truncation)",
             "",
             f"step size {self.kappa:g}/k; E ||D||_F^2 ~ C/t with C = {self.constant:.4g}",
@@ -123,7 +150,6 @@ class Asymptotics:
             "diag(P) - P P'",
             f"P: {self.mixed}, {self.composition.shape[0]} value(s)",
         ]
-        return "\n".join(lines)
 
 
 def asymptotics(

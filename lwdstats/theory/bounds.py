@@ -6,14 +6,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, check_level, is_number
+from lwdstats.results import drawing
+from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, network
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from matplotlib.axes import Axes
+
 
 METHODS = {
     "markov": "Markov, second moment",
@@ -26,7 +30,7 @@ _SLACK = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
-class NormBound:
+class NormBound(Result):
     """Bounds on ||D||_F over time, from `norm_bound`.
 
     Attributes
@@ -72,20 +76,40 @@ class NormBound:
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each time: the bound, its method, and all candidates."""
-        import pandas as pd
-
         columns: dict[str, Any] = {"bound": self.bound, "method": self.method}
         columns |= self.candidates | {"truncation_risk": self.truncation_risk}
         index = pd.RangeIndex(self.bound.size, name="time")
         return pd.DataFrame(columns, index=index).reset_index()
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the bound at some times, and where it holds."""
         last = self.bound.size - 1
         times = np.unique(np.rint(np.geomspace(1, last + 1, 8)).astype(int) - 1)
         lines = [f"Bounds on ||D||_F, each with probability {self.level:g}", ""]
         lines += [f"{'t':>8} {'bound':>10}  method"]
         lines += [f"{t:>8} {self.bound[t]:>10.4g}  {METHODS[str(self.method[t])]}" for t in times]
-        return "\n".join([*lines, "", f"Domain: {self.domain}"])
+        return [*lines, "", *f"Domain: {self.domain}".splitlines()]
+
+    def _caption(self) -> str:
+        return f"Bounds on ||D||_F, each with probability {self.level:g}"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw the candidates and the smallest of them, beside the root of the second moment."""
+        ax = drawing.new_axes(ax)
+        time = np.arange(self.bound.size)
+        for name, values in self.candidates.items():
+            ax.plot(time, np.where(np.isfinite(values), values, np.nan), linewidth=0.8, label=name)
+        ax.plot(time, self.bound, color="black", linewidth=1.6, label="bound")
+        root = np.sqrt(self.expected_sq_norm)
+        ax.plot(time, root, "--", color="0.5", label=r"$(E\|D\|_F^2)^{1/2}$")
+        drawing.name_time(ax)
+        ax.set_ylabel(r"$\|D^{(t)}\|_F$")
+        ax.set_ylim(
+            0, 1.2 * float(np.nanmax(np.where(np.isfinite(self.bound), self.bound, np.nan)))
+        )
+        ax.legend(frameon=False, fontsize="small")
+        ax.set_title(self._caption(), fontsize="medium")
+        return ax
 
 
 def norm_bound(

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
+from lwdstats.results import drawing
+from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, Rule, network
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 def expected_sq_norm(
@@ -144,7 +150,7 @@ def consensus_moments(net: Network) -> tuple[FloatArray, FloatArray]:
 
 
 @dataclass(frozen=True, eq=False)
-class SecondMoments:
+class SecondMoments(Result):
     """Means and covariances of the weights of a network, from `second_moments`.
 
     Letters in the shapes: m times, n models, B components.
@@ -181,15 +187,37 @@ class SecondMoments:
     n_models: int
     initial_deviation: FloatArray = field(repr=False)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return what the moments are of."""
         m, b = self.mean.shape
-        return "\n".join(
-            [
-                "Exact second moments (no overlap, no truncation)",
-                f"{self.n_models} models, {b} components, {m} times "
-                f"from {self.time[0]} to {self.time[-1]}",
-            ]
-        )
+        return [
+            "Exact second moments (no overlap, no truncation)",
+            f"{self.n_models} models, {b} components, {m} times "
+            f"from {self.time[0]} to {self.time[-1]}",
+        ]
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each time: the norm, and what is left of a first difference."""
+        columns = {"time": self.time, "expected_sq_norm": self.expected_sq_norm}
+        return pd.DataFrame(columns | {"var_sq_norm": self.var_sq_norm, "decay": self.decay})
+
+    def augment(self) -> pd.DataFrame:
+        """Return a row for each time and component: means, and a model's standard deviation."""
+        m, b = self.mean.shape
+        variance = np.einsum("mbb->mb", self.cov_within)
+        columns = {"time": np.repeat(self.time, b), "component": np.tile(np.arange(b), m)}
+        columns |= {"mean": self.mean.ravel(), "web_mean": self.web_mean.ravel()}
+        return pd.DataFrame(columns | {"std_dev": np.sqrt(np.maximum(variance, 0.0)).ravel()})
+
+    def _caption(self) -> str:
+        return self.lines()[0]
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw E ||D||_F^2 over time."""
+        ax = drawing.over_time(self.tidy(), ax, ["expected_sq_norm"])
+        ax.set_ylabel(r"$E\,\|D^{(t)}\|_F^2$")
+        ax.set_ylim(bottom=0)
+        return ax
 
     def model_mean(self, models: ArrayLike | None = None) -> FloatArray:
         """Return the expected weights of models, all by default, (m, n, B)."""

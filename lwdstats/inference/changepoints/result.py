@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.results.printing import PrintsTable, format_numbers, format_p
-from lwdstats.results.result import Plots
+from lwdstats.results import drawing
+from lwdstats.results.printing import format_numbers, format_p
+from lwdstats.results.result import Result, aligned
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 LAWS = {"power": "c + a (t + 1)^-b", "exponential": "c + a exp(-b t)"}
 # Smallest and largest phi of the noise for which the share of false alarms is as stated: what
@@ -17,7 +22,7 @@ AR1 = (-0.5, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
-class ChangePoints(Plots, PrintsTable):
+class ChangePoints(Result):
     """The result of `changepoints`.
 
     Attributes
@@ -66,7 +71,8 @@ class ChangePoints(Plots, PrintsTable):
     values: FloatArray = field(repr=False)
     fitted: FloatArray = field(repr=False)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the null hypothesis, a row for each replicate, and the changes."""
         n, r = self.values.shape
         lines = ["", "\tSudden changes beside a smooth decay", ""]
         lines += [f"data:  {self.what}, {n} times, {r} replicate{'s' * (r > 1)}"]
@@ -93,7 +99,7 @@ class ChangePoints(Plots, PrintsTable):
             lines += ["", "Changes (levels at that time, without and with the change):"]
             lines += _columns(columns)
             lines += ["A curve of another shape than the law can look like a change."]
-        return "\n".join([*lines, ""])
+        return [*lines, ""]
 
     def tidy(self) -> pd.DataFrame:
         """Return the changes, one row each: see `table`."""
@@ -103,14 +109,26 @@ class ChangePoints(Plots, PrintsTable):
         """Return one row about each replicate: see `paths`."""
         return self.paths.copy()
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the changes by replicate, or where there are none the replicates."""
         frame = self.table.set_index("replicate") if len(self.table) else self.paths
         names = pd.Index([f"replicate {v}" for v in frame.index])
         return frame.set_axis(names, axis=0)
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         decay = f"smooth decay {LAWS[self.law]} from time {self.since:g} on"
         return f"Null hypothesis: {decay}, AR(1) relative noise"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw the curves, the fitted levels, and a line at each change."""
+        ax = drawing.new_axes(ax)
+        for j, replicate in enumerate(self.paths.index):
+            (line,) = ax.plot(self.time, self.values[:, j], linewidth=0.8, alpha=0.6)
+            ax.plot(self.time, self.fitted[:, j], color=line.get_color(), label=f"{replicate}")
+            for at in self.table.loc[self.table["replicate"] == replicate, "time"]:
+                ax.axvline(at, color=line.get_color(), linestyle=":")
+        ax.set(xlabel="time", ylabel=self.what)
+        return ax
 
 
 def _path_lines(paths: pd.DataFrame) -> list[str]:
@@ -124,7 +142,4 @@ def _path_lines(paths: pd.DataFrame) -> list[str]:
 
 
 def _columns(columns: dict[str, list[str]]) -> list[str]:
-    cells = [[head, *texts] for head, texts in columns.items()]
-    widths = [max(map(len, column)) for column in cells]
-    rows = zip(*cells, strict=True)
-    return [" ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return aligned(list(columns), list(zip(*columns.values(), strict=True)))

@@ -123,9 +123,11 @@ def convergence_fit(
     >>> fit = convergence_fit(ds, since=10)
     >>> fit.law.name
     'power'
-    >>> interval = fit.confint("b").loc["b"]
-    >>> bool(interval["2.5 %"] < 0.5 < interval["97.5 %"])
+    >>> low, high = fit.confint("b")["b"]
+    >>> bool(low < 0.5 < high)
     True
+    >>> print(fit.summary().lines()[1])
+    Law: a (t + 1)^-b (power, by QIC)
     """
     law = check_choice("law", law, ("auto", *LAWS))
     check_level(level)

@@ -15,16 +15,18 @@ import pandas as pd
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level
 from lwdstats.inference.convergence.laws import Family, Law, values
-from lwdstats.inference.convergence.scores import Sample, covariance, interval, path_problem
-from lwdstats.results.printing import PrintsTable, named_lines
-from lwdstats.results.result import Plots
+from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
+from lwdstats.results import drawing
+from lwdstats.results.confint import ConfInt, confidence_intervals, interval_names
+from lwdstats.results.printing import coefficient_lines, named_lines
+from lwdstats.results.result import Result, Summary, one_row
 
 if TYPE_CHECKING:
-    from lwdstats.inference.convergence.summary import ConvergenceSummary
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
-class ConvergenceFit(Plots, PrintsTable):
+class ConvergenceFit(Result):
     """A law of decay fitted by `convergence_fit`.
 
     ``str()`` gives the estimates; `summary` adds standard errors, intervals and
@@ -114,7 +116,7 @@ class ConvergenceFit(Plots, PrintsTable):
 
     def confint(
         self, parm: str | Sequence[str] | None = None, level: float | None = None
-    ) -> pd.DataFrame:
+    ) -> ConfInt:
         """Return confidence intervals of the parameters and of the half-life.
 
         Parameters
@@ -126,9 +128,8 @@ class ConvergenceFit(Plots, PrintsTable):
 
         Returns
         -------
-        pandas.DataFrame
-            A row for each, with columns named by the two probabilities. An end
-            that does not close is -inf or inf.
+        ConfInt
+            Its `table` has a row for each. An end that does not close is -inf or inf.
 
         Raises
         ------
@@ -145,8 +146,7 @@ class ConvergenceFit(Plots, PrintsTable):
         if self.no_interval is not None:
             raise InputError("fit", self.no_interval, "a fit with intervals")
         rows = [self._interval(name, float(level)) for name in names]
-        tails = [(1 - level) / 2, (1 + level) / 2]
-        return pd.DataFrame(rows, index=list(names), columns=[f"{100 * v:.3g} %" for v in tails])
+        return confidence_intervals(names, rows, float(level), "score")
 
     def _interval(self, name: str, level: float) -> tuple[float, float]:
         if name == "half_life":
@@ -208,9 +208,17 @@ class ConvergenceFit(Plots, PrintsTable):
         """Return the number of replicates: the independent observations."""
         return self.sample.curves.shape[1]
 
-    def AIC(self) -> float:  # noqa: N802 - R's name
-        """Return the information criterion: Pan's QIC over replicates, AIC of one path."""
-        return float(self.laws["aic"].to_dict()[self.law.name])
+    def AIC(self, k: float = 2.0) -> float:  # noqa: N802 - R's name
+        """Return the information criterion: Pan's QIC over replicates, AIC of one path.
+
+        A parameter costs `k`; how many count is `df` in `laws`.
+        """
+        row = self.laws.loc[self.law.name]
+        return float(row["aic"] + (k - 2.0) * row["df"])
+
+    def BIC(self) -> float:  # noqa: N802 - R's name
+        """Return `AIC` at ``k = log(n)``, n the replicates, or the times of one path."""
+        return self.AIC(math.log(self.nobs() if self.nobs() > 1 else len(self.time)))
 
     def tidy(self, conf_int: bool = True, conf_level: float | None = None) -> pd.DataFrame:
         """Return a row for each parameter and the half-life, with broom's columns."""
@@ -220,7 +228,7 @@ class ConvergenceFit(Plots, PrintsTable):
         if conf_int:
             ends = np.full((len(names), 2), np.nan)
             if self.no_interval is None:
-                ends = self.confint(level=conf_level).to_numpy()
+                ends = np.asarray(self.confint(level=conf_level))
             frame["conf_low"], frame["conf_high"] = ends.T
         return frame
 
@@ -238,7 +246,7 @@ class ConvergenceFit(Plots, PrintsTable):
             "n_replicates": self.nobs(),
             "n_times": len(self.time),
         }
-        return pd.DataFrame([row])
+        return one_row(row)
 
     def augment(self) -> pd.DataFrame:
         """Return the curves, a row for each time and replicate, with ``.fitted`` and ``.resid``."""
@@ -251,17 +259,13 @@ class ConvergenceFit(Plots, PrintsTable):
         }
         return pd.DataFrame(frame | {".fitted": f, ".resid": y - f})
 
-    def summary(self) -> ConvergenceSummary:
+    def summary(self) -> Summary:
         """Return estimates, intervals and the comparison of laws; ``str()`` lays them out."""
-        from lwdstats.inference.convergence.summary import ConvergenceSummary
+        table = self.tidy()
+        return Summary(self, table, tuple(_summary_lines(self, table)), self._caption())
 
-        return ConvergenceSummary(self, self.tidy())
-
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"{self.what}, {self.extent()}; law {self.law.text}"
-
-    def _frame(self) -> pd.DataFrame:
-        return self.tidy().set_index("term")
 
     def extent(self) -> str:
         """Return how many replicates there are, and the times fitted, in words."""
@@ -283,10 +287,65 @@ class ConvergenceFit(Plots, PrintsTable):
             lines += ["The curve rises (a < 0): this is no decay"]
         return lines
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the law and the estimates."""
         names = [*self.law.parameters, "half-life"]
-        return "\n".join([*self.head(), "", *named_lines(names, [*self.coef(), self.half_life])])
+        return [*self.head(), "", *named_lines(names, [*self.coef(), self.half_life])]
+
+    def _draw(self, ax: Axes | None, *, log: bool = False) -> Axes:
+        """Draw the curves, their mean, the law, and its limit."""
+        ax = drawing.new_axes(ax)
+        ax.plot(self.time, self.sample.curves, color="0.8", linewidth=0.6)
+        if self.nobs() > 1:
+            ax.plot(self.time, self.sample.mean, color="0.35", linewidth=1, label="mean")
+        grid = np.linspace(self.time[0], self.time[-1], 400)
+        ax.plot(grid, self.predict(grid), color="C3", label=self.law.text)
+        if self.law.has_limit:
+            ax.axhline(self.limit, color="C3", linestyle=":", linewidth=1, label="limit")
+        if log:
+            ax.set(xscale="symlog" if self.time[0] == 0 else "log", yscale="log")
+        ax.set(xlabel="time", ylabel=self.what)
+        ax.legend(frameon=False, fontsize="small")
+        return ax
 
 
 def _natural(theta: FloatArray) -> FloatArray:
     return np.array([theta[0], theta[1], math.exp(theta[2])])
+
+
+def _summary_lines(fit: ConvergenceFit, coefficients: pd.DataFrame) -> list[str]:
+    table = pd.DataFrame(
+        coefficients.iloc[:, 1:].to_numpy(),
+        index=[*fit.law.parameters, "half-life"],
+        columns=["Estimate", "Std. Error", *interval_names(fit.level)],
+    )
+    lines = [*fit.head(), "", "Parameters:", *coefficient_lines(table, 4, missing="")]
+    lines += ["", *_basis(fit)]
+    heads = {"aic": "QIC" if fit.nobs() > 1 else "AIC", "later_error": "later error"}
+    columns = ["df", "aic", "delta", "weight", "limit", "later_error"]
+    compared = pd.DataFrame({heads.get(c, c): fit.laws[c] for c in columns})
+    lines += ["", "Laws compared:", *coefficient_lines(compared, 4, missing="")]
+    problems = zip(fit.laws.index, fit.laws["problem"].tolist(), strict=True)
+    lines += [f"{law}: {why}" for law, why in problems if why]
+    errors = fit.laws["later_error"].to_numpy()
+    if np.isfinite(errors).any():
+        best = str(fit.laws.index[np.nanargmin(errors)])
+        if best != fit.law.name:
+            lines += [f"Later times are best predicted by the law '{best}'."]
+    return lines
+
+
+def _basis(fit: ConvergenceFit) -> list[str]:
+    if fit.no_interval is not None:
+        return [f"No intervals: {fit.no_interval}."]
+    if fit.nobs() > 1:
+        degrees = "degree" if fit.sample.df == 1 else "degrees"
+        return [
+            f"Intervals: t of the replicates' scores on {fit.sample.df} {degrees} of freedom;",
+            "replicates independent, any autocorrelation over time within one.",
+        ]
+    phi = noise(fit.sample, fit.theta)[0]
+    return [
+        "Intervals are for the law of this path alone, not of such networks; they take",
+        f"noise in proportion to the law, autoregressive of order 1 (estimate {phi:.2f}).",
+    ]

@@ -12,6 +12,7 @@ import xarray as xr
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import as_distances
+from lwdstats.geometry.kernels import gower
 from lwdstats.inference.dispersion.permuted import (
     POINT,
     aligned_residuals,
@@ -21,7 +22,6 @@ from lwdstats.inference.dispersion.permuted import (
 from lwdstats.inference.dispersion.result import BetaDisper
 from lwdstats.inference.dispersion.spatial_median import spatial_median
 from lwdstats.inference.dispersion.table import DispersionTable, permutation_table
-from lwdstats.inference.permutation.adonis2 import gower
 from lwdstats.inference.permutation.answers import check_blocks, distances_of
 from lwdstats.inference.permutation.scheme import as_codes, scheme
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +11,16 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.table import DispersionTable, anova_table
-from lwdstats.results.printing import PrintsTable, named_lines
-from lwdstats.results.result import Plots
+from lwdstats.results import drawing
+from lwdstats.results.printing import named_lines
+from lwdstats.results.result import Result, one_row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
-class BetaDisper(Plots, PrintsTable):
+class BetaDisper(Result):
     """Distances of observations from the centres of their groups, by `betadisper`.
 
     Attributes
@@ -39,6 +44,8 @@ class BetaDisper(Plots, PrintsTable):
         "median" or "centroid".
     bias_adjust : bool
         Whether the distances are adjusted for the size of the group.
+    call : str
+        The call, for printing.
     """
 
     eig: FloatArray
@@ -77,7 +84,8 @@ class BetaDisper(Plots, PrintsTable):
             self, pairwise=pairwise, permute=permute, permutations=permutations, seed=seed
         )
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return vegan's block."""
         positive = int(np.sum(self.eig > 0))
         shown = min(len(self.eig), 8)
         lines = ["", "\tHomogeneity of multivariate dispersions", "", f"Call: {self.call}", ""]
@@ -88,7 +96,7 @@ class BetaDisper(Plots, PrintsTable):
         lines += ["", "Eigenvalues for PCoA axes:"]
         lines += [f"(Showing {shown} of {len(self.eig)} eigenvalues)"] * (shown < len(self.eig))
         names = [f"PCoA{i + 1}" for i in range(shown)]
-        return "\n".join([*lines, *named_lines(names, self.eig[:shown], 4)])
+        return [*lines, *named_lines(names, self.eig[:shown], 4)]
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each group: its size and its mean distance from the centre."""
@@ -107,24 +115,32 @@ class BetaDisper(Plots, PrintsTable):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the result."""
-        return pd.DataFrame(
-            {
-                "type": [self.type],
-                "bias_adjust": [self.bias_adjust],
-                "n_groups": [len(self.levels)],
-                "nobs": [len(self.group)],
-                "n_positive": [int(np.sum(self.eig > 0))],
-                "n_negative": [int(np.sum(self.eig < 0))],
-            }
-        )
+        row = {"type": self.type, "bias_adjust": self.bias_adjust, "n_groups": len(self.levels)}
+        signs = {"n_positive": int(np.sum(self.eig > 0)), "n_negative": int(np.sum(self.eig < 0))}
+        return one_row(row | {"nobs": len(self.group)} | signs)
 
     def augment(self) -> pd.DataFrame:
         """Return a row for each observation: its group, and its distance from the centre."""
         names = np.array(self.levels, dtype=object)[self.group]
         return pd.DataFrame({"group": names, ".distance": self.distances})
 
-    def _frame(self) -> pd.DataFrame:
-        return self.tidy().set_index("term").rename_axis(None)
-
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"Distances to the group's {self.type}"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        ax = drawing.new_axes(ax)
+        real = np.flatnonzero(self.eig > 0)
+        plane = drawing.plane(self.vectors[:, real])
+        centres = drawing.plane(self.centroids[:, real])
+        for j, level in enumerate(self.levels):
+            own = plane[self.group == j]
+            ends = np.stack([own, np.broadcast_to(centres[j], own.shape)], axis=1)
+            for line in ends:
+                ax.plot(*line.T, color=f"C{j}", linewidth=0.6, alpha=0.6)
+            marker = drawing.MARKERS[j % len(drawing.MARKERS)]
+            ax.plot(*own.T, marker, color=f"C{j}", markersize=4, label=level)
+            ax.plot(*centres[j], "P", color=f"C{j}", markersize=9, markeredgecolor="black")
+        drawing.name_axes(ax, ["PCoA1", "PCoA2"])
+        ax.legend(frameon=False, fontsize="small")
+        ax.set_title(self._caption(), fontsize="medium")
+        return ax

@@ -12,12 +12,12 @@ from scipy import stats
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.permuted import t_statistics, without_rounding
 from lwdstats.inference.permutation.scheme import Scheme, p_values
-from lwdstats.results.printing import PrintsTable, coefficient_lines
-from lwdstats.results.result import Plots
+from lwdstats.results.printing import coefficient_lines
+from lwdstats.results.result import PermutationResult, one_row
 
 
 @dataclass(frozen=True, eq=False)
-class DispersionTable(Plots, PrintsTable):
+class DispersionTable(PermutationResult):
     """Analysis of variance of distances to centres.
 
     Attributes
@@ -43,7 +43,8 @@ class DispersionTable(Plots, PrintsTable):
     f_permuted: FloatArray | None = field(default=None, repr=False)
     permute: str | None = None
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return R's table, or vegan's block of the permutations."""
         f = "F value" if self.permutations is None else "F"
         names = {"df": "Df", "sum_of_squares": "Sum Sq", "mean_square": "Mean Sq", "f": f}
         table = self.table.rename(columns={**names, "p_value": "Pr(>F)"})
@@ -63,7 +64,7 @@ class DispersionTable(Plots, PrintsTable):
             lines += ["", "Pairwise comparisons:"]
             lines += ["(Observed p-value below diagonal, permuted p-value above diagonal)"]
             lines += _pairwise_lines(self.pairwise)
-        return "\n".join(lines)
+        return lines
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for the groups and one for the residuals, with broom's columns."""
@@ -74,19 +75,17 @@ class DispersionTable(Plots, PrintsTable):
         """Return one row about the test, with broom's columns."""
         df, residual = (int(k) for k in self.table["df"])
         first = self.table.iloc[0]
-        return pd.DataFrame(
-            {
-                "statistic": [float(first["f"])],
-                "p_value": [float(first["p_value"])],
-                "df": [df],
-                "df_residual": [residual],
-                "nobs": [df + residual + 1],
-                "n_permutations": [0 if self.permutations is None else self.permutations.count],
-            }
-        )
+        row = {"statistic": float(first["f"]), "p_value": float(first["p_value"])}
+        row |= {"df": df, "df_residual": residual, "nobs": df + residual + 1}
+        count = 0 if self.permutations is None else self.permutations.count
+        return one_row(row | {"n_permutations": count})
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table, a row for the groups and one for the residuals."""
         return self.table
+
+    def _permuted(self) -> tuple[FloatArray | None, float, str]:
+        return self.f_permuted, float(self.table["f"].iloc[0]), "F of dispersions"
 
 
 def anova_table(z: FloatArray, codes: npt.NDArray[np.intp], g: int) -> DispersionTable:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.nls.model import weighted_model
 from lwdstats.inference.nls.problem import self_started
 from lwdstats.inference.nls.solver import Convergence, polish, solve, start_point
-from lwdstats.results.printing import PrintsTable, matrix_lines
+from lwdstats.results.confint import ConfInt, confidence_intervals
 
 if TYPE_CHECKING:
     from lwdstats.inference.nls.result import NLSFit
@@ -43,45 +42,12 @@ _EXACT = 1e-9
 _SETTLED = 4e-4
 
 
-@dataclass(frozen=True, eq=False)
-class ConfInt(PrintsTable):
-    """Confidence intervals of parameters.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        A row for each parameter; the lower and the upper end. An end that does
-        not close is -inf or inf; one that could not be found is NaN.
-    level : float
-        Confidence level.
-    method : str
-        ``"profile"`` or ``"wald"``.
-    notes : tuple of str
-        What to know about ends that are not finite.
-    """
-
-    table: pd.DataFrame
-    level: float
-    method: str
-    notes: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return "\n".join([*matrix_lines(self.table), *(f"Note: {note}" for note in self.notes)])
-
-    def __getitem__(self, name: str) -> tuple[float, float]:
-        low, high = self.table.loc[name].tolist()
-        return low, high
-
-    def _frame(self) -> pd.DataFrame:
-        return self.table
-
-
 def wald_interval(fit: NLSFit, names: tuple[str, ...], level: float) -> ConfInt:
     """Return estimate plus and minus the t quantile times the standard error."""
     half = _cutoff(fit, level) * fit.standard_errors
     rows = [fit.parameters.index(name) for name in names]
     ends = np.stack([fit.estimate - half, fit.estimate + half], axis=1)[rows]
-    return ConfInt(_table(names, ends, level), level, "wald")
+    return confidence_intervals(names, ends, level, "wald")
 
 
 def profile_interval(fit: NLSFit, names: tuple[str, ...], level: float) -> ConfInt:
@@ -104,7 +70,7 @@ def profile_interval(fit: NLSFit, names: tuple[str, ...], level: float) -> ConfI
         for side, (_, note) in zip(("lower", "upper"), pair, strict=True):
             if note:
                 notes.append(f"the {side} end of {name} {note}")
-    return ConfInt(_table(names, np.array(ends), level), level, "profile", tuple(notes))
+    return confidence_intervals(names, ends, level, "profile", tuple(notes))
 
 
 class _LostError(Exception):
@@ -275,11 +241,3 @@ def _cutoff(fit: NLSFit, level: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(fit.df_residual(), (1.0 + level) / 2.0))
-
-
-def _table(names: tuple[str, ...], ends: FloatArray, level: float) -> pd.DataFrame:
-    tail = 50.0 * (1.0 - level)
-    heads = [f"{round(percent, 1):g}%" for percent in (tail, 100.0 - tail)]
-    if heads[0] == heads[1] or round(tail, 1) == 0:  # levels such as 0.9999
-        heads = [f"{percent:.6g}%" for percent in (tail, 100.0 - tail)]
-    return pd.DataFrame(ends, index=list(names), columns=heads)

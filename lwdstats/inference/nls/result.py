@@ -16,17 +16,20 @@ from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.nls import predict as nls_predict
 from lwdstats.inference.nls import tables as nls_tables
 from lwdstats.inference.nls.formula import Formula
-from lwdstats.inference.nls.profile import ConfInt, profile_interval, wald_interval
+from lwdstats.inference.nls.profile import profile_interval, wald_interval
 from lwdstats.inference.nls.solver import Convergence
-from lwdstats.results.printing import PrintsTable
-from lwdstats.results.result import Plots
+from lwdstats.results import drawing
+from lwdstats.results.confint import ConfInt
+from lwdstats.results.result import Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from lwdstats.inference.nls.tables import Anova, NLSSummary
 
 
 @dataclass(frozen=True, eq=False)
-class NLSFit(Plots, PrintsTable):
+class NLSFit(Result):
     """A model fitted by `nls`.
 
     ``str()`` gives R's print; `summary` its table of coefficients.
@@ -72,13 +75,15 @@ class NLSFit(Plots, PrintsTable):
     offset: float
     n_omitted: int = 0
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return R's print of a fit."""
         return nls_tables.print_fit(self)
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of coefficients, with R's heads."""
         return self.summary().coefficients
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return str(self.formula)
 
     @property
@@ -300,3 +305,29 @@ class NLSFit(Plots, PrintsTable):
     def augment(self) -> pd.DataFrame:
         """Return the data with columns ``.fitted`` and ``.resid``."""
         return nls_tables.augment(self)
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw data and curve, or observed over fitted where there is not one predictor."""
+        ax = drawing.new_axes(ax)
+        n = len(self.response)
+        names = [name for name in self.formula.model.names if name not in self.parameters]
+        given = {name: self.variables[name] for name in names}
+        moving = [name for name, v in given.items() if np.ndim(v) and np.ptp(v)]
+        if len(moving) == 1:
+            t = np.broadcast_to(given[moving[0]], n)
+            ax.plot(t, self.response, "o", color="0.35", markersize=4, label="data")
+            grid = np.linspace(t.min(), t.max(), 400)
+            fixed = {name: given[name].flat[0] for name in names if name != moving[0]}
+            ax.plot(grid, self.predict({moving[0]: grid, **fixed}), label="fit")
+            ax.set_xlabel(moving[0])
+            ax.set_ylabel(self.formula.response.text)
+            ax.legend(frameon=False, fontsize="small")
+        else:
+            fitted = self.fitted()
+            ax.plot(fitted, self.response, "o", color="0.35", markersize=4)
+            ends = [min(fitted.min(), self.response.min()), max(fitted.max(), self.response.max())]
+            ax.plot(ends, ends, "--", color="0.6", linewidth=1)
+            ax.set_xlabel("fitted")
+            ax.set_ylabel(f"{self.formula.response.text}, observed")
+        ax.set_title(str(self.formula), fontsize="medium")
+        return ax

@@ -11,21 +11,20 @@ import pandas as pd
 
 from lwdstats.errors import InputError
 from lwdstats.inference.nls.solver import Convergence
-from lwdstats.results.printing import (
-    PrintsTable,
-    coefficient_lines,
-    format_numbers,
-    named_lines,
-)
+from lwdstats.results import drawing
+from lwdstats.results.printing import coefficient_lines, format_numbers, named_lines
+from lwdstats.results.result import Result, one_row
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from lwdstats.inference.nls.result import NLSFit
 
 _DIGITS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class NLSSummary(PrintsTable):
+class NLSSummary(Result):
     """Coefficients of a fit with t tests; ``str()`` gives R's block.
 
     Attributes
@@ -53,7 +52,14 @@ class NLSSummary(PrintsTable):
     offset: float
     n_omitted: int
 
-    def __str__(self) -> str:
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each parameter, with broom's columns."""
+        columns = ["estimate", "std_error", "statistic", "p_value"]
+        frame = self.coefficients.set_axis(columns, axis="columns")
+        return frame.rename_axis("term").reset_index()
+
+    def lines(self) -> list[str]:
+        """Return R's block."""
         table = coefficient_lines(
             self.coefficients,
             _DIGITS,
@@ -66,17 +72,18 @@ class NLSSummary(PrintsTable):
         lines = [f"Formula: {self.formula}", "", "Parameters:", *table, ""]
         lines.append(f"Residual standard error: {sigma} on {self.df[1]} degrees of freedom")
         lines += ["", *_convergence_lines(self.convergence, self.n_iter, self.offset)]
-        return "\n".join(lines + _omitted(self.n_omitted))
+        return lines + _omitted(self.n_omitted)
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of coefficients, with R's heads."""
         return self.coefficients
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return self.formula
 
 
 @dataclass(frozen=True, eq=False)
-class Anova(PrintsTable):
+class Anova(Result):
     """Comparison of nested fits; ``str()`` gives R's block.
 
     Attributes
@@ -91,7 +98,8 @@ class Anova(PrintsTable):
     table: pd.DataFrame
     formulas: tuple[str, ...]
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return R's block."""
         models = [f"Model {i}: {text}" for i, text in enumerate(self.formulas, start=1)]
         table = coefficient_lines(
             self.table,
@@ -101,31 +109,50 @@ class Anova(PrintsTable):
             p_value="Pr(>F)",
             missing="",
         )
-        return "\n".join(["Analysis of Variance Table", "", *models, *table])
+        return ["Analysis of Variance Table", "", *models, *table]
 
-    def _frame(self) -> pd.DataFrame:
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each fit, with broom's columns."""
+        columns = ["df_residual", "rss", "df", "sumsq", "statistic", "p_value"]
+        frame = self.table.set_axis(columns, axis="columns").reset_index(drop=True)
+        frame.insert(0, "term", list(self.formulas))
+        return frame
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row about the comparison."""
+        return one_row({"n_models": len(self.formulas)})
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table, with R's heads."""
         return self.table
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return "Analysis of Variance Table"
 
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw what each model leaves unexplained."""
+        ax = drawing.new_axes(ax)
+        rows = np.arange(len(self.formulas))[::-1]
+        ax.barh(rows, self.table["Res.Sum Sq"], height=0.5, color="0.7")
+        ax.set_yticks(rows, self.formulas)
+        ax.set_xlabel("residual sum of squares")
+        return ax
 
-def print_fit(fit: NLSFit) -> str:
+
+def print_fit(fit: NLSFit) -> list[str]:
     """Return R's print of a fit."""
     weighted = "weighted " if fit.weights is not None and np.ptp(fit.weights) > 0 else ""
     rss = format_numbers(fit.rss, _DIGITS)[0]
-    return "\n".join(
-        [
-            "Nonlinear regression model",
-            f"  model: {fit.formula}",
-            "   data: data",
-            *named_lines(fit.parameters, fit.estimate, _DIGITS),
-            f" {weighted}residual sum-of-squares: {rss}",
-            "",
-            *_convergence_lines(fit.convergence, fit.n_iter, fit.offset),
-            *_omitted(fit.n_omitted),
-        ]
-    )
+    return [
+        "Nonlinear regression model",
+        f"  model: {fit.formula}",
+        "   data: data",
+        *named_lines(fit.parameters, fit.estimate, _DIGITS),
+        f" {weighted}residual sum-of-squares: {rss}",
+        "",
+        *_convergence_lines(fit.convergence, fit.n_iter, fit.offset),
+        *_omitted(fit.n_omitted),
+    ]
 
 
 def _convergence_lines(convergence: Convergence, n_iter: int, offset: float) -> list[str]:
@@ -251,30 +278,18 @@ def _weights(fit: NLSFit) -> np.ndarray:
 
 def tidy(fit: NLSFit, conf_int: bool, conf_level: float) -> pd.DataFrame:
     """Return a row for each parameter, with broom's columns."""
-    columns = ["estimate", "std_error", "statistic", "p_value"]
-    frame = summary(fit).coefficients.set_axis(columns, axis="columns")
-    frame = frame.rename_axis("term").reset_index()
+    frame = summary(fit).tidy()
     if conf_int:
-        table = fit.confint(level=conf_level).table
-        frame[["conf_low", "conf_high"]] = table.to_numpy()
+        frame[["conf_low", "conf_high"]] = np.asarray(fit.confint(level=conf_level))
     return frame
 
 
 def glance(fit: NLSFit) -> pd.DataFrame:
     """Return one row about the fit, with broom's columns."""
-    return pd.DataFrame(
-        {
-            "sigma": [fit.sigma],
-            "is_conv": [fit.converged],
-            "fin_tol": [fit.offset],
-            "log_lik": [fit.logLik()],
-            "aic": [fit.AIC()],
-            "bic": [fit.BIC()],
-            "deviance": [fit.deviance()],
-            "df_residual": [fit.df_residual()],
-            "nobs": [fit.nobs()],
-        }
-    )
+    row = {"sigma": fit.sigma, "is_conv": fit.converged, "fin_tol": fit.offset}
+    row |= {"log_lik": fit.logLik(), "aic": fit.AIC(), "bic": fit.BIC()}
+    row |= {"deviance": fit.deviance(), "df_residual": fit.df_residual(), "nobs": fit.nobs()}
+    return one_row(row)
 
 
 def augment(fit: NLSFit) -> pd.DataFrame:

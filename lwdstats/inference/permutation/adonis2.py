@@ -14,6 +14,7 @@ import xarray as xr
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import as_distances
+from lwdstats.geometry.kernels import gower
 from lwdstats.inference.permutation.adonis_table import Adonis
 from lwdstats.inference.permutation.answers import check_blocks, distances_of
 from lwdstats.inference.permutation.design import as_frame, design_of, new_directions, terms_to_test
@@ -227,14 +228,6 @@ def _strata(strata: str | npt.ArrayLike | None, frame: pd.DataFrame) -> npt.Arra
     if frame[columns].isna().to_numpy().any():
         raise InputError("strata", "missing labels", "columns without missing values")
     return frame.groupby(columns, observed=True).ngroup().to_numpy()
-
-
-def gower(d: FloatArray) -> FloatArray:
-    """Return the doubly centred matrix of -d^2 / 2, (n, n)."""
-    G = -0.5 * d * d
-    G -= G.mean(axis=0)
-    G -= G.mean(axis=1, keepdims=True)
-    return (G + G.T) / 2.0
 
 
 def _permuted_direct(

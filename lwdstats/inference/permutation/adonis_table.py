@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
+from lwdstats.errors import InputError
 from lwdstats.inference.permutation.scheme import Scheme
-from lwdstats.results.printing import PrintsTable, coefficient_lines
-from lwdstats.results.result import Plots
+from lwdstats.results.printing import coefficient_lines
+from lwdstats.results.result import PermutationResult, one_row
 
 
 @dataclass(frozen=True, eq=False)
-class Adonis(Plots, PrintsTable):
+class Adonis(PermutationResult):
     """The result of `adonis2`.
 
     Attributes
@@ -41,7 +42,8 @@ class Adonis(Plots, PrintsTable):
     model: str = "reduced"
     call: str = ""
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return vegan's block."""
         how = {"terms": ["Terms added sequentially (first to last)"]}
         how["margin"] = ["Marginal effects of terms"]
         kind = self.permutations.kind
@@ -55,13 +57,23 @@ class Adonis(Plots, PrintsTable):
         table = self.table.rename(columns=names)
         zap = ["SumOfSqs", "R2"]
         lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
-        return "\n".join(lines)
+        return lines
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table, a row for each term."""
         return self.table
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return self.call
+
+    def _permuted(self, *, term: str | None = None) -> tuple[FloatArray | None, float, str]:
+        # The last two rows are the residuals and the total.
+        tested = [str(name) for name in self.table.index[:-2]]
+        term = tested[0] if term is None else term
+        if term not in tested:
+            raise InputError("term", term, f"one of {', '.join(tested)}")
+        j = tested.index(term)
+        return self.f_permuted[:, j], float(self.table["f"].iloc[j]), f"F of {term}"
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each term, with broom's columns of an analysis of variance."""
@@ -71,12 +83,6 @@ class Adonis(Plots, PrintsTable):
     def glance(self) -> pd.DataFrame:
         """Return one row about the model, with broom's columns."""
         residual, total = self.table.loc["Residual"], self.table.loc["Total"]
-        return pd.DataFrame(
-            {
-                "r_squared": [1.0 - residual["r2"]],
-                "df": [int(total["df"] - residual["df"])],
-                "df_residual": [int(residual["df"])],
-                "nobs": [int(total["df"]) + 1],
-                "n_permutations": [self.permutations.count],
-            }
-        )
+        row = {"r_squared": 1.0 - residual["r2"], "df": int(total["df"] - residual["df"])}
+        row |= {"df_residual": int(residual["df"]), "nobs": int(total["df"]) + 1}
+        return one_row(row | {"n_permutations": self.permutations.count})

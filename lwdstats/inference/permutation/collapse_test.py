@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,19 +16,25 @@ from lwdstats.dataset.positions import complete_answers, n_answers, positions
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.inference.permutation import collapse_forms as forms
 from lwdstats.inference.permutation.scheme import p_values
-from lwdstats.results.printing import PrintsTable, coefficient_lines
-from lwdstats.results.result import Plots
+from lwdstats.results import drawing
+from lwdstats.results.printing import coefficient_lines
+from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NULLS = {
     "given_prompts": "at these prompts, the answers of all models have one distribution",
     "model": "the names of the models could be exchanged in every replicate",
 }
 _CORRECTIONS = ("max-T", "holm")
+# At which the picture tells times apart.
+_LEVEL = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class CollapseTest(Plots, PrintsTable):
+class CollapseTest(Result):
     """The result of `collapse_test`.
 
     Attributes
@@ -62,7 +69,8 @@ class CollapseTest(Plots, PrintsTable):
     seed: int
     f_permuted: FloatArray = field(repr=False)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the null hypothesis, and a row for each time."""
         names = {"f": "F", "r2": "R2", "r2_adjusted": "Adj.R2", "energy_distance": "Energy"}
         names |= {"p_value": "p", "p_adjusted": "Pr(>F)"}
         table = self.table.rename(columns=names, index=lambda t: f"t = {t}")
@@ -74,7 +82,7 @@ class CollapseTest(Plots, PrintsTable):
         lines += [f"Pr(>F) is adjusted for {times} by {self.correction}", ""]
         zap = ["R2", "Adj.R2", "Energy", "p"]
         lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
-        return "\n".join(lines)
+        return lines
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each time, with broom's columns."""
@@ -82,22 +90,31 @@ class CollapseTest(Plots, PrintsTable):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the test."""
-        return pd.DataFrame(
-            {
-                "null": [self.null],
-                "statistic": [self.statistic],
-                "correction": [self.correction],
-                "n_times": [len(self.table)],
-                "n_permutations": [self.n_permutations],
-                "smallest_p": [self.smallest_p],
-            }
-        )
+        row = {"null": self.null, "statistic": self.statistic, "correction": self.correction}
+        row |= {"n_times": len(self.table), "n_permutations": self.n_permutations}
+        return one_row(row | {"smallest_p": self.smallest_p})
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table, a row for each time."""
         return self.table
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.null]}"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        ax = drawing.new_axes(ax)
+        table = self.table
+        known = bool(table["energy_distance"].notna().all())
+        values = table["energy_distance" if known else "r2_adjusted"].to_numpy()
+        times, apart = table.index.to_numpy(), table["p_adjusted"].to_numpy() <= _LEVEL
+        ax.plot(times, values, color="0.7", linewidth=1)
+        ax.plot(times[apart], values[apart], "o", color="C0", label="told apart")
+        ax.plot(times[~apart], values[~apart], "o", color="C0", markerfacecolor="none", label="not")
+        ax.axhline(0.0, color="0.5", linewidth=0.8)
+        drawing.name_time(ax)
+        ax.set_ylabel("energy distance between models" if known else "adjusted R2")
+        ax.legend(frameon=False, fontsize="small", title=f"at {_LEVEL:.0%}", title_fontsize="small")
+        return ax
 
 
 def collapse_test(

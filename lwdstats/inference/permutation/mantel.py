@@ -15,8 +15,8 @@ from scipy.stats import rankdata
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError, check_choice
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
-from lwdstats.results.printing import PrintsTable, format_numbers, format_p
-from lwdstats.results.result import Plots
+from lwdstats.results.printing import format_numbers, format_p
+from lwdstats.results.result import PermutationResult, one_row
 
 _CORRELATIONS = {
     "pearson": "Pearson's product-moment correlation",
@@ -29,7 +29,7 @@ _DISTANCES = (
 
 
 @dataclass(frozen=True, eq=False)
-class Mantel(Plots, PrintsTable):
+class Mantel(PermutationResult):
     """The result of `mantel`.
 
     Attributes
@@ -52,42 +52,32 @@ class Mantel(Plots, PrintsTable):
     permutations: Scheme
     method: str
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return vegan's block, but for the call."""
         levels = ("90%", "95%", "97.5%", "99%")
         values = format_numbers(np.quantile(self.permuted, (0.9, 0.95, 0.975, 0.99)), 3)
         width = max(map(len, (*levels, *values)))
-        return "\n".join(
-            [
-                f"Mantel statistic based on {_CORRELATIONS[self.method]}",
-                "",
-                f"Mantel statistic r: {self.statistic:.4g}",
-                f"      Significance: {format_p([self.p_value], 5)[0]}",
-                "",
-                "Upper quantiles of permutations (null model):",
-                " ".join(level.rjust(width) for level in levels),
-                " ".join(value.rjust(width) for value in values),
-                *self.permutations.lines(),
-            ]
-        )
+        return [
+            f"Mantel statistic based on {_CORRELATIONS[self.method]}",
+            "",
+            f"Mantel statistic r: {self.statistic:.4g}",
+            f"      Significance: {format_p([self.p_value], 5)[0]}",
+            "",
+            "Upper quantiles of permutations (null model):",
+            " ".join(level.rjust(width) for level in levels),
+            " ".join(value.rjust(width) for value in values),
+            *self.permutations.lines(),
+        ]
 
     def tidy(self) -> pd.DataFrame:
         """Return one row about the test, with broom's columns."""
-        return pd.DataFrame(
-            {
-                "estimate": [self.statistic],
-                "p_value": [self.p_value],
-                "n_permutations": [self.permutations.count],
-                "method": [f"Mantel, {_CORRELATIONS[self.method]}"],
-                "alternative": ["greater"],
-            }
-        )
+        row = {"estimate": self.statistic, "p_value": self.p_value}
+        row |= {"n_permutations": self.permutations.count}
+        method = f"Mantel, {_CORRELATIONS[self.method]}"
+        return one_row(row | {"method": method, "alternative": "greater"})
 
-    def glance(self) -> pd.DataFrame:
-        """Return one row about the test, as `tidy`."""
-        return self.tidy()
-
-    def _frame(self) -> pd.DataFrame:
-        return self.tidy().set_index("method").rename_axis(None)
+    def _permuted(self) -> tuple[FloatArray | None, float, str]:
+        return self.permuted, self.statistic, "Mantel statistic r"
 
 
 def mantel(

@@ -12,12 +12,12 @@ from lwdstats.arrays import FloatArray, as_points
 from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.geometry.procrustes import Procrustes, procrustes
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
-from lwdstats.results.printing import PrintsTable, format_p
-from lwdstats.results.result import Plots
+from lwdstats.results.printing import format_p
+from lwdstats.results.result import PermutationResult, one_row
 
 
 @dataclass(frozen=True, eq=False)
-class Protest(Plots, PrintsTable):
+class Protest(PermutationResult):
     """The result of `protest`.
 
     Attributes
@@ -43,36 +43,24 @@ class Protest(Plots, PrintsTable):
     permutations: Scheme
     fit: Procrustes
 
-    def __str__(self) -> str:
-        return "\n".join(
-            [
-                f"Procrustes Sum of Squares (m12 squared):        {self.ss:.4g}",
-                f"Correlation in a symmetric Procrustes rotation: {self.statistic:.4g}",
-                f"Significance:  {format_p([self.p_value], 5)[0]}",
-                "",
-                *self.permutations.lines(),
-            ]
-        )
+    def lines(self) -> list[str]:
+        """Return vegan's block, but for the call."""
+        return [
+            f"Procrustes Sum of Squares (m12 squared):        {self.ss:.4g}",
+            f"Correlation in a symmetric Procrustes rotation: {self.statistic:.4g}",
+            f"Significance:  {format_p([self.p_value], 5)[0]}",
+            "",
+            *self.permutations.lines(),
+        ]
 
     def tidy(self) -> pd.DataFrame:
         """Return one row about the test, with broom's columns."""
-        return pd.DataFrame(
-            {
-                "estimate": [self.statistic],
-                "p_value": [self.p_value],
-                "sum_of_squares": [self.ss],
-                "n_permutations": [self.permutations.count],
-                "method": ["Procrustes correlation"],
-                "alternative": ["greater"],
-            }
-        )
+        row = {"estimate": self.statistic, "p_value": self.p_value, "sum_of_squares": self.ss}
+        row |= {"n_permutations": self.permutations.count}
+        return one_row(row | {"method": "Procrustes correlation", "alternative": "greater"})
 
-    def glance(self) -> pd.DataFrame:
-        """Return one row about the test, as `tidy`."""
-        return self.tidy()
-
-    def _frame(self) -> pd.DataFrame:
-        return self.tidy().set_index("method").rename_axis(None)
+    def _permuted(self) -> tuple[FloatArray | None, float, str]:
+        return self.permuted, self.statistic, "Procrustes correlation"
 
 
 def protest(

@@ -126,6 +126,8 @@ def check_decay(
     --------
     >>> first = [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]
     >>> check = check_decay(initial_weights=first, n_steps=15, n_responses=10, seed=1)
+    >>> print(check.summary().caption)
+    Conditions of the proof; verdict: agrees within the margin
     >>> check.verdict
     'agrees within the margin'
     >>> apart = check_decay(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +13,19 @@ from numpy.typing import NDArray
 
 from lwdstats.errors import InputError
 from lwdstats.inference.theorem.bands import verdict
-from lwdstats.results.printing import PrintsTable, format_p
+from lwdstats.results import drawing
+from lwdstats.results.printing import format_numbers, format_p
+from lwdstats.results.result import Result, Summary, aligned, one_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from lwdstats.inference.theorem.summary import DecaySummary
-
 THEORIES = {"paper": "(1 - alpha)^k", "overlap": "overlap counted"}
+_WIDTH = 88
 
 
 @dataclass(frozen=True, eq=False)
-class DecayCheck(PrintsTable):
+class DecayCheck(Result):
     """A Monte Carlo check of how differences between models decay, from `check_decay`.
 
     ``str()`` gives the verdicts; `summary` adds the conditions and what was seen.
@@ -154,44 +156,23 @@ class DecayCheck(PrintsTable):
             "n_truncated": int(self.truncations["n_truncated"].to_numpy().sum()),
             "conditions_hold": bool(self.assumptions["holds"].all()),
         }
-        return pd.DataFrame({name: [value] for name, value in row.items()})
+        return one_row(row)
 
-    def summary(self) -> DecaySummary:
+    def summary(self) -> Summary:
         """Return claim, conditions, what was seen and the verdict; ``str()`` lays them out."""
-        from lwdstats.inference.theorem.summary import DecaySummary
+        conditions = self.assumptions.rename_axis("term").reset_index()
+        caption = f"Conditions of the proof; verdict: {self.verdict}"
+        return Summary(self, conditions, tuple(_summary_lines(self)), caption)
 
-        return DecaySummary(self)
-
-    def plot(
+    def _draw(
         self,
+        ax: Axes | None,
         pair: tuple[int, int] | None = None,
         component: int | None = None,
-        *,
-        ax: Axes | None = None,
     ) -> Axes:
-        """Draw the mean difference with its band beside what the theories say.
-
-        Parameters
-        ----------
-        pair, component : optional
-            Which two models and which component; by default those that start
-            farthest apart.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; by default on a new figure.
-
-        Returns
-        -------
-        matplotlib.axes.Axes
-
-        Raises
-        ------
-        InputError
-            If the check has no such pair or component.
-        """
+        """Draw the mean difference with its band beside what the theories say."""
         part = self._series(pair, component)
-        from matplotlib import pyplot as plt
-
-        ax = plt.subplots()[1] if ax is None else ax
+        ax = drawing.new_axes(ax)
         i, j, b = (int(part[c].iloc[0]) for c in ("model_i", "model_j", "component"))
         time = part["time"].to_numpy()
         low, high = part["conf_low"].to_numpy(), part["conf_high"].to_numpy()
@@ -225,25 +206,21 @@ class DecayCheck(PrintsTable):
             size[labels[:, 2] != component] = -1.0
         return table.loc[(labels == labels[size.argmax()]).all(1)]
 
-    def lines(self) -> list[str]:
-        """Return the table of tests and the verdicts, as they are printed."""
+    def _test_lines(self) -> list[str]:
+        """Return the table of tests as it is printed."""
         shown = []
         for row in self.tests.to_dict("records"):
             at = "steps" if math.isnan(row["time"]) else f"t = {row['time']:.0f}"
             off = f"{100 * row['deviation']:+.1f}%"
             p = [format_p([row[name]], 3)[0] for name in ("p_difference", "p_equivalence")]
-            shown += [(f"{row['quantity']}, {row['theory']}", off, at, *p, row["verdict"])]
-        head = ("", "off by", "at", "p(differs)", "p(agrees)", "")
-        widths = [max(len(line[j]) for line in (head, *shown)) for j in range(6)]
-        lines = []
-        for line in (head, *shown):
-            cells = [line[0].ljust(widths[0])]
-            cells += [line[j].rjust(widths[j]) for j in range(1, 5)]
-            lines += [" ".join([*cells, f" {line[5]}"]).rstrip()]
-        lines += [""]
-        for theory, name in THEORIES.items():
-            lines += [f"{theory} ({name}): {self.verdict_on(theory)}{self._more(theory)}"]
-        return lines
+            shown += [(f"{row['quantity']}, {row['theory']}", off, at, *p, f" {row['verdict']}")]
+        return aligned(("", "off by", "at", "p(differs)", "p(agrees)", ""), shown, left=(0, 5))
+
+    def _verdict_lines(self) -> list[str]:
+        return [
+            f"{theory} ({name}): {self.verdict_on(theory)}{self._more(theory)}"
+            for theory, name in THEORIES.items()
+        ]
 
     def _more(self, theory: str) -> str:
         found = self.verdict_on(theory)
@@ -258,15 +235,17 @@ class DecayCheck(PrintsTable):
             return ", though a difference smaller than that is seen"
         return ""
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"{self.n_replicates} replicates of one start; margin {self.margin:g}"
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the tests by quantity and theory."""
         frame = self.tests.drop(columns=["beyond"])
         frame.index = pd.Index(frame["quantity"] + ", " + frame["theory"])
         return frame.drop(columns=["quantity", "theory"])
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return what was simulated, the tests and the verdicts."""
         n, n_b = self.start.shape
         lines = ["Check of the decay of E[pi_i - pi_j]", ""]
         lines += [
@@ -274,4 +253,62 @@ class DecayCheck(PrintsTable):
             f"times 0 to {self.table['time'].iloc[-1]}; margin {100 * self.margin:g}%",
             "",
         ]
-        return "\n".join([*lines, *self.lines()])
+        return [*lines, *self._test_lines(), "", *self._verdict_lines()]
+
+
+def _summary_lines(check: DecayCheck) -> list[str]:
+    n, n_b = check.start.shape
+    last = check.table["time"].iloc[-1]
+    engine = "" if check.engine == "exact" else f" by the {check.engine} engine"
+    lines = ["Claim (Appendix A): E[pi_i - pi_j](t) = prod_{s<t} (1 - alpha_s)^k_s * that at 0"]
+    lines += [
+        "",
+        f"{check.n_replicates:,} independent runs{engine} of {n} models with {n_b} components, "
+        f"{last} steps, from one start",
+    ]
+    if check.drawn:
+        lines += ["that was drawn once and is held: over random starts E[pi_i - pi_j] is 0 always."]
+    lines += ["", "Conditions of the proof", *_condition_lines(check), ""]
+    level = f"{100 * check.level:g}%"
+    lines += [
+        f"Seen ({level}; simultaneous band of {check.critical:.2f} standard errors)",
+        *check._test_lines(),
+        "",
+        *_norm_lines(check),
+        "",
+    ]
+    about = (
+        f"Agreement is shown where every difference is within {100 * check.margin:g}% of the "
+        f"largest initial one ({check.scale:.3g}), and so are the steps' factors on average. "
+        "Where neither agreement nor a difference is shown, nothing is."
+    )
+    lines += [*textwrap.wrap(about, _WIDTH), "", "Verdict"]
+    return [*lines, *check._verdict_lines()]
+
+
+def _condition_lines(check: DecayCheck) -> list[str]:
+    table = check.assumptions
+    width = max(len(str(name)) for name in table.index)
+    lines = []
+    for name, holds, seen in table.itertuples():
+        lines += [f"  {str(name).ljust(width)}  {'yes' if holds else 'NO '}  {seen}"]
+    return lines
+
+
+def _norm_lines(check: DecayCheck) -> list[str]:
+    row = check.norms.iloc[-1]
+    seen, error, exact = format_numbers([row["sq_norm"], row["std_error"], row["exact"]], 3)
+    shown = (
+        f"E||D||_F^2 at t = {row['time']:.0f}: {seen.strip()} (standard error {error.strip()})"
+        f"; {exact.strip()} by the exact second moment (no overlap, no truncation)."
+    )
+    lines = textwrap.wrap(shown, _WIDTH)
+    if not bool(check.assumptions.loc["alpha falls to 0", "holds"]):
+        half = check.norms.iloc[len(check.norms) // 2]
+        kept = np.float64(row["exact"] / half["exact"])
+        lines += textwrap.wrap(
+            f"alpha does not fall: from t = {half['time']:.0f} on the exact E||D||_F^2 keeps "
+            f"{kept:.0%}. That the mean difference goes to 0 does not make ||D||_F do so.",
+            _WIDTH,
+        )
+    return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +14,14 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.inference.curves import curves
 from lwdstats.inference.trend.kendall import ar1_p, independent_p, kendall_s, sen_slope, tau_b
+from lwdstats.results import drawing
 from lwdstats.results.htest import HTest
-from lwdstats.results.printing import PrintsTable, coefficient_lines
-from lwdstats.results.result import Plots
+from lwdstats.results.printing import coefficient_lines
+from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 NULLS = {
     "ar1": "no trend; AR(1) in time, on the normal scale",
@@ -26,7 +31,7 @@ _ALTERNATIVES = ("two-sided", "less", "greater")
 
 
 @dataclass(frozen=True, eq=False)
-class TrendTests(Plots, PrintsTable):
+class TrendTests(Result):
     """The tests of several replicates, each by itself.
 
     Attributes
@@ -65,20 +70,33 @@ class TrendTests(Plots, PrintsTable):
         row = {"n": len(s), "times": len(self.time)}
         row |= {"falling": int(np.sum(s < 0)), "rising": int(np.sum(s > 0))}
         row |= {"autocorrelation": self.autocorrelation, "alternative": self.alternative}
-        return pd.DataFrame({name: [value] for name, value in row.items()})
+        return one_row(row)
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the null hypothesis, and a row for each replicate."""
         names = {"statistic": "S", "slope": "Theil-Sen slope", "p_value": "p-value"}
         shown = self.table.rename(columns=names)
         lines = ["", "\tMann-Kendall test of trend, by replicate", ""]
         lines += [f"Null hypothesis: {NULLS[self.autocorrelation]}", ""]
-        return "\n".join([*lines, *coefficient_lines(shown, p_value="p-value"), ""])
+        return [*lines, *coefficient_lines(shown, p_value="p-value"), ""]
 
-    def _frame(self) -> pd.DataFrame:
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table, a row for each replicate."""
         return self.table
 
-    def _heading(self) -> str:
+    def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.autocorrelation]}"
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw the curves, each with its Theil-Sen line through the medians."""
+        ax = drawing.new_axes(ax)
+        middle = np.median(self.time)
+        for j, (replicate, slope) in enumerate(self.table["slope"].items()):
+            (line,) = ax.plot(self.time, self.values[:, j], linewidth=0.8, alpha=0.6)
+            fitted = np.median(self.values[:, j]) + slope * (self.time - middle)
+            ax.plot(self.time, fitted, color=line.get_color(), label=f"{replicate}")
+        ax.set(xlabel="time", ylabel=self.what)
+        return ax
 
 
 def mann_kendall(
@@ -163,6 +181,9 @@ def mann_kendall(
     >>> test = mann_kendall([5.0, 3.0, 4.0, 1.0, 2.0, 0.5], autocorrelation="none")
     >>> test.statistic, round(test.p_value, 4)
     (-11.0, 0.0556)
+    >>> paths = [[5.0, 1.0], [3.0, 1.5], [4.0, 0.5], [1.0, 2.0], [2.0, 1.7], [0.5, 2.5]]
+    >>> mann_kendall(paths, autocorrelation="none").table["statistic"].tolist()
+    [-11.0, 9.0]
     >>> print(test)
     <BLANKLINE>
         Mann-Kendall test of trend (null hypothesis: no trend; values

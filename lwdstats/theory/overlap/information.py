@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
+from lwdstats.results import drawing
+from lwdstats.results.result import Result
 from lwdstats.theory.overlap.checks import check_components, check_step, check_weights
 from lwdstats.theory.overlap.quadrature import (
     TooManyNodesError,
@@ -17,9 +21,12 @@ from lwdstats.theory.overlap.quadrature import (
     sampled_integrals,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-@dataclass(frozen=True)
-class MissingInformation:
+
+@dataclass(frozen=True, eq=False)
+class MissingInformation(Result):
     """The fraction of missing information J, from `missing_information`.
 
     Attributes
@@ -50,7 +57,8 @@ class MissingInformation:
     error: FloatArray
     method: str
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the eigenvalues at a single consensus, or the range of the largest."""
         shape = self.largest.shape
         if not shape:
             values = ", ".join(f"{v:.4g}" for v in self.eigenvalues if not np.isnan(v)) or "none"
@@ -64,7 +72,26 @@ class MissingInformation:
                 f"{low:.4g} to {high:.4g}, median {middle:.4g}",
                 f"error: at most {np.nanmax(self.error):.2g}",
             ]
-        return "\n".join([f"Fraction of missing information ({self.method})", *lines])
+        return [f"Fraction of missing information ({self.method})", *lines]
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each consensus: its weights, the largest eigenvalue, and its error."""
+        weights = self.weights.reshape(-1, self.weights.shape[-1])
+        columns = {f"weight_{b}": weights[:, b] for b in range(weights.shape[1])}
+        ends = {"largest": np.ravel(self.largest), "error": np.ravel(self.error)}
+        return pd.DataFrame(columns | ends)
+
+    def _caption(self) -> str:
+        return self.lines()[0]
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw the largest eigenvalue over the first weight."""
+        ax = drawing.new_axes(ax)
+        frame = self.tidy().sort_values("weight_0")
+        line = "o-" if len(frame) > 1 and self.weights.shape[-1] == 2 else "o"
+        ax.errorbar(frame["weight_0"], frame["largest"], frame["error"], fmt=line, markersize=4)
+        ax.set(xlabel="weight of component 0", ylabel="largest eigenvalue of J", ylim=(0.0, 1.0))
+        return ax
 
 
 def missing_information(

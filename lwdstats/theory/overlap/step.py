@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.results.result import Result
 from lwdstats.theory.overlap.checks import (
     check_components,
     check_points,
@@ -24,8 +26,8 @@ METHODS = ("linear", "tangent", "step")
 _GROUPS = 50
 
 
-@dataclass(frozen=True)
-class StepFactor:
+@dataclass(frozen=True, eq=False)
+class StepFactor(Result):
     """What one step leaves of a difference, from `overlap_decay` or `measured_decay`.
 
     Attributes
@@ -58,13 +60,24 @@ class StepFactor:
     method: str
     n_runs: int
 
-    def __str__(self) -> str:
+    def lines(self) -> list[str]:
+        """Return the eigenvalues, and the standard error of the first."""
         values = ", ".join(f"{v:.4g}" for v in self.eigenvalues)
-        return (
-            f"Difference after a step over that before ({self.method}, {self.n_runs} runs)\n"
-            f"eigenvalues: {values}\n"
-            f"standard error of the first: {self.std_error:.2g}"
-        )
+        return [
+            f"Difference after a step over that before ({self.method}, {self.n_runs} runs)",
+            f"eigenvalues: {values}",
+            f"standard error of the first: {self.std_error:.2g}",
+        ]
+
+    def tidy(self) -> pd.DataFrame:
+        """Return a row for each eigenvalue, with the standard error of the first."""
+        names = [f"eigenvalue_{b}" for b in range(len(self.eigenvalues))]
+        frame = pd.DataFrame({"term": names, "estimate": self.eigenvalues})
+        frame["std_error"] = [self.std_error, *[np.nan] * (len(names) - 1)]
+        return frame
+
+    def _caption(self) -> str:
+        return self.lines()[0]
 
 
 def overlap_decay(

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
+
+from lwdstats.results import drawing
+from lwdstats.results.result import Result, one_row
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from matplotlib.axes import Axes
 
 # A longer run shows some of its steps.
 _SHOWN = 25
 
 
-@dataclass(frozen=True)
-class LlmPlan:
+@dataclass(frozen=True, eq=False)
+class LlmPlan(Result):
     """Calls, tokens, memory and cost of a run; ``str()`` gives the printed block.
 
     Attributes
@@ -57,8 +61,6 @@ class LlmPlan:
 
     def glance(self) -> pd.DataFrame:
         """Return the totals of the run in one row."""
-        import pandas as pd
-
         totals = self.steps[["calls", "prompt_tokens", "answer_tokens"]].sum()
         weights, cache = (
             self.models[name].to_numpy(dtype=float) for name in ("weights_gb", "cache_gb")
@@ -67,9 +69,19 @@ class LlmPlan:
         # With all models on the device, and with the largest only.
         row |= {"memory_gb": weights.sum() + cache.max()}
         row |= {"least_memory_gb": weights.max() + cache.max()}
-        return pd.DataFrame([row | {"cost": self.cost, "fits": self.fits}])
+        return one_row(row | {"cost": self.cost, "fits": self.fits})
 
-    def __str__(self) -> str:
+    def _caption(self) -> str:
+        return self.lines()[0]
+
+    def _draw(self, ax: Axes | None) -> Axes:
+        """Draw the tokens of each step."""
+        ax = drawing.over_time(self.steps, ax, ["prompt_tokens", "answer_tokens"])
+        ax.set_ylabel("tokens, all models")
+        return ax
+
+    def lines(self) -> list[str]:
+        """Return totals, steps and models."""
         total = self.glance().iloc[0]
         lines = [
             f"Plan of {total['calls']:,} calls: {total['prompt_tokens']:,.0f} tokens read, "
@@ -85,7 +97,7 @@ class LlmPlan:
         lines += ["", "By model:", *_table(models)]
         for note in self.notes:
             lines += ["", f"Note: {note}"]
-        return "\n".join(lines)
+        return lines
 
 
 def _table(frame: pd.DataFrame) -> list[str]:

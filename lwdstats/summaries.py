@@ -12,10 +12,11 @@ import xarray as xr
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.geometry.distance import fnorm, noise_floor
 from lwdstats.results import generics
+from lwdstats.results.result import Result, one_row
 
 
-@dataclass(frozen=True)
-class DatasetSummary:
+@dataclass(frozen=True, eq=False)
+class DatasetSummary(Result):
     """What a dataset holds; ``str()`` gives the printed block.
 
     Attributes
@@ -38,7 +39,19 @@ class DatasetSummary:
     norm: pd.DataFrame
     notes: tuple[str, ...]
 
-    def __str__(self) -> str:
+    def tidy(self) -> pd.DataFrame:
+        """Return the table of ||D||_F, a row a time."""
+        return self.norm.copy()
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row of what ran."""
+        return one_row({"title": self.title} | {k.lower(): v for k, v in self.facts})
+
+    def _caption(self) -> str:
+        return self.title
+
+    def lines(self) -> list[str]:
+        """Return what ran, ||D||_F, and notes."""
         width = max(len(label) for label, _ in self.facts)
         lines = [self.title, ""]
         lines += [f"{label:<{width}}  {value}" for label, value in self.facts]
@@ -46,7 +59,7 @@ class DatasetSummary:
         lines += self.norm.to_string(index=False, float_format=_fixed).splitlines()
         for note in self.notes:
             lines += ["", *_wrap(f"Note: {note}")]
-        return "\n".join(lines)
+        return lines
 
 
 @overload
