@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.results.result import Plots
 from lwdstats.results.printing import PrintsTable, format_numbers, format_p, named_lines
+from lwdstats.results.result import Plots
 
 _ALTERNATIVE = {"two-sided": "not equal to", "less": "less than", "greater": "greater than"}
 

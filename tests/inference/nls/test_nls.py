@@ -1,13 +1,12 @@
 """`nls` against R, and what must hold of any least-squares fit."""
 
-import json
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import from_r
 from scipy.optimize import least_squares
 from scipy.stats import binom
 from scipy.stats import t as student
@@ -19,7 +18,7 @@ from lwdstats.results import generics as r
 COEF, SE, LIKELIHOOD = 1e-5, 1e-4, 1e-6  # against R, as is the next, in standard errors
 SPLINE, ROOT = 2e-3, 1e-6  # R's interpolated profile, and the root of refits in R
 
-REFERENCE = json.loads((Path(__file__).parent / "r" / "nls.json").read_text())
+REFERENCE = from_r("nls")
 FITTED = [case for case in REFERENCE["fits"] if "error" not in case]
 FAILED = {case["name"]: case for case in REFERENCE["fits"] if "error" in case}
 ASYMP = "y ~ SSasymp(t, Asym, R0, lrc)"

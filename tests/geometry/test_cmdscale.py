@@ -1,9 +1,7 @@
 """Classical scaling against R, and what must hold for any points."""
 
-import json
 import tracemalloc
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +9,13 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from paths import from_r
 from scipy.spatial.distance import pdist, squareform
 
 import lwdstats as lwd
 
 RTOL = 1e-8  # linear algebra against R
-REFERENCE = json.loads((Path(__file__).parent / "r" / "cmdscale.json").read_text())["cmdscale"]
+REFERENCE = from_r("cmdscale")["cmdscale"]
 SEEDS = st.integers(0, 2**32 - 1)
 
 

@@ -1,13 +1,12 @@
 """Mantel test and protest against vegan and against enumeration by hand."""
 
 import itertools
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import from_r
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import pearsonr, spearmanr
 
@@ -17,7 +16,7 @@ from lwdstats.inference.permutation.mantel import mantel
 from lwdstats.inference.permutation.protest import protest
 
 RTOL = 1e-8  # linear algebra against R
-REFERENCE = json.loads((Path(__file__).parent / "r" / "procrustes.json").read_text())
+REFERENCE = from_r("procrustes")
 SEEDS = st.integers(0, 2**32 - 1)
 
 

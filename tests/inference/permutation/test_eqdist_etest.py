@@ -1,20 +1,19 @@
 """`eqdist_etest` against energy's, the definition of E, and R's print of a test."""
 
 import itertools
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import from_r
 
 import lwdstats as lwd
 from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
 from lwdstats.results.htest import HTest
 
 RTOL = 1e-8  # linear algebra against R
-REFERENCE = json.loads((Path(__file__).parent / "r" / "permutation.json").read_text())
+REFERENCE = from_r("permutation")
 BLOCKS = REFERENCE["blocks"]
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -1,13 +1,13 @@
 """`changepoints` against brute force, closed forms, and its null hypothesis."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import ROOT
 from scipy.optimize import least_squares
 from scipy.stats import binomtest
 
@@ -291,7 +291,7 @@ def test_false_alarms_are_as_stated_on_networks_of_mixtures():
 
 
 def test_the_null_hypothesis_printed_is_the_one_measured():
-    page = Path(__file__).parent.parent / "benchmarks" / "size_curves.md"
+    page = ROOT / "benchmarks" / "size_curves.md"
     rows = [r for r in page.read_text().splitlines() if r.startswith("| `changepoints`")]
     assert len(rows) >= 8
     assert all(row.split("|")[-2].strip() in ("yes", "below") for row in rows)

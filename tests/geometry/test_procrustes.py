@@ -1,18 +1,16 @@
 """Procrustes rotation against vegan, and what must hold for any points."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import from_r
 
 import lwdstats as lwd
 from lwdstats.geometry.procrustes import procrustes
 
 RTOL = 1e-8  # linear algebra against R
-REFERENCE = json.loads((Path(__file__).parent / "r" / "procrustes.json").read_text())["procrustes"]
+REFERENCE = from_r("procrustes")["procrustes"]
 SEEDS = st.integers(0, 2**32 - 1)
 
 

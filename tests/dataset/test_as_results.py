@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,7 @@ import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import ROOT
 
 import lwdstats as lwd
 from lwdstats.dataset.as_results import as_results
@@ -17,7 +17,7 @@ from lwdstats.dataset.combine import combine
 from lwdstats.dataset.schema import spec_of
 from lwdstats.dataset.to_frame import to_frame
 
-NETWORK = Path(__file__).parent.parent / "data" / "bitcoin_network.nc"
+NETWORK = ROOT / "data" / "bitcoin_network.nc"
 ANSWER = ["time", "model", "replicate", "query", "response"]
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from test_schema import small_llm
+from paths import ROOT
+from small_runs import small_llm
 from typer.testing import CliRunner
 
 import lwdstats as lwd
 from lwdstats.cli import app
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")

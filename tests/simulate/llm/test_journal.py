@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import Hasher, Writer
+from paths import TESTS
 
 import lwdstats as lwd
 from lwdstats.simulate.llm.journal import RunStoppedError
@@ -152,9 +153,8 @@ def test_a_full_disk_stops_it_at_once_and_it_goes_on_later(tmp_path, web):
     mount = [*own_mounts, "mount", "-t", "tmpfs", "none", tmp_path]
     if shutil.which("unshare") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("needs a disk of its own to fill")
-    here = Path(__file__).parent
-    script = [*own_mounts, sys.executable, here / "full_disk.py", web, tmp_path]
-    done = subprocess.run(script, capture_output=True, text=True, cwd=here)
+    script = [*own_mounts, sys.executable, TESTS / "full_disk.py", web, tmp_path]
+    done = subprocess.run(script, capture_output=True, text=True, cwd=TESTS)
     assert done.returncode == 0, done.stderr
     said, counted = done.stdout.splitlines()
     kept = int(said.split()[5])
@@ -197,7 +197,7 @@ def test_other_versions_are_recorded(whole, tmp_path, monkeypatch):
 # A run in another process, which tells of every answer it asks for.
 SCRIPT = f"""
 import sys, time
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = {[str(TESTS), str(Path(__file__).parent)]}
 import lwdstats as lwd
 from fakes import Hasher, Writer
 from test_journal import ARGUMENTS, POSTS

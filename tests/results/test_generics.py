@@ -1,14 +1,12 @@
 """R's generic functions of several fits, against R."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
+from paths import from_r
 
 import lwdstats as lwd
 
-R = json.loads((Path(__file__).parent / "r" / "generics.json").read_text())
+R = from_r("generics")
 
 
 def fits(n=10):

@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
+from paths import ROOT
 from scipy.optimize import minimize
 from scipy.stats import ortho_group
 
@@ -18,7 +18,7 @@ from lwdstats.geometry import spread
 from lwdstats.geometry.diversity import drift, inner_diversity
 from lwdstats.geometry.lexical import distinct_n, read_counts, sentiment_share, words
 
-NETWORK = Path(__file__).parent.parent / "data" / "bitcoin_network.nc"
+NETWORK = ROOT / "data" / "bitcoin_network.nc"
 SHAPE = (3, 2, 2, 2, 5, 4)  # time, model, replicate, query, response, feature
 POSTS = np.random.default_rng(8).normal(size=(6, 4))
 seeds = st.integers(0, 10**6)

@@ -5,15 +5,15 @@ NIST certifies 11.
 """
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import TESTS
 
 from lwdstats.inference.nls.nls import nls
 
 DIGITS = 6
-FOLDER = Path(__file__).parent / "nist"
+FOLDER = TESTS / "nist"
 RATIO3 = "y ~ (b1 + b2*x + b3*x^2 + b4*x^3) / (1 + b5*x + b6*x^2 + b7*x^3)"
 GAUSS = "y ~ b1*exp(-b2*x) + b3*exp(-(x - b4)^2 / b5^2) + b6*exp(-(x - b7)^2 / b8^2)"
 LANCZOS = "y ~ b1*exp(-b2*x) + b3*exp(-b4*x) + b5*exp(-b6*x)"

@@ -1,8 +1,6 @@
 """`adonis2` against vegan's, every permutation of small cases, and what must hold for any data."""
 
 import itertools
-import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +8,7 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import from_r
 from scipy.spatial.distance import pdist, squareform
 
 import lwdstats as lwd
@@ -17,7 +16,7 @@ from lwdstats.inference.permutation.adonis2 import adonis2, gower
 from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
 
 RTOL = 1e-8  # linear algebra against R
-REFERENCE = json.loads((Path(__file__).parent / "r" / "permutation.json").read_text())
+REFERENCE = from_r("permutation")
 BLOCKS = REFERENCE["blocks"]
 SEEDS = st.integers(0, 2**32 - 1)
 

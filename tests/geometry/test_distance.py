@@ -1,8 +1,6 @@
 """Distances against R, norms against explicit matrices, and what finite L adds."""
 
-import json
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +8,13 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from paths import from_r
 
 import lwdstats as lwd
 from lwdstats.geometry.kernels import squared_norm
 
 RTOL = 1e-8  # against R
-REFERENCE = json.loads((Path(__file__).parent / "r" / "cmdscale.json").read_text())["dist"]
+REFERENCE = from_r("cmdscale")["dist"]
 METHODS = ["euclidean", "maximum", "manhattan", "canberra", "binary", "minkowski"]
 ATTRIBUTES = {
     "title": "a small network",

@@ -1,8 +1,6 @@
 """`collapse_time` against R's survfit, and against what it is by definition."""
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,12 +8,13 @@ import xarray as xr
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from paths import from_r
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
 from lwdstats.inference.collapse_time import collapse_time, kaplan_meier
 
-CASES = json.loads((Path(__file__).parent / "r" / "curves.json").read_text())["survfit"]
+CASES = from_r("curves")["survfit"]
 CURVES = arrays(float, st.tuples(st.integers(1, 12), st.integers(1, 8)), elements=st.floats(-2, 2))
 
 

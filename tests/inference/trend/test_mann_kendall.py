@@ -1,8 +1,6 @@
 """`mann_kendall` against R's cor.test, scipy, the definition of S, and its null hypotheses."""
 
 import itertools
-import json
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from paths import from_r
 from scipy.stats import binomtest, kendalltau, theilslopes
 
 import lwdstats as lwd
@@ -19,7 +18,7 @@ from lwdstats.inference.trend.kendall import independent_variance, kendall_many,
 from lwdstats.inference.trend.mann_kendall import TrendTests, mann_kendall
 from lwdstats.results.htest import HTest
 
-CASES = json.loads((Path(__file__).parent / "r" / "curves.json").read_text())["kendall"]
+CASES = from_r("curves")["kendall"]
 PATHS = arrays(float, st.integers(4, 30), elements=st.integers(-5, 5).map(float))
 
 

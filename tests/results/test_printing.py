@@ -1,18 +1,16 @@
 """Numbers and tables as R lays them out."""
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from paths import from_r
 
 from lwdstats.results import printing
 
-FOLDER = Path(__file__).parent / "r"
-LAYOUT = json.loads((FOLDER / "nls.json").read_text())["layout"]
-TABLES = json.loads((FOLDER / "printing.json").read_text())["tables"]
+LAYOUT = from_r("nls")["layout"]
+TABLES = from_r("printing")["tables"]
 
 
 @pytest.mark.parametrize("case", LAYOUT["numbers"], ids=lambda c: str(c["x"]))

@@ -19,11 +19,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from faulty_proxy import FAULTS, FaultyProxy, ModelServer, answer_of, vector_of
 from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, __file__.rsplit("/", 1)[0])
-from faulty_proxy import FAULTS, FaultyProxy, ModelServer, answer_of, vector_of
+from paths import TESTS
 
 import lwdstats as lwd
 from lwdstats.simulate.models import embedder
@@ -605,10 +604,9 @@ def test_nothing_is_left_open_at_the_end():
         "    model = OpenAIModel('small', server.url)\n"
         "    model.generate(Prompt((), 'Why?'), 2, seed=1, sampling=Sampling())\n"
     )
-    folder = __file__.rsplit("/", 1)[0]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        cwd=folder, capture_output=True, text=True,
+        cwd=TESTS, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 

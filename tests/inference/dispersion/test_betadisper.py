@@ -1,14 +1,13 @@
 """`betadisper` against vegan's, medians that beat its, and what must hold for any data."""
 
-import json
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import from_r
 from scipy.optimize import minimize
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import binom, f_oneway, ttest_ind
@@ -21,7 +20,7 @@ from lwdstats.inference.dispersion.spatial_median import spatial_median, spatial
 
 RTOL = 1e-8  # linear algebra against R
 OPTIM = 1e-4  # vegan's medians stop at the tolerance of optim
-REFERENCE = json.loads((Path(__file__).parent / "r" / "permutation.json").read_text())
+REFERENCE = from_r("permutation")
 CASES = REFERENCE["dispersion"]
 BLOCKS = REFERENCE["blocks"]
 SEEDS = st.integers(0, 2**32 - 1)
