@@ -291,7 +291,7 @@ def test_false_alarms_are_as_stated_on_networks_of_mixtures():
 
 
 def test_the_null_hypothesis_printed_is_the_one_measured():
-    page = ROOT / "benchmarks" / "size_curves.md"
+    page = ROOT / "benchmarks" / "validity" / "size_curves.md"
     rows = [r for r in page.read_text().splitlines() if r.startswith("| `changepoints`")]
     assert len(rows) >= 8
     assert all(row.split("|")[-2].strip() in ("yes", "below") for row in rows)

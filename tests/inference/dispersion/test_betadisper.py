@@ -361,8 +361,9 @@ def test_rejects_as_often_as_it_says(kind, draw, m, sets):
         x = getattr(rng, draw)(size=(3 * m, 3)) + 5.0 * rng.normal(size=(3, 3))[group]
         fit = betadisper(squareform(pdist(x)), group, type=kind)
         hits += permutest(fit, permutations=B, seed=seed).table["p_value"].iloc[0] <= 0.05 + 1e-12
-    # To permute distances rejects .065 with centroids, benchmarks/README.md says; aligned by
-    # their means, five lognormal points a group are rejected three times as often as they should.
+    # To permute distances rejects .065 with centroids (benchmarks/validity/size_permutation.md);
+    # aligned by their means, five lognormal points a group are rejected three times as often as
+    # they should.
     low, high = binom.interval(0.999, sets, 0.05)
     assert low <= hits <= high
 

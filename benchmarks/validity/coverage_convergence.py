@@ -1,6 +1,6 @@
 """Coverage of the intervals of `convergence_fit`, and size of `convergence_test`.
 
-    python benchmarks/coverage_convergence.py [--datasets 4000] [--nulls 10000] [--naive 500]
+    python benchmarks/validity/coverage_convergence.py [--datasets N] [--nulls N] [--naive N]
 
 writes the tables of coverage_convergence.md. Noise is that of Gaussian mixtures
 as `simulate_gmm` runs them (n = 3, L = 3, B = 2, Dirichlet starts): autocorrelated,
@@ -327,7 +327,7 @@ def main() -> None:
     command = f"--datasets {args.datasets} --nulls {args.nulls} --naive {args.naive}"
     with args.out.open("w") as page:
         print("# Coverage and size: laws of convergence", file=page)
-        print(f"\n`python benchmarks/coverage_convergence.py {command}`.", file=page)
+        print(f"\n`python benchmarks/validity/coverage_convergence.py {command}`.", file=page)
         print("What the data are: see the script.", file=page)
         for part in args.part:
             run, head = PARTS[part]

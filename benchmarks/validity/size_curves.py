@@ -1,6 +1,6 @@
 """How often the statistics of one curve err: size of tests, coverage of an interval, power.
 
-Run: python benchmarks/size_curves.py [--paths 10000] [--part NAME ...] [--out FILE]
+Run: python benchmarks/validity/size_curves.py [--paths 10000] [--part NAME ...] [--out FILE]
 Each row is a null model; its paths come from one stream of the seed below, fixed before anything
 was run. The interval is Clopper and Pearson's at 99.9%; a row is right if it meets [0.045, 0.055].
 The tables are written to size_curves.md beside this script; a part run alone replaces its own.
@@ -248,7 +248,7 @@ def main() -> None:
                 lines.append(line)
             tables[part] = "\n".join(lines) + "\n\n"
             body = "".join(f"## {name}\n\n{tables[name]}" for name in PARTS if name in tables)
-            head = "# Statistics of one curve\n\n`python benchmarks/size_curves.py`, seed "
+            head = "# Statistics of one curve\n\n`python benchmarks/validity/size_curves.py`, seed "
             head += f"{SEED}, {BOOTSTRAP} bootstrap paths a test.\n\n"
             options.out.write_text((head + body).rstrip() + "\n")
 

@@ -1,6 +1,6 @@
 """Speed of the permutation tests, as ratios within one run, on one thread.
 
-Run: python benchmarks/bench_permutation.py [--skbio-python PYTHON] [--repeats 3]
+Run: python benchmarks/speed/bench_permutation.py [--skbio-python PYTHON] [--repeats 3]
 R with vegan and energy must be there; scikit-bio is timed by the Python given (by
 default this one), which may be of another environment. The two of a pair are timed one after
 the other, each without its start-up, and the median over repeats of the ratios is printed as

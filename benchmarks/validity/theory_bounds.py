@@ -1,6 +1,6 @@
 """The bounds on ||D||_F and the limit law: how often they are broken, and how tight they are.
 
-Run: python benchmarks/theory_bounds.py [--runs 2000]
+Run: python benchmarks/validity/theory_bounds.py [--runs 2000]
 Writes theory_bounds.md beside it. Simulated by tests/linear_network.py (no truncation, no overlap)
 over 50 settings in which truncation is impossible (c = 0) or rare (A(0) has 20 to 40 points of each
 component).
@@ -23,7 +23,7 @@ from lwdstats.theory.bounds import norm_bound
 from lwdstats.theory.network import network
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 import linear_network  # noqa: E402 # pyright: ignore[reportMissingImports]
 
@@ -207,8 +207,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="bounds on the norm, and its limit law")
     parser.add_argument("--runs", type=int, default=2000)
     options = parser.parse_args()
+    command = "`python benchmarks/validity/theory_bounds.py`"
     parts = [
-        ["# Bounds on ||D||_F, and its limit law", "", "`python benchmarks/theory_bounds.py`"],
+        ["# Bounds on ||D||_F, and its limit law", "", command],
         broken(options.runs),
         with_truncation(400),
         limit_law(4000),

@@ -1,6 +1,6 @@
 """What a step leaves of the difference between overlapping models, by each way to predict it.
 
-Run: python benchmarks/theory_overlap.py [--runs 60000] [--averaged 10000]
+Run: python benchmarks/validity/theory_overlap.py [--runs 60000] [--averaged 10000]
 Networks of three models start from fixed, different weights; beta = .5, alpha = 1/k,
 c = 1/(k B^2), epsilon = 1e-3. The simulated factor is the slope of the difference at t + 1 on
 that at t, over all runs and pairs. Predictions average over the weights at t of the first runs.
@@ -119,7 +119,7 @@ def main() -> None:
     lines = [
         "# What a step leaves of a difference, by overlap",
         "",
-        f"`python benchmarks/theory_overlap.py --runs {options.runs} "
+        f"`python benchmarks/validity/theory_overlap.py --runs {options.runs} "
         f"--averaged {options.averaged}`",
         "",
         *(__doc__ or "").splitlines()[3:],

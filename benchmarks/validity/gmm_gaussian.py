@@ -1,7 +1,7 @@
 """Where the Gaussian engine of `simulate_gmm` is right, what it costs and what it holds.
 
-Run: python benchmarks/gmm_gaussian.py [--runs 2000] [--part law count overlap truncation speed]
-Writes benchmarks/gmm_gaussian.md and docs/gaussian-engine.png. Laws are compared by two-sample
+Run: python benchmarks/validity/gmm_gaussian.py [--runs 2000] [--part NAME ...]
+Writes gmm_gaussian.md beside it and docs/gaussian-engine.png. Laws are compared by two-sample
 Kolmogorov-Smirnov tests with runs of the exact engine; D is the largest distance between the two
 distribution functions. beta = .5, alpha = 1/k, c = 1/(k B^2), components 10 apart, unit variance,
 Dirichlet(1) starts and an empty web, unless said.
@@ -32,7 +32,7 @@ PARTS = ("law", "count", "overlap", "truncation", "speed", "memory")
 TIMES = (2, 5, 20, 100, 200)
 SEED = 20240701
 HERE = Path(__file__)
-FIGURE = HERE.parent.parent / "docs" / "gaussian-engine.png"
+FIGURE = HERE.parents[2] / "docs" / "gaussian-engine.png"
 TWO = [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]
 SQUARE = [[-5, -5], [-5, 5], [5, -5], [5, 5]]
 LAWS: dict[str, dict[str, Any]] = {
@@ -320,7 +320,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore", UserWarning)  # that alpha is 1 at k = 1
     lines = ["# The Gaussian engine against the exact one", ""]
-    lines += [f"`python benchmarks/gmm_gaussian.py --runs {options.runs}`", ""]
+    lines += [f"`python benchmarks/validity/gmm_gaussian.py --runs {options.runs}`", ""]
     lines += (__doc__ or "").splitlines()[3:]
     for part in options.part:
         lines.append("")

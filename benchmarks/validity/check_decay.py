@@ -1,6 +1,6 @@
 """How often `check_decay` errs: coverage of its bands, size of its two tests, its power.
 
-Run: python benchmarks/check_decay.py [--checks 1000] [--part NAME ...]
+Run: python benchmarks/validity/check_decay.py [--checks 1000] [--part NAME ...]
 Writes check_decay.md beside it. Each check has runs of its own. Components are 10 standard
 deviations apart, and no run of the settings is truncated, so that the paper's factor is exact and
 the truth is known. Intervals are Clopper and Pearson's at 99.9%.
@@ -209,7 +209,7 @@ def main() -> None:
     kept = dict(re.findall(r"<!-- (\w+) -->\n(.*?)\n<!-- end -->", old, flags=re.DOTALL))
     for name in options.part:
         kept[name] = "\n".join(PARTS[name](options.checks))
-    command = f"python benchmarks/check_decay.py --checks {options.checks}"
+    command = f"python benchmarks/validity/check_decay.py --checks {options.checks}"
     lines = ["# How often check_decay errs", "", f"`{command}`", ""]
     lines += (__doc__ or "").splitlines()[3:]
     for name in PARTS:

@@ -1,6 +1,6 @@
 """Speed of `convergence_fit` and `nls`: ratios against lmfit in the same process.
 
-    python benchmarks/bench_convergence.py [--pairs 7]
+    python benchmarks/speed/bench_convergence.py [--pairs 7]
 
 `convergence_fit` of 100 replicates at T = 200 (three laws fitted and compared, with
 intervals) against lmfit fitting one law, without intervals, to each of the 100

@@ -1,6 +1,6 @@
 """Speed of `cmdscale` and `fnorm`, as ratios within one run, on one BLAS thread.
 
-Run: python benchmarks/bench_geometry.py [--repeats 3]
+Run: python benchmarks/speed/bench_geometry.py [--repeats 3]
 Each pair is timed one after the other, and the median over repeats of the
 ratios is printed as a markdown table. Times depend on the machine; ratios, much
 less.

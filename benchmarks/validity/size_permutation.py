@@ -1,6 +1,6 @@
 """How often the permutation tests reject a true null hypothesis at 5%.
 
-Run: python benchmarks/size_permutation.py [--sets 10000] [--permutations 999] [--case NAME ...]
+Run: python benchmarks/validity/size_permutation.py [--sets N] [--permutations N] [--case NAME ...]
 Each row is a null model; its data sets come from one stream of the seed below, fixed before
 anything was run. The interval is Clopper and Pearson's at 99.9%; a row is right if it meets
 [0.045, 0.055], or lies below it where the test is said to be conservative.

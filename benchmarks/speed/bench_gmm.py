@@ -1,6 +1,6 @@
 """Speed of `simulate_gmm`, as ratios within one run, on one thread unless said.
 
-Run: python benchmarks/bench_gmm.py [--repeats 9]
+Run: python benchmarks/speed/bench_gmm.py [--repeats 9]
 The other side of a ratio is Algorithm 3 as one would write it down: a plain
 numba loop (one model after another, a Fisher-Yates shuffle, np.random in
 numba, densities kept from when a point was posted), and the same in Python

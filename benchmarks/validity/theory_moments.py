@@ -1,6 +1,6 @@
 """The exact second moment: its speed, against simulation, and what truncation adds.
 
-Run: python benchmarks/theory_moments.py [--runs 20000] [--pairs 9]
+Run: python benchmarks/validity/theory_moments.py [--runs 20000] [--pairs 9]
 Writes theory_moments.md beside it. "Simulated" in the first tables is tests/linear_network.py,
 which has no truncation and no overlap and shares nothing with the package; in those on truncation
 it is `simulate_gmm`.
@@ -22,7 +22,7 @@ from lwdstats.theory.moments import expected_sq_norm, second_moments
 from lwdstats.theory.network import network
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
 import linear_network  # noqa: E402 # pyright: ignore[reportMissingImports]
 
@@ -300,8 +300,9 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=400)
     parser.add_argument("--pairs", type=int, default=9)
     options = parser.parse_args()
+    command = "`python benchmarks/validity/theory_moments.py`"
     parts = [
-        ["# The exact second moment of ||D||_F", "", "`python benchmarks/theory_moments.py`"],
+        ["# The exact second moment of ||D||_F", "", command],
         speed(options.pairs),
         against_simulation(options.runs),
         truncation(options.replicates),

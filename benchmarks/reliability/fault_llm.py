@@ -31,7 +31,7 @@ from urllib.request import urlopen
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 import numpy as np
 import xarray as xr
@@ -195,7 +195,7 @@ def elsewhere(delay: float) -> Iterator[str]:
         "import sys; from faulty_proxy import ModelServer\n"
         f"with ModelServer(delay={delay}) as server: print(server.url, flush=True), input()"
     )
-    folder = Path(__file__).parent.parent / "tests"
+    folder = Path(__file__).parents[2] / "tests"
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", code], cwd=folder, **pipes) as server:
         yield str(server.stdout and server.stdout.readline().strip())
