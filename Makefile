@@ -7,11 +7,12 @@ RESULTS ?= results
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint oracle clean
+.PHONY: help setup demo test lint wheel oracle clean
 
 help:
 	@echo "make demo    set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
 	@echo "make test    set up, run lint, types and tests"
+	@echo "make wheel   set up, build the wheel, load every public name of it away from the checkout"
 	@echo "make oracle  write the R references anew (needs R with vegan, energy, survival, jsonlite)"
 	@echo "make clean   remove $(VENV) and $(RESULTS)/"
 
@@ -35,6 +36,9 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+
+wheel: setup
+	$(BIN)/python tests/smoke_wheel.py
 
 oracle:
 	for script in tests/r/*.R; do Rscript $$script || exit 1; done

@@ -221,7 +221,7 @@ def collapse_time(
     With few replicates it is open on the right (NaN). It is conservative: times
     are whole steps, and on networks of Gaussian mixtures 95% intervals of the median
     covered it in 95 to 99% of sets of 10, 20 or 50 replicates
-    (``benchmarks/size_curves.md``).
+    (``benchmarks/validity/size_curves.md``).
 
     Follows R's ``survival::survfit(Surv(time, collapsed) ~ 1, conf.type =
     "log-log")`` and its ``print``. Where the curve is flat at exactly the

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.results.result import PermutationResult, one_row
 from lwdstats.results.printing import format_numbers, format_p, named_lines
+from lwdstats.results.result import PermutationResult, one_row
 
 _ALTERNATIVE = {"two-sided": "not equal to", "less": "less than", "greater": "greater than"}
 

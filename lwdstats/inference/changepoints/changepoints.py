@@ -111,7 +111,7 @@ def changepoints(
     little has been read, one step moves a model far. With ``since=0``, 7% of curves of
     Gaussian mixtures without a change would get one.
 
-    Measured at 5% (``benchmarks/size_curves.md``), the share of false alarms is as stated
+    Measured at 5% (``benchmarks/validity/size_curves.md``), the share of false alarms is as stated
     for phi of -0.5 to 0.9 at 60 steps and 0 to 0.9 at 200; nearer to a random walk it is
     larger. For curves of networks of Gaussian mixtures, whose noise is only nearly of that
     kind, it is 5.2% to 5.7% at 60 to 200 steps; longer ones have not been measured. A fall

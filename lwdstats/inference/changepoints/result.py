@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 LAWS = {"power": "c + a (t + 1)^-b", "exponential": "c + a exp(-b t)"}
 # Smallest and largest phi of the noise for which the share of false alarms is as stated: what
-# benchmarks/size_curves.md has measured.
+# benchmarks/validity/size_curves.md has measured.
 AR1 = (-0.5, 0.9)
 
 

@@ -111,7 +111,7 @@ def check_decay(
     differences are those of the product of these factors. Both take the law of
     the consensus from the simulation, but no differences.
 
-    Size and coverage as measured: ``benchmarks/check_decay.md``. R has no such
+    Size and coverage as measured: ``benchmarks/validity/check_decay.md``. R has no such
     function.
 
     References

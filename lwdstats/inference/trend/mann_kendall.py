@@ -167,7 +167,7 @@ def mann_kendall(
     ``Kendall::MannKendall`` with exact p for n from 9 on, where that takes an
     Edgeworth series. The variance correction of Hamed and Rao and trend-free
     prewhitening are not offered, as they reject too often on paths of these
-    lengths: see ``benchmarks/size_curves.md``.
+    lengths: see ``benchmarks/validity/size_curves.md``.
 
     References
     ----------

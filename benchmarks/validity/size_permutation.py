@@ -1,0 +1,237 @@
+"""How often the permutation tests reject a true null hypothesis at 5%.
+
+Run: python benchmarks/validity/size_permutation.py [--sets N] [--permutations N] [--case NAME ...]
+Each row is a null model; its data sets come from one stream of the seed below, fixed before
+anything was run. The interval is Clopper and Pearson's at 99.9%; a row is right if it meets
+[0.045, 0.055], or lies below it where the test is said to be conservative.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import beta
+from threadpoolctl import threadpool_limits
+
+from lwdstats.inference.dispersion.betadisper import betadisper
+from lwdstats.inference.permutation.adonis2 import adonis2
+from lwdstats.inference.permutation.collapse_test import collapse_test
+from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
+
+SEED = 20240501
+LEVEL = 0.05
+B = 999  # permutations; --permutations sets another number
+Case = Callable[[np.random.Generator, int], float]
+
+
+def distances(x: np.ndarray, metric: str = "euclidean") -> np.ndarray:
+    return squareform(pdist(x, metric))  # type: ignore[call-overload]
+
+
+def labels(sizes: tuple[int, ...]) -> np.ndarray:
+    return np.repeat(np.array(list("abcdef"))[: len(sizes)], sizes)
+
+
+def one_factor(
+    rng: np.random.Generator, seed: int, *, sizes: tuple[int, ...], metric: str = "euclidean"
+) -> float:
+    group = labels(sizes)
+    x = rng.lognormal(size=(len(group), 3))
+    fit = adonis2("d ~ g", {"g": group}, d=distances(x, metric), permutations=B, seed=seed)
+    return float(fit.table["p_value"].iloc[0])
+
+
+def in_strata(rng: np.random.Generator, seed: int) -> float:
+    """Test a factor that does nothing, within strata that differ much."""
+    stratum, group = np.repeat([0, 1, 2, 3], 5), np.tile(list("aabbb"), 4)
+    x = rng.normal(size=(20, 3)) + 3.0 * rng.normal(size=(4, 3))[stratum]
+    data = {"g": group}
+    fit = adonis2("d ~ g", data, d=distances(x), permutations=B, strata=stratum, seed=seed)
+    return float(fit.table["p_value"].iloc[0])
+
+
+def second_term(
+    rng: np.random.Generator,
+    seed: int,
+    *,
+    by: str = "terms",
+    effect: tuple[float, ...] = (0.0, 0.0, 0.0),
+    noise: tuple[float, ...] = (1.0, 1.0, 1.0),
+    model: str = "reduced",
+) -> float:
+    """Test the second of two terms, unbalanced, beside a first one that matters by `effect`."""
+    g = np.repeat(list("ab"), (8, 12))
+    h = np.array(list("xyxyxyxx" + "xyyxyyxyyxyy"))
+    x = rng.normal(size=(20, 3)) * noise + np.outer(g == "b", effect)
+    data, d = {"g": g, "h": h}, distances(x)
+    fit = adonis2("d ~ g + h", data, d=d, permutations=B, by=by, model=model, seed=seed)
+    return float(fit.table["p_value"].iloc[1])
+
+
+def dispersion(
+    rng: np.random.Generator,
+    seed: int,
+    *,
+    sizes: tuple[int, ...],
+    kind: str = "median",
+    permute: str = "points",
+    adjust: bool = False,
+    n_features: int = 4,
+    skewed: bool = False,
+) -> float:
+    """Test groups whose centres differ and whose dispersions do not."""
+    group = np.repeat(range(len(sizes)), sizes)
+    shape = (len(group), n_features)
+    x = rng.lognormal(size=shape) if skewed else rng.normal(size=shape)
+    x += 3.0 * rng.normal(size=(len(sizes), n_features))[group]
+    fit = betadisper(distances(x), group, type=kind, bias_adjust=adjust)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that centroids of few reject too often
+        test = fit.permutest(permute=permute, permutations=B, seed=seed)
+    return test.table["p_value"].to_numpy()[0]
+
+
+def energy(rng: np.random.Generator, seed: int, *, sizes: tuple[int, ...]) -> float:
+    x = rng.standard_t(3, size=(sum(sizes), 3))
+    return eqdist_etest(x, sizes, B, seed=seed).p_value
+
+
+def collapse(
+    rng: np.random.Generator, seed: int, *, null: str, statistic: str, times: int, replicates: int
+) -> float:
+    """Test models that answer alike; with "model", each drawn to what it happened to read."""
+    n, L, p = 3, 8, 4
+    x = rng.normal(size=(times, n, replicates, L, p)) * np.geomspace(1, 0.1, p)
+    if null == "model":  # a walk of each model, around one of its network
+        steps = rng.normal(size=(times, n, replicates, 1, p))
+        x += np.cumsum(steps + 2.0 * steps.mean(axis=1, keepdims=True), axis=0)
+    dims = ("time", "model", "replicate", "response", "feature")
+    attributes = dict.fromkeys(("title", "Conventions", "lwdstats_version", "created"), "null")
+    ds = xr.Dataset(
+        {"embedding": (dims, x.astype(np.float32))},
+        {"time": np.arange(times)},
+        {**attributes, "seed": "1", "spec": "{}"},
+    )
+    test = collapse_test(ds, null=null, statistic=statistic, permutations=B, seed=seed)
+    return test.table["p_adjusted"].to_numpy(np.float64).min()
+
+
+DISPERSION: dict[str, dict[str, Any]] = {
+    "5 a group": {"sizes": (5, 5, 5)},
+    "10 a group": {"sizes": (10, 10, 10)},
+    "20 a group": {"sizes": (20, 20, 20)},
+    "20 a group, 40 features": {"sizes": (20, 20, 20), "n_features": 40},
+    "groups of 10, 20, 30": {"sizes": (10, 20, 30)},
+    "groups of 10, 20, 30, adjusted": {"sizes": (10, 20, 30), "adjust": True},
+    "10 a group, skewed": {"sizes": (10, 10, 10), "skewed": True},
+    "20 a group, skewed": {"sizes": (20, 20, 20), "skewed": True},
+}
+MORE: dict[str, dict[str, Any]] = {
+    "5 a group, skewed": {"sizes": (5, 5, 5), "skewed": True},
+    "groups of 10, 20, 30, skewed": {"sizes": (10, 20, 30), "skewed": True},
+    "10 a group, 40 features, skewed": {"sizes": (10, 10, 10), "n_features": 40, "skewed": True},
+}
+# A row's stream is its place here: add rows at the end.
+CASES: dict[str, Case] = {
+    "`adonis2`, groups of 5, 5, 5": partial(one_factor, sizes=(5, 5, 5)),
+    "`adonis2`, groups of 3, 5, 9, Bray-Curtis": partial(
+        one_factor, sizes=(3, 5, 9), metric="braycurtis"
+    ),
+    "`adonis2`, within strata": in_strata,
+    "`adonis2`, second term, no effects": second_term,
+    "`adonis2`, second term, the first matters": partial(second_term, effect=(8.0, 0.0, 0.0)),
+    "`adonis2`, marginal, the first matters": partial(
+        second_term, by="margin", effect=(8.0, 0.0, 0.0)
+    ),
+    "`adonis2`, second term, the first matters across the noise": partial(
+        second_term, effect=(0.0, 2.0, 0.0), noise=(1.0, 0.1, 0.1)
+    ),
+    "vegan's way (`direct`), the first matters": partial(
+        second_term, effect=(8.0, 0.0, 0.0), model="direct"
+    ),
+    "vegan's way (`direct`), the first matters across the noise": partial(
+        second_term, effect=(0.0, 2.0, 0.0), noise=(1.0, 0.1, 0.1), model="direct"
+    ),
+    "`eqdist_etest`, samples of 6, 9": partial(energy, sizes=(6, 9)),
+    "`eqdist_etest`, samples of 4, 5, 6": partial(energy, sizes=(4, 5, 6)),
+    **{
+        f"`permutest`, centroid, {what}": partial(dispersion, kind="centroid", **options)
+        for what, options in DISPERSION.items()
+    },
+    **{
+        f"`collapse_test`, {null}, {statistic}, {times} times, max-T": partial(
+            collapse, null=null, statistic=statistic, times=times, replicates=replicates
+        )
+        for null, replicates in (("given_prompts", 2), ("model", 5))
+        for statistic, times in (("energy", 1), ("f", 1), ("energy", 5))
+    },
+    **{
+        f"`permutest`, median, {what}": partial(dispersion, **options)
+        for what, options in DISPERSION.items()
+    },
+    **{
+        f"vegan's way (`distances`), {kind}, {what}": partial(
+            dispersion, kind=kind, permute="distances", **DISPERSION[what]
+        )
+        for kind in ("centroid", "median")
+        for what in ("10 a group", "20 a group", "groups of 10, 20, 30", "10 a group, skewed")
+    },
+    **{
+        f"`permutest`, {kind}, {what}": partial(dispersion, kind=kind, **options)
+        for kind in ("centroid", "median")
+        for what, options in MORE.items()
+    },
+    **{
+        f"`permutest`, {kind}, 5 a group, 40 features, skewed": partial(
+            dispersion, kind=kind, sizes=(5, 5, 5), n_features=40, skewed=True
+        )
+        for kind in ("centroid", "median")
+    },
+}
+
+
+def interval(hits: int, n: int, level: float = 0.999) -> tuple[float, float]:
+    tail = (1.0 - level) / 2.0
+    low = float(beta.ppf(tail, hits, n - hits + 1)) if hits else 0.0
+    high = float(beta.isf(tail, hits + 1, n - hits)) if hits < n else 1.0
+    return low, high
+
+
+def main() -> None:
+    global B
+    parser = argparse.ArgumentParser(description="size of the permutation tests")
+    parser.add_argument("--sets", type=int, default=10_000)
+    parser.add_argument("--case", nargs="*", default=[], help="rows that contain one of these")
+    parser.add_argument("--permutations", type=int, default=B)
+    options = parser.parse_args()
+    B = options.permutations
+    print("| test, null model | data sets | rejected at 5% | 99.9% interval | meets | s |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    with threadpool_limits(1):
+        for number, (name, case) in enumerate(CASES.items()):
+            if options.case and not any(part in name for part in options.case):
+                continue
+            start = time.perf_counter()
+            rng = np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(number,)))
+            seeds = rng.integers(0, 2**63, size=options.sets)
+            hits = sum(case(rng, int(seed)) <= LEVEL + 1e-12 for seed in seeds)
+            low, high = interval(hits, options.sets)
+            meets = "yes" if high >= 0.045 and low <= 0.055 else "no"
+            taken = time.perf_counter() - start
+            print(
+                f"| {name} | {options.sets:,} | {hits / options.sets:.4f} "
+                f"| {low:.4f} to {high:.4f} | {meets} | {taken:.0f} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

