@@ -57,7 +57,7 @@ def estimates(frame: pd.DataFrame, names: str, ax: Axes | None) -> Axes:
     ends = np.where(np.isfinite(ends), ends, values)
     ax.hlines(rows, *ends, color="C0", linewidth=1.5)
     ax.plot(values, rows, "o", color="C0")
-    labels = frame[names] if names in frame else frame.index
+    labels = frame.get(names, frame.index)
     ax.set_yticks(rows, [str(label) for label in labels])
     ax.set_xlabel("estimate")
     ax.margins(y=0.15)
@@ -65,7 +65,7 @@ def estimates(frame: pd.DataFrame, names: str, ax: Axes | None) -> Axes:
 
 
 def over_time(frame: pd.DataFrame, ax: Axes | None, columns: Sequence[str] = ()) -> Axes:
-    """Draw columns of a frame over its column `time`: the first that is a number, or those named."""
+    """Draw columns of a frame over its column `time`: those named, or the first of numbers."""
     ax = new_axes(ax)
     numbers = frame.drop(columns="time").select_dtypes("number").columns
     shown = list(columns) or [str(numbers[0])]
