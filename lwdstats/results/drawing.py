@@ -42,7 +42,7 @@ def histogram(permuted: FloatArray | None, observed: float, name: str, ax: Axes 
 
 
 def estimates(frame: pd.DataFrame, names: str, ax: Axes | None) -> Axes:
-    """Draw the column `estimate` of a frame, a line a row, with its interval where it has one.
+    """Draw the column `estimate` of a frame, a line a row by name, with its interval if it has one.
 
     The interval is `conf_low` to `conf_high`, or else one standard error to each side.
     """
@@ -57,8 +57,7 @@ def estimates(frame: pd.DataFrame, names: str, ax: Axes | None) -> Axes:
     ends = np.where(np.isfinite(ends), ends, values)
     ax.hlines(rows, *ends, color="C0", linewidth=1.5)
     ax.plot(values, rows, "o", color="C0")
-    labels = frame.get(names, frame.index)
-    ax.set_yticks(rows, [str(label) for label in labels])
+    ax.set_yticks(rows, frame[names].astype(str).tolist())
     ax.set_xlabel("estimate")
     ax.margins(y=0.15)
     return ax

@@ -5,13 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
+from lwdstats.results import drawing
 from lwdstats.results.printing import format_numbers, format_p, named_lines
 from lwdstats.results.result import PermutationResult, one_row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _ALTERNATIVE = {"two-sided": "not equal to", "less": "less than", "greater": "greater than"}
 
@@ -132,3 +137,20 @@ class HTest(PermutationResult):
 
     def _caption(self) -> str:
         return f"data: {self.data_name}"
+
+    def _draw(self, ax: Axes | None, **options: Any) -> Axes:
+        """Draw the permutations; without them the estimates, the interval and the null value."""
+        if self.permuted is not None or not self.estimate:
+            return super()._draw(ax, **options)
+        frame = pd.DataFrame(
+            {"term": list(self.estimate), "estimate": list(self.estimate.values())}
+        )
+        if self.conf_int is not None:
+            # The interval is that of the first estimate.
+            frame[["conf_low", "conf_high"]] = np.nan
+            frame.loc[0, ["conf_low", "conf_high"]] = self.conf_int
+        ax = drawing.estimates(frame, "term", ax)
+        for value in (self.null_value or {}).values():
+            ax.axvline(value, color="0.6", linestyle=":")
+        ax.set_title(self.method, fontsize="medium", wrap=True)
+        return ax
