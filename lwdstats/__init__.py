@@ -7,6 +7,8 @@ light.
 from __future__ import annotations
 
 import importlib
+import sys
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from lwdstats.version import __version__
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
     from lwdstats.inference.dispersion.betadisper import permutest as permutest
     from lwdstats.inference.nls.nls import NLSError as NLSError
     from lwdstats.inference.nls.nls import nls as nls
-    from lwdstats.inference.nls.solver import Convergence as Convergence
+    from lwdstats.inference.nls.solver import FitStatus as FitStatus
     from lwdstats.inference.permutation.adonis2 import adonis2 as adonis2
     from lwdstats.inference.permutation.collapse_test import collapse_test as collapse_test
     from lwdstats.inference.permutation.eqdist_etest import eqdist_etest as eqdist_etest
@@ -116,7 +118,7 @@ _HOMES = {
     "eqdist_etest": "inference.permutation.eqdist_etest",
     "nls": "inference.nls.nls",
     "NLSError": "inference.nls.nls",
-    "Convergence": "inference.nls.solver",
+    "FitStatus": "inference.nls.solver",
     "coef": "results.generics",
     "vcov": "results.generics",
     "confint": "results.generics",
@@ -183,7 +185,15 @@ _HOMES = {
 __all__ = ["__version__", *_HOMES]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
+# Names of before, and what they are called now.
+_RENAMED = {"Convergence": "FitStatus"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        told = f"lwdstats.{name} is called lwdstats.{_RENAMED[name]}"
+        warnings.warn(told, DeprecationWarning, stacklevel=2)
+        return getattr(sys.modules[__name__], _RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'lwdstats' has no attribute {name!r}")
     value = getattr(importlib.import_module(f"lwdstats.{_HOMES[name]}"), name)
