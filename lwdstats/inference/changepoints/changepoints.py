@@ -12,6 +12,7 @@ import xarray as xr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
+from lwdstats.inference.ar1 import ar1_phi, whiten
 from lwdstats.inference.changepoints import search as kernel
 from lwdstats.inference.changepoints.misfit import least_misfit
 from lwdstats.inference.changepoints.result import LAWS, ChangePoints
@@ -257,8 +258,8 @@ def _segment(
         at = sorted([*at, int(found.where[0])])
     for _ in range(_ROUNDS):
         levels, _, residual = _with_changes(logs, u, at)
-        phi = kernel.ar1(residual[None], 8.0 + 4.0 * len(at))
-        noise = kernel.whiten(residual[None], phi)
+        phi = ar1_phi(residual[None], 8.0 + 4.0 * len(at))
+        noise = whiten(residual[None], phi)
         scale = np.maximum(kernel.spread(noise), kernel.LEAST_NOISE)
         scores = np.clip(noise / scale[:, None], -kernel.CLIP, kernel.CLIP)
         signal = (1.0 - phi[0]) * levels / scale[0] + scores[0]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray
+from lwdstats.inference.ar1 import ar1_paths, ar1_phi, whiten
 
 LAWS = ("power", "exponential")
 # Floor over amplitude, c / a, of the starts: from nearly none to nearly flat.
@@ -19,7 +20,6 @@ _FLOOR = (np.log(1e-4), np.log(3e1))
 # What steps may reach: what is left of a floor of none, or of a curve that is flat, is
 # small beside the least noise.
 _REACH = (np.log(1e-12), np.log(1e8))
-_PHI = (-0.9, 0.95)
 _STEPS = 30
 # Scores are drawn in to so many standard deviations, so that one dip decides nothing.
 CLIP = 3.0
@@ -190,27 +190,6 @@ def _gains(
     return np.where(told, along**2 / np.where(told, length, 1.0), 0.0)
 
 
-def ar1(noise: FloatArray, lost: float) -> FloatArray:
-    """Return phi, (P,), of residuals (P, n) of a fit.
-
-    Least squares on lag 1, with a bias of order 1/n taken out, that of a fit of
-    about `lost` parameters.
-    """
-    n = noise.shape[1]
-    power = np.einsum("pn,pn->p", noise, noise)
-    product = np.einsum("pn,pn->p", noise[:, 1:], noise[:, :-1])
-    raw = product / np.where(power > 0, power, 1.0)
-    return np.clip((n * raw + lost / 2.0) / (n - lost), *_PHI)
-
-
-def whiten(x: FloatArray, phi: FloatArray) -> FloatArray:
-    """Return ``x_t - phi x_{t-1}``, (P, n); the first is scaled to the others' variance."""
-    out = x.copy()
-    out[:, 1:] -= phi[:, None] * x[:, :-1]
-    out[:, 0] *= np.sqrt(1.0 - phi**2)
-    return out
-
-
 def spread(noise: FloatArray) -> FloatArray:
     """Return the standard deviation, (P,), of noise (P, n) drawn in to 3 (by the median) of it."""
     limit = 3.0 * np.median(np.abs(noise), axis=1, keepdims=True) / 0.6745
@@ -250,7 +229,7 @@ def search(logs: FloatArray, u: FloatArray, min_size: int, changes: Sequence[int
 
     white = np.zeros(n_paths)
     noise = noise_beside(fit.residual, _orthonormal(columns), white)
-    phi = ar1(noise, LOST + 2.0 * len(changes))
+    phi = ar1_phi(noise, LOST + 2.0 * len(changes))
     w = whiten(fit.residual, phi)
     basis = _orthonormal([whiten(column, phi) for column in columns])
     noise = noise_beside(w, basis, phi)
@@ -273,7 +252,7 @@ def fit_null(logs: FloatArray, u: FloatArray) -> Null:
     too small would have both a larger gain and a smaller penalty, and be found too often.
     """
     residual = fit_law(logs, u, stretches(logs.shape[1], ())).residual
-    phi = ar1(residual, LOST_NULL)
+    phi = ar1_phi(residual, LOST_NULL)
     sigma = np.maximum(spread(whiten(residual, phi)), LEAST_NOISE)
     return Null(logs - residual, phi, sigma)
 
@@ -291,12 +270,3 @@ def null_gains(
     blocks = [min(size, count - start) for start in range(0, count, size)]
     paths = (null.mean + ar1_paths(rng, phi, sigma, b, n) for b in blocks)
     return np.concatenate([search(x, u, min_size).gain for x in paths])
-
-
-def ar1_paths(rng: np.random.Generator, phi: Any, sigma: Any, count: int, n: int) -> FloatArray:
-    """Return stationary Gaussian AR(1) paths, (count, n); phi and sigma, numbers or (count,)."""
-    out = sigma * rng.standard_normal((n, count))
-    out[0] /= np.sqrt(1.0 - phi**2)
-    for t in range(1, n):
-        out[t] += phi * out[t - 1]
-    return np.ascontiguousarray(out.T)
