@@ -44,7 +44,7 @@ def changepoints(
         Replicates are taken one by one, never together.
     law : {"power", "exponential"}
         The smooth decay of the null hypothesis: ``c + a (t + 1)^-b`` or
-        ``c + a exp(-b t)``, with a > 0 and c >= 0.
+        ``c + a exp(-rate t)``, a > 0 and c >= 0.
     since : float, optional
         First time used. The null hypothesis need not hold before it, and no change is
         looked for there. None leaves out the first tenth of the times, or what
@@ -158,7 +158,7 @@ def changepoints(
         raise InputError("x: time", f"a first time of {curve.time[0]:g}", "times from 0 on")
     root = resolve_seed(seed)
 
-    u = kernel.clock(law, curve.time)
+    u = LAWS[law].clock(curve.time)
     rows: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     fitted = np.full(whole.values.shape, np.nan)

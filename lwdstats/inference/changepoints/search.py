@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.ar1 import ar1_paths, ar1_phi, whiten
+from lwdstats.inference.laws import decay
 
-LAWS = ("power", "exponential")
 # Floor over amplitude, c / a, of the starts: from nearly none to nearly flat.
 _FLOOR = (np.log(1e-4), np.log(3e1))
 # What steps may reach: what is left of a floor of none, or of a curve that is flat, is
@@ -70,17 +70,11 @@ class Null(NamedTuple):
     sigma: FloatArray
 
 
-def clock(law: str, times: FloatArray) -> FloatArray:
-    """Return u, (n,), with which the law is ``c + a exp(-b u)``: log(t + 1), or t."""
-    return np.log1p(times) if law == "power" else times
-
-
 def _shape(u: FloatArray, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return log(r + exp(-b u)), (P, n), and its gradients; `theta` (P, 2) is log r, log b."""
-    r, b = np.exp(theta[:, :1]), np.exp(theta[:, 1:])
-    g = np.exp(-b * u)
+    r, (g, slope) = np.exp(theta[:, :1]), decay(u, theta[:, 1:])
     total = r + g
-    return np.log(total), r / total, -b * u * g / total
+    return np.log(total), r / total, slope / total
 
 
 def _range(u: FloatArray) -> tuple[float, float]:
@@ -101,8 +95,10 @@ def _centre(x: FloatArray, stretch: npt.NDArray[np.intp]) -> FloatArray:
 def fit_law(logs: FloatArray, u: FloatArray, stretch: npt.NDArray[np.intp]) -> Fits:
     """Fit ``log(c + a exp(-b u))`` to paths (P, n), with a level of its own in each stretch.
 
-    A grid over log(c / a) and log b gives the start; steps of Levenberg and
-    Marquardt that lower the sum of squares follow, within the grid's rates.
+    Of logarithms the law is not linear in c and a, and each stretch takes its level out, so
+    this is no search over the rate alone: a grid over log(c / a) and log b gives the start;
+    steps of Levenberg and Marquardt that lower the sum of squares follow, within the grid's
+    rates.
     """
     low, high = _range(u)
     axes = np.meshgrid(np.linspace(*_FLOOR, 12), np.linspace(low, high, 20), indexing="ij")

@@ -8,8 +8,9 @@ import numpy as np
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.ar1 import whiten
-from lwdstats.inference.convergence.laws import Family, hessian, values
+from lwdstats.inference.convergence.minimise import Family, hessian
 from lwdstats.inference.convergence.scores import Sample, noise
+from lwdstats.inference.laws import values
 
 # Share of the times, the first ones, to which laws are fitted that predict the others.
 EARLY = 2.0 / 3.0

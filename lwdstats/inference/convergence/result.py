@@ -14,8 +14,9 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level
-from lwdstats.inference.convergence.laws import Family, Law, values
+from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, path_problem
+from lwdstats.inference.laws import Law, values
 from lwdstats.results.printing import PrintsTable, named_lines
 from lwdstats.results.result import Plots
 

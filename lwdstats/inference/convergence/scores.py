@@ -29,15 +29,14 @@ from scipy.stats import t as student
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.ar1 import ar1_product, lag_one
-from lwdstats.inference.convergence.laws import (
+from lwdstats.inference.convergence.minimise import (
     Family,
-    Law,
     Minimum,
     bounds,
     hessian,
     minimise,
-    values,
 )
+from lwdstats.inference.laws import Law, values
 
 # A path must leave its noise enough degrees of freedom.
 SHORTEST_PATH = 50
