@@ -6,6 +6,8 @@ are loaded when first used, so that ``import lwdstats`` stays light.
 
 import ast
 import importlib
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,15 @@ _HOMES = {
 __all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 
+# Names of before, and what they are called now.
+_RENAMED = {"Convergence": "FitStatus"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        told = f"lwdstats.{name} is called lwdstats.{_RENAMED[name]}"
+        warnings.warn(told, DeprecationWarning, stacklevel=2)
+        return getattr(sys.modules[__name__], _RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'lwdstats' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOMES[name]), name)

@@ -28,7 +28,7 @@ from lwdstats.inference.dispersion.betadisper import betadisper as betadisper
 from lwdstats.inference.dispersion.betadisper import permutest as permutest
 from lwdstats.inference.nls.nls import NLSError as NLSError
 from lwdstats.inference.nls.nls import nls as nls
-from lwdstats.inference.nls.solver import Convergence as Convergence
+from lwdstats.inference.nls.solver import FitStatus as FitStatus
 from lwdstats.inference.permutation.adonis2 import adonis2 as adonis2
 from lwdstats.inference.permutation.collapse_test import collapse_test as collapse_test
 from lwdstats.inference.permutation.eqdist_etest import eqdist_etest as eqdist_etest

@@ -36,6 +36,7 @@ TOPICS = {
     "geometry.distance": "dist, fnorm and the noise floor of both",
     "geometry.diversity": "drift and inner_diversity",
     "geometry.lexical": "statistics of words",
+    "inference.nls.solver": "least squares, and how a fit ended",
     "results.generics": "R's generic functions",
     "simulate.specs": "read_spec and run_spec",
     "simulate.models.server.retry": "requests that failed, and the error that ends a run",
@@ -204,6 +205,14 @@ def test_every_public_name_is_there():
         assert getattr(lwdstats, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = lwdstats.nothing
+
+
+def test_a_name_of_before_still_works():
+    from lwdstats.inference.nls.solver import FitStatus
+
+    with pytest.warns(DeprecationWarning, match="is called lwdstats.FitStatus"):
+        assert lwdstats.Convergence is FitStatus
+    assert "Convergence" not in lwdstats.__all__
 
 
 def test_setup_finds_every_package():

@@ -25,8 +25,9 @@ import numpy as np
 from scipy import stats
 
 import lwdstats as lwd
-from lwdstats.inference.convergence.laws import LAWS, Family, values
+from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, interval, path_problem, score_test
+from lwdstats.inference.laws import LAWS, values
 
 T = 60
 NETWORKS = 40_000

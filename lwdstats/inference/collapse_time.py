@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
+from scipy.stats import norm
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level, is_number
@@ -284,17 +285,16 @@ def first_for_good(
 
 def kaplan_meier(time: FloatArray, event: npt.NDArray[np.bool_], level: float) -> pd.DataFrame:
     """Return the Kaplan-Meier curve of times (R,), censored where `event` is False."""
-    from scipy.stats import norm
+    from statsmodels.duration.survfunc import SurvfuncRight
 
-    at, inverse = np.unique(time, return_inverse=True)
-    n_event = np.bincount(inverse, weights=event, minlength=len(at)).astype(np.int64)
-    n_left = np.bincount(inverse, minlength=len(at))
-    n_risk = len(time) - np.concatenate([[0], np.cumsum(n_left)[:-1]])
-    estimate = np.cumprod(1.0 - n_event / n_risk)
+    at, inverse, n_left = np.unique(time, return_inverse=True, return_counts=True)
+    n_event = np.bincount(inverse, weights=event).astype(np.int64)
+    # It has a row for each time of an event; here, as in R, censored times have one, too.
+    curve = SurvfuncRight(time, event)
+    row = np.cumsum(n_event > 0)
+    estimate = np.append(1.0, curve.surv_prob)[row]
+    error = np.append(0.0, curve.surv_prob_se)[row] / estimate
     inside = (estimate > 0) & (estimate < 1)
-    remain = np.where(n_event < n_risk, n_risk - n_event, 1)
-    hazard = np.where(n_event < n_risk, n_event / (n_risk * remain), np.nan)
-    error = np.sqrt(np.cumsum(hazard))
     log_s = np.log(np.where(inside, estimate, 0.5))
     # The complementary log-log scale turns the sides round.
     reach = norm.isf((1.0 - level) / 2.0) * error / np.abs(log_s)
@@ -303,7 +303,7 @@ def kaplan_meier(time: FloatArray, event: npt.NDArray[np.bool_], level: float) -
     return pd.DataFrame(
         {
             "time": at,
-            "n_risk": n_risk,
+            "n_risk": np.cumsum(n_left[::-1])[::-1],
             "n_event": n_event,
             "n_censor": n_left - n_event,
             "estimate": estimate,

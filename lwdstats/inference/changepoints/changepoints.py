@@ -12,6 +12,7 @@ import xarray as xr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
+from lwdstats.inference.ar1 import ar1_phi, whiten
 from lwdstats.inference.changepoints import search as kernel
 from lwdstats.inference.changepoints.misfit import least_misfit
 from lwdstats.inference.changepoints.result import LAWS, ChangePoints
@@ -43,7 +44,7 @@ def changepoints(
         Replicates are taken one by one, never together.
     law : {"power", "exponential"}
         The smooth decay of the null hypothesis: ``c + a (t + 1)^-b`` or
-        ``c + a exp(-b t)``, with a > 0 and c >= 0.
+        ``c + a exp(-rate t)``, a > 0 and c >= 0.
     since : float, optional
         First time used. The null hypothesis need not hold before it, and no change is
         looked for there. None leaves out the first tenth of the times, or what
@@ -157,7 +158,7 @@ def changepoints(
         raise InputError("x: time", f"a first time of {curve.time[0]:g}", "times from 0 on")
     root = resolve_seed(seed)
 
-    u = kernel.clock(law, curve.time)
+    u = LAWS[law].clock(curve.time)
     rows: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     fitted = np.full(whole.values.shape, np.nan)
@@ -257,8 +258,8 @@ def _segment(
         at = sorted([*at, int(found.where[0])])
     for _ in range(_ROUNDS):
         levels, _, residual = _with_changes(logs, u, at)
-        phi = kernel.ar1(residual[None], 8.0 + 4.0 * len(at))
-        noise = kernel.whiten(residual[None], phi)
+        phi = ar1_phi(residual[None], 8.0 + 4.0 * len(at))
+        noise = whiten(residual[None], phi)
         scale = np.maximum(kernel.spread(noise), kernel.LEAST_NOISE)
         scores = np.clip(noise / scale[:, None], -kernel.CLIP, kernel.CLIP)
         signal = (1.0 - phi[0]) * levels / scale[0] + scores[0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
+from lwdstats.inference.laws import EXPONENTIAL, POWER_FLOOR
 from lwdstats.results import drawing
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import Result, aligned
@@ -15,7 +16,8 @@ from lwdstats.results.result import Result, aligned
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LAWS = {"power": "c + a (t + 1)^-b", "exponential": "c + a exp(-b t)"}
+# Both with a limit, as a path of a finite number of answers has one.
+LAWS = {"power": POWER_FLOOR, "exponential": EXPONENTIAL}
 # Smallest and largest phi of the noise for which the share of false alarms is as stated: what
 # benchmarks/validity/size_curves.md has measured.
 AR1 = (-0.5, 0.9)
@@ -77,7 +79,9 @@ class ChangePoints(Result):
         lines = ["", "\tSudden changes beside a smooth decay", ""]
         lines += [f"data:  {self.what}, {n} times, {r} replicate{'s' * (r > 1)}"]
         lines += [f"Null hypothesis, by replicate: from time {self.since:g} on a smooth decay"]
-        lines += [f"{LAWS[self.law]}, with noise in proportion to the curve that is AR(1) from"]
+        lines += [
+            f"{LAWS[self.law].text}, with noise in proportion to the curve that is AR(1) from"
+        ]
         low, high = AR1
         lines += [f"one recorded time to the next, phi of {low:g} to {high:g}"]
         lines += [f"Probability of a false alarm: {self.false_alarm:g} a replicate"]
@@ -116,7 +120,7 @@ class ChangePoints(Result):
         return frame.set_axis(names, axis=0)
 
     def _caption(self) -> str:
-        decay = f"smooth decay {LAWS[self.law]} from time {self.since:g} on"
+        decay = f"smooth decay {LAWS[self.law].text} from time {self.since:g} on"
         return f"Null hypothesis: {decay}, AR(1) relative noise"
 
     def _draw(self, ax: Axes | None) -> Axes:

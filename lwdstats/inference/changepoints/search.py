@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray
+from lwdstats.inference.ar1 import ar1_paths, ar1_phi, whiten
+from lwdstats.inference.laws import decay
 
-LAWS = ("power", "exponential")
 # Floor over amplitude, c / a, of the starts: from nearly none to nearly flat.
 _FLOOR = (np.log(1e-4), np.log(3e1))
 # What steps may reach: what is left of a floor of none, or of a curve that is flat, is
 # small beside the least noise.
 _REACH = (np.log(1e-12), np.log(1e8))
-_PHI = (-0.9, 0.95)
 _STEPS = 30
 # Scores are drawn in to so many standard deviations, so that one dip decides nothing.
 CLIP = 3.0
@@ -70,17 +70,11 @@ class Null(NamedTuple):
     sigma: FloatArray
 
 
-def clock(law: str, times: FloatArray) -> FloatArray:
-    """Return u, (n,), with which the law is ``c + a exp(-b u)``: log(t + 1), or t."""
-    return np.log1p(times) if law == "power" else times
-
-
 def _shape(u: FloatArray, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return log(r + exp(-b u)), (P, n), and its gradients; `theta` (P, 2) is log r, log b."""
-    r, b = np.exp(theta[:, :1]), np.exp(theta[:, 1:])
-    g = np.exp(-b * u)
+    r, (g, slope) = np.exp(theta[:, :1]), decay(u, theta[:, 1:])
     total = r + g
-    return np.log(total), r / total, -b * u * g / total
+    return np.log(total), r / total, slope / total
 
 
 def _range(u: FloatArray) -> tuple[float, float]:
@@ -101,8 +95,10 @@ def _centre(x: FloatArray, stretch: npt.NDArray[np.intp]) -> FloatArray:
 def fit_law(logs: FloatArray, u: FloatArray, stretch: npt.NDArray[np.intp]) -> Fits:
     """Fit ``log(c + a exp(-b u))`` to paths (P, n), with a level of its own in each stretch.
 
-    A grid over log(c / a) and log b gives the start; steps of Levenberg and
-    Marquardt that lower the sum of squares follow, within the grid's rates.
+    Of logarithms the law is not linear in c and a, and each stretch takes its level out, so
+    this is no search over the rate alone: a grid over log(c / a) and log b gives the start;
+    steps of Levenberg and Marquardt that lower the sum of squares follow, within the grid's
+    rates.
     """
     low, high = _range(u)
     axes = np.meshgrid(np.linspace(*_FLOOR, 12), np.linspace(low, high, 20), indexing="ij")
@@ -190,27 +186,6 @@ def _gains(
     return np.where(told, along**2 / np.where(told, length, 1.0), 0.0)
 
 
-def ar1(noise: FloatArray, lost: float) -> FloatArray:
-    """Return phi, (P,), of residuals (P, n) of a fit.
-
-    Least squares on lag 1, with a bias of order 1/n taken out, that of a fit of
-    about `lost` parameters.
-    """
-    n = noise.shape[1]
-    power = np.einsum("pn,pn->p", noise, noise)
-    product = np.einsum("pn,pn->p", noise[:, 1:], noise[:, :-1])
-    raw = product / np.where(power > 0, power, 1.0)
-    return np.clip((n * raw + lost / 2.0) / (n - lost), *_PHI)
-
-
-def whiten(x: FloatArray, phi: FloatArray) -> FloatArray:
-    """Return ``x_t - phi x_{t-1}``, (P, n); the first is scaled to the others' variance."""
-    out = x.copy()
-    out[:, 1:] -= phi[:, None] * x[:, :-1]
-    out[:, 0] *= np.sqrt(1.0 - phi**2)
-    return out
-
-
 def spread(noise: FloatArray) -> FloatArray:
     """Return the standard deviation, (P,), of noise (P, n) drawn in to 3 (by the median) of it."""
     limit = 3.0 * np.median(np.abs(noise), axis=1, keepdims=True) / 0.6745
@@ -250,7 +225,7 @@ def search(logs: FloatArray, u: FloatArray, min_size: int, changes: Sequence[int
 
     white = np.zeros(n_paths)
     noise = noise_beside(fit.residual, _orthonormal(columns), white)
-    phi = ar1(noise, LOST + 2.0 * len(changes))
+    phi = ar1_phi(noise, LOST + 2.0 * len(changes))
     w = whiten(fit.residual, phi)
     basis = _orthonormal([whiten(column, phi) for column in columns])
     noise = noise_beside(w, basis, phi)
@@ -273,7 +248,7 @@ def fit_null(logs: FloatArray, u: FloatArray) -> Null:
     too small would have both a larger gain and a smaller penalty, and be found too often.
     """
     residual = fit_law(logs, u, stretches(logs.shape[1], ())).residual
-    phi = ar1(residual, LOST_NULL)
+    phi = ar1_phi(residual, LOST_NULL)
     sigma = np.maximum(spread(whiten(residual, phi)), LEAST_NOISE)
     return Null(logs - residual, phi, sigma)
 
@@ -291,12 +266,3 @@ def null_gains(
     blocks = [min(size, count - start) for start in range(0, count, size)]
     paths = (null.mean + ar1_paths(rng, phi, sigma, b, n) for b in blocks)
     return np.concatenate([search(x, u, min_size).gain for x in paths])
-
-
-def ar1_paths(rng: np.random.Generator, phi: Any, sigma: Any, count: int, n: int) -> FloatArray:
-    """Return stationary Gaussian AR(1) paths, (count, n); phi and sigma, numbers or (count,)."""
-    out = sigma * rng.standard_normal((n, count))
-    out[0] /= np.sqrt(1.0 - phi**2)
-    for t in range(1, n):
-        out[t] += phi * out[t - 1]
-    return np.ascontiguousarray(out.T)

@@ -7,8 +7,10 @@ import math
 import numpy as np
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.convergence.laws import Family, hessian, values
+from lwdstats.inference.ar1 import whiten
+from lwdstats.inference.convergence.minimise import Family, hessian
 from lwdstats.inference.convergence.scores import Sample, noise
+from lwdstats.inference.laws import values
 
 # Share of the times, the first ones, to which laws are fitted that predict the others.
 EARLY = 2.0 / 3.0
@@ -53,7 +55,7 @@ def _path_likelihood(sample: Sample, theta: FloatArray, f: FloatArray) -> float:
     relative = sample.family is Family.RELATIVE
     e = y / f - 1.0 if relative else y - f
     phi = noise(sample, theta)[0]
-    steps = np.concatenate([[e[0] * math.sqrt(1.0 - phi**2)], e[1:] - phi * e[:-1]])
+    steps = whiten(e[None], np.array([phi]))[0]
     n = len(e)
     fit = -0.5 * n * (math.log(2.0 * math.pi * float(steps @ steps) / n) + 1.0)
     fit += 0.5 * math.log(1.0 - phi**2)

@@ -9,10 +9,11 @@ import xarray as xr
 
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.convergence import choice as law_choice
-from lwdstats.inference.convergence.laws import LAWS, Family, Minimum
+from lwdstats.inference.convergence.minimise import Family, Minimum
 from lwdstats.inference.convergence.result import ConvergenceFit
 from lwdstats.inference.convergence.scores import Sample
 from lwdstats.inference.curves import Curves, curves, since_time
+from lwdstats.inference.laws import LAWS
 
 _MINIMUM_TIMES = 6
 

@@ -6,6 +6,7 @@ import math
 
 import numpy.typing as npt
 import xarray as xr
+from scipy.stats import t as student
 
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.convergence.convergence_fit import convergence_fit
@@ -105,8 +106,6 @@ def convergence_test(
     reason = path_problem(sample, null.theta, fit.time)
     if reason is not None:
         raise InputError("x", reason, "replicates, or a path that allows a test")
-    from scipy import stats
-
     t = score_test(sample, 0, 0.0, null.theta).t
     R = fit.nobs()
     basis = (
@@ -120,7 +119,7 @@ def convergence_test(
     return HTest(
         statistic=t,
         parameter={"df": float(sample.df)},
-        p_value=float(stats.t.sf(t, sample.df)),
+        p_value=float(student.sf(t, sample.df)),
         conf_int=(lower, math.inf) if fit.no_interval is None else None,
         estimate={"c": fit.limit} if fit.problem is None else None,
         null_value={"limit c": 0.0},

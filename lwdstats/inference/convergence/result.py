@@ -14,8 +14,9 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level
-from lwdstats.inference.convergence.laws import Family, Law, values
+from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
+from lwdstats.inference.laws import Law, values
 from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, confidence_intervals, interval_names
 from lwdstats.results.printing import coefficient_lines, named_lines

@@ -24,17 +24,19 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.stats import t as student
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.convergence.laws import (
+from lwdstats.inference.ar1 import ar1_product, lag_one
+from lwdstats.inference.convergence.minimise import (
     Family,
-    Law,
     Minimum,
     bounds,
     hessian,
     minimise,
-    values,
 )
+from lwdstats.inference.laws import Law, values
 
 # A path must leave its noise enough degrees of freedom.
 SHORTEST_PATH = 50
@@ -116,7 +118,7 @@ def noise(sample: Sample, theta: FloatArray) -> tuple[float, float]:
     y = sample.curves[:, 0]
     e = y / f - 1.0 if sample.family is Family.RELATIVE else y - f
     total = float(e @ e)
-    phi = min(max(float(e[1:] @ e[:-1]) / total, 0.0), 0.99) if total > 0 else 0.0
+    phi = min(max(float(lag_one(e[None])[0]), 0.0), 0.99)
     # p smooth columns take out of autocorrelated noise more than p degrees of freedom.
     lost = len(sample.law.free) * (1.0 + phi) / (1.0 - phi)
     return phi, total / max(len(e) - lost, 1.0)
@@ -136,17 +138,6 @@ def path_problem(sample: Sample, theta: FloatArray, time: FloatArray) -> str | N
     if phi > LARGEST_PHI:
         return f"one path, whose errors have autocorrelation {phi:.2f}, above {LARGEST_PHI}"
     return None
-
-
-def ar1_product(z: FloatArray, phi: float) -> FloatArray:
-    """Return z' G z, (p, p), of z (m, p), G being the autocorrelation matrix of order 1."""
-    from scipy.signal import lfilter
-
-    # Row t: the sum of phi^(t - j) z_j over j < t.
-    before = np.zeros_like(z)
-    before[1:] = np.asarray(lfilter([1.0], [1.0, -phi], z, axis=0))[:-1] * phi
-    once = z.T @ before
-    return z.T @ z + once + once.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,9 +198,7 @@ def score_test(sample: Sample, index: int, value: float, start: FloatArray) -> S
 
 def interval(sample: Sample, theta: FloatArray, index: int, level: float) -> tuple[float, float]:
     """Return the confidence interval of theta[index] at a fit; an end may be infinite."""
-    from scipy import stats
-
-    critical = float(stats.t.ppf((1.0 + level) / 2.0, sample.df))
+    critical = float(student.ppf((1.0 + level) / 2.0, sample.df))
     at = sample.law.free.index(index)
     se = math.sqrt(np.maximum(covariance(sample, theta)[at, at], 0.0))
     if se == 0.0:
@@ -229,8 +218,6 @@ def _end(sample: Sample, theta: FloatArray, index: int, step: float, critical: f
     Infinite where it does not, or where the law degenerates before: values as
     far as any then fit as well.
     """
-    from scipy.optimize import brentq
-
     side = math.copysign(1.0, step)
     low, high = bounds(sample.s) if index == 2 else (-math.inf, math.inf)
 

@@ -229,7 +229,7 @@ def _as_call(name: str, pieces: list[str], text: str) -> SelfStartCall:
 
 
 def _arithmetic(call: SelfStartCall) -> Tree:
-    values = {"input": call.input.tree}
+    values = {"t": call.input.tree}
     values |= {
         name: argument.tree
         for name, argument in zip(call.model.parameters, call.arguments, strict=True)

@@ -10,16 +10,9 @@ import numpy.typing as npt
 
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.inference.nls.formula import parse_formula
-from lwdstats.inference.nls.model import weighted_model
-from lwdstats.inference.nls.problem import (
-    as_variable,
-    as_weights,
-    complete_rows,
-    parameter_names,
-    starting_values,
-)
+from lwdstats.inference.nls.problem import as_problem
 from lwdstats.inference.nls.result import NLSFit
-from lwdstats.inference.nls.solver import Convergence, solve
+from lwdstats.inference.nls.solver import solve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +106,7 @@ def nls(
     Follows R's ``nls``. Where both converge they agree, as the minimum does not
     depend on the way there. It differs in that
 
-    - steps are those of Levenberg and Marquardt (lmfit over MINPACK) with exact
+    - steps are those of Levenberg and Marquardt (MINPACK, through SciPy) with exact
       gradients, then of Gauss and Newton, so it converges from starts from which
       R's default does not, and the number of iterations is another (gradients
       computed);
@@ -133,8 +126,8 @@ def nls(
     ----------
     Bates, D. M. and Watts, D. G. (1988), Nonlinear Regression Analysis and Its
     Applications, Wiley.
-    Newville, M. et al., LMFIT: Non-Linear Least-Squares Minimization and
-    Curve-Fitting for Python.
+    Moré, J. J., Garbow, B. S. and Hillstrom, K. E. (1980), User Guide for
+    MINPACK-1, Argonne National Laboratory.
     R Core Team, ``stats::nls``, ``stats::SSasymp``, ``stats::SSasympOrig``.
 
     Examples
@@ -154,45 +147,14 @@ def nls(
     if not isinstance(tol, int | float) or isinstance(tol, bool) or not 0 < tol < 1:
         raise InputError("tol", tol, "a number in (0, 1)")
     check_choice("on_fail", on_fail, ("raise", "return"))
-    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
-        raise InputError("data", type(data).__name__, "a DataFrame or a mapping of names to arrays")
-
-    names = parameter_names(parsed, [str(name) for name in data], start)
-    used = dict.fromkeys([*parsed.response.names, *parsed.model.names])
-    variables = {name: as_variable(data, name) for name in used if name not in names}
-    n, variables, w = complete_rows(parsed, variables, as_weights(data, weights))
-    with np.errstate(all="ignore"):
-        y = np.array(parsed.response(variables), dtype=float)
-    if not np.isfinite(y).all():
-        got = f"{parsed.response.text!r}, which is not finite on these data"
-        raise InputError("formula", got, "a finite response")
-    counted = len(y) if w is None else int((w > 0).sum())
-    if counted <= len(names):
-        got = f"{counted} observations for {len(names)} parameters"
-        raise InputError("data", got, "more observations than parameters")
-
-    begin = starting_values(parsed, names, start, variables, y, w)
-    model = weighted_model(parsed.model, names, variables, y, w)
-    weighted = y if w is None else np.sqrt(w) * y
-    if not np.isfinite(weighted).all() or np.abs(weighted).max() > 1e140:
-        raise InputError("formula", "a response above 1e140", "one whose squares are finite")
-    norm = float(np.linalg.norm(weighted))
-    found = solve(model, begin, norm, maxiter, float(tol))
-    fit = NLSFit(
-        formula=parsed,
-        parameters=names,
-        estimate=found.estimate,
-        start=begin,
-        variables=variables,
-        response=y,
-        weights=w,
-        rss=found.rss,
-        cov_unscaled=found.cov_unscaled,
-        convergence=found.convergence,
-        n_iter=found.n_iter,
-        offset=found.offset,
-        n_omitted=n - len(y),
-    )
-    if found.convergence is not Convergence.CONVERGED and on_fail == "raise":
+    problem, n_omitted = as_problem(parsed, data, start, weights)
+    norm = problem.norm()
+    if start is None:
+        begin = problem.self_started({})
+    else:
+        begin = np.array([float(start[name]) for name in problem.parameters])
+    found = solve(problem.model(), begin, norm, maxiter, float(tol))
+    fit = NLSFit(problem, found, begin, n_omitted)
+    if not fit.converged and on_fail == "raise":
         raise NLSError(fit)
     return fit

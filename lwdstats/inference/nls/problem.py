@@ -4,14 +4,117 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
-from lwdstats.inference.nls.formula import Formula, SelfStartCall
+from lwdstats.inference.nls.formula import Formula, value_and_gradient
 from lwdstats.inference.nls.selfstart import initial_values
+from lwdstats.inference.nls.solver import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A least-squares problem: a model and the data that it is fitted to.
+
+    Attributes
+    ----------
+    formula : Formula
+    parameters : tuple of str
+        Names of the p parameters.
+    variables : dict of str to numpy.ndarray
+        The data, rows with missing values left out.
+    response : numpy.ndarray, shape (n,)
+        The left side of the formula.
+    weights : numpy.ndarray, shape (n,), or None
+    """
+
+    formula: Formula
+    parameters: tuple[str, ...]
+    variables: Mapping[str, FloatArray]
+    response: FloatArray
+    weights: FloatArray | None
+
+    def nobs(self) -> int:
+        """Return the number of observations of positive weight."""
+        return len(self.response) if self.weights is None else int((self.weights > 0).sum())
+
+    def df_residual(self) -> int:
+        """Return the number of observations less that of parameters."""
+        return self.nobs() - len(self.parameters)
+
+    def norm(self) -> float:
+        """Return the length of the weighted response, which sets the level of rounding."""
+        y = self.response if self.weights is None else np.sqrt(self.weights) * self.response
+        if not np.isfinite(y).all() or np.abs(y).max() > 1e140:
+            takes = "one whose squares are finite"
+            raise InputError("formula", "a response above 1e140", takes)
+        return float(np.linalg.norm(y))
+
+    def named(self, at: FloatArray) -> dict[str, float]:
+        """Return parameters (p,) by name."""
+        return dict(zip(self.parameters, at.tolist(), strict=True))
+
+    def model(self) -> Model:
+        """Return the function of the parameters that `solve` takes: residuals and gradient."""
+        root = None if self.weights is None else np.sqrt(self.weights)
+
+        def model(at: FloatArray) -> tuple[FloatArray, FloatArray]:
+            value, slopes = value_and_gradient(self.formula.model, self.variables, self.named(at))
+            gradient = np.empty((len(self.response), len(self.parameters)))
+            for j, name in enumerate(self.parameters):
+                gradient[:, j] = slopes[name]
+            residuals = self.response - value
+            if root is None:
+                return residuals, gradient
+            # What has no weight plays no part, even where the model is not finite.
+            with np.errstate(invalid="ignore"):
+                used = root > 0
+                residuals = np.where(used, root * residuals, 0.0)
+                return residuals, np.where(used[:, None], root[:, None] * gradient, 0.0)
+
+        return model
+
+    def self_started(self, held: Mapping[str, float]) -> FloatArray:
+        """Return the starting values that the self-start finds, those `held` left out."""
+        call, y, w = self.formula.call, self.response, self.weights
+        assert call is not None  # noqa: S101 - parameter_names has seen to it
+        fixed = {}
+        for parameter, argument in zip(call.model.parameters, call.arguments, strict=True):
+            number = value_of(argument.tree)
+            if number is None and argument.tree[1] in held:
+                number = held[argument.tree[1]]
+            if number is not None:
+                fixed[parameter] = number
+        x = np.broadcast_to(np.asarray(call.input(self.variables), dtype=float), y.shape)
+        used = np.ones(len(y), dtype=bool) if w is None else w > 0
+        found = initial_values(call.model, x[used], y[used], None if w is None else w[used], fixed)
+        return np.array(list(found.values()))
+
+
+def as_problem(
+    formula: Formula, data: Any, start: Mapping[str, float] | None, weights: Any
+) -> tuple[Problem, int]:
+    """Return the problem that `nls` is given, and the number of rows left out of it."""
+    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        raise InputError("data", type(data).__name__, "a DataFrame or a mapping of names to arrays")
+    names = parameter_names(formula, [str(name) for name in data], start)
+    used = dict.fromkeys([*formula.response.names, *formula.model.names])
+    variables = {name: as_variable(data, name) for name in used if name not in names}
+    n, variables, w = complete_rows(formula, variables, as_weights(data, weights))
+    with np.errstate(all="ignore"):
+        y = np.array(formula.response(variables), dtype=float)
+    if not np.isfinite(y).all():
+        got = f"{formula.response.text!r}, which is not finite on these data"
+        raise InputError("formula", got, "a finite response")
+    problem = Problem(formula, names, variables, y, w)
+    if problem.df_residual() <= 0:
+        got = f"{problem.nobs()} observations for {len(names)} parameters"
+        raise InputError("data", got, "more observations than parameters")
+    return problem, n - len(y)
 
 
 def parameter_names(
@@ -122,39 +225,3 @@ def complete_rows(
         kept &= ~np.isnan(values)
     rows = {name: v[kept] if v.ndim == 1 else v for name, v in variables.items()}
     return n, rows, None if w is None else w[kept]
-
-
-def starting_values(
-    formula: Formula,
-    names: tuple[str, ...],
-    start: Mapping[str, float] | None,
-    variables: Mapping[str, FloatArray],
-    y: FloatArray,
-    w: FloatArray | None,
-) -> FloatArray:
-    """Return the starting values (p,): those given, or those the self-start finds."""
-    if start is not None:
-        return np.array([float(start[name]) for name in names])
-    assert formula.call is not None  # noqa: S101 - parameter_names has seen to it
-    return self_started(formula.call, variables, y, w, {})
-
-
-def self_started(
-    call: SelfStartCall,
-    variables: Mapping[str, FloatArray],
-    y: FloatArray,
-    w: FloatArray | None,
-    held: Mapping[str, float],
-) -> FloatArray:
-    """Return starting values of a self-start's parameters, those `held` left out."""
-    fixed = {}
-    for parameter, argument in zip(call.model.parameters, call.arguments, strict=True):
-        number = value_of(argument.tree)
-        if number is None and argument.tree[1] in held:
-            number = held[argument.tree[1]]
-        if number is not None:
-            fixed[parameter] = number
-    x = np.broadcast_to(np.asarray(call.input(variables), dtype=float), y.shape)
-    used = np.ones(len(y), dtype=bool) if w is None else w > 0
-    found = initial_values(call.model, x[used], y[used], None if w is None else w[used], fixed)
-    return np.array(list(found.values()))

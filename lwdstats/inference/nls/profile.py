@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.optimize import brentq
+from scipy.special import stdtrit
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.nls.model import weighted_model
-from lwdstats.inference.nls.problem import self_started
-from lwdstats.inference.nls.solver import Convergence, polish, solve, start_point
+from lwdstats.inference.nls.problem import Problem
+from lwdstats.inference.nls.solver import Model, Solution, polish, solve, start_point
 from lwdstats.results.confint import ConfInt, confidence_intervals
-
-if TYPE_CHECKING:
-    from lwdstats.inference.nls.result import NLSFit
-
 
 # Steps to the cutoff, if the profile were straight; how much a step may grow;
 # how far to follow a profile that does not reach it, in standard errors.
@@ -42,29 +37,29 @@ _EXACT = 1e-9
 _SETTLED = 4e-4
 
 
-def wald_interval(fit: NLSFit, names: tuple[str, ...], level: float) -> ConfInt:
+def wald_interval(
+    problem: Problem, solution: Solution, names: tuple[str, ...], level: float
+) -> ConfInt:
     """Return estimate plus and minus the t quantile times the standard error."""
-    half = _cutoff(fit, level) * fit.standard_errors
-    rows = [fit.parameters.index(name) for name in names]
-    ends = np.stack([fit.estimate - half, fit.estimate + half], axis=1)[rows]
+    df = problem.df_residual()
+    half = _cutoff(df, level) * solution.standard_errors(df)
+    rows = [problem.parameters.index(name) for name in names]
+    ends = np.stack([solution.estimate - half, solution.estimate + half], axis=1)[rows]
     return confidence_intervals(names, ends, level, "wald")
 
 
-def profile_interval(fit: NLSFit, names: tuple[str, ...], level: float) -> ConfInt:
+def profile_interval(
+    problem: Problem, solution: Solution, names: tuple[str, ...], level: float
+) -> ConfInt:
     """Return where the signed root of the profiled sum of squares crosses the t quantiles."""
-    cutoff = _cutoff(fit, level)
-    model = weighted_model(
-        fit.formula.model, fit.parameters, fit.variables, fit.response, fit.weights
-    )
-    y = fit.response if fit.weights is None else np.sqrt(fit.weights) * fit.response
-    norm = float(np.linalg.norm(y))
-    if math.sqrt(fit.rss) <= _EXACT * norm:
-        wald = wald_interval(fit, names, level)
+    cutoff = _cutoff(problem.df_residual(), level)
+    if math.sqrt(solution.rss) <= _EXACT * problem.norm():
+        wald = wald_interval(problem, solution, names, level)
         note = "the data lie on the curve up to rounding; intervals are Wald's"
         return ConfInt(wald.table, level, "wald", (note,))
     ends, notes = [], []
     for name in names:
-        profile = _Profile(model, fit, fit.parameters.index(name), norm)
+        profile = _Profile(problem, solution, name)
         pair = [profile.end(sign, cutoff) for sign in (-1.0, 1.0)]
         ends.append([value for value, _ in pair])
         for side, (_, note) in zip(("lower", "upper"), pair, strict=True):
@@ -87,22 +82,20 @@ class _At:
 class _Profile:
     """The profile of one parameter of a fit: the others fitted anew at each value of it."""
 
-    def __init__(
-        self,
-        model: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
-        fit: NLSFit,
-        index: int,
-        norm: float,
-    ) -> None:
-        self.model, self.fit, self.norm, self.index = model, fit, norm, index
-        self.rest = np.arange(len(fit.parameters)) != index
-        self.rss, self.sigma = fit.rss, fit.sigma
-        self.se = float(fit.standard_errors[index])
+    def __init__(self, problem: Problem, solution: Solution, name: str) -> None:
+        self.problem, self.name = problem, name
+        self.model, self.norm = problem.model(), problem.norm()
+        self.index = problem.parameters.index(name)
+        self.rest = np.arange(len(problem.parameters)) != self.index
+        df = problem.df_residual()
+        self.rss, self.sigma = solution.rss, solution.sigma(df)
+        self.se = float(solution.standard_errors(df)[self.index])
         # How the others follow this one, to first order.
-        covariance = fit.cov_unscaled[:, index]
-        self.slope = (covariance / covariance[index])[self.rest]
+        covariance = solution.cov_unscaled[:, self.index]
+        self.slope = (covariance / covariance[self.index])[self.rest]
         self.strict = True
-        self.centre = _At(float(fit.estimate[index]), 0.0, fit.estimate[self.rest])
+        estimate = solution.estimate
+        self.centre = _At(float(estimate[self.index]), 0.0, estimate[self.rest])
 
     def at(self, value: float, others: FloatArray) -> _At:
         """Fit the others at a value, from a guess."""
@@ -123,16 +116,14 @@ class _Profile:
             raise _LostError
         return _At(value, math.sqrt(max(rss - self.rss, 0.0)) / self.sigma, others)
 
-    def _least(
-        self, model: Callable[[FloatArray], tuple[FloatArray, FloatArray]], guess: FloatArray
-    ) -> tuple[float, FloatArray]:
+    def _least(self, model: Model, guess: FloatArray) -> tuple[float, FloatArray]:
         point = start_point(model, guess, self.norm)
         if point is not None:
             point, _ = polish(model, point, self.norm, 20)
             if not point.singular and point.offset < 1e-6:
                 return point.rss, point.estimate
         found = solve(model, guess, self.norm, _MAX_ITERATIONS, 1e-6)
-        if found.convergence is Convergence.CONVERGED:
+        if found.converged:
             return found.rss, found.estimate
         # The others may run off to a limit of the law, such as a straight line, and the
         # sum of squares still have an infimum; it will do where it has settled.
@@ -191,12 +182,9 @@ class _Profile:
 
     def _other_branch(self, value: float) -> _At | None:
         """Fit the others at a value from the start that a self-start finds there."""
-        call = self.fit.formula.call
-        if call is None:
+        if self.problem.formula.call is None:
             return None
-        held = {self.fit.parameters[self.index]: value}
-        fit = self.fit
-        start = self_started(call, fit.variables, fit.response, fit.weights, held)
+        start = self.problem.self_started({self.name: value})
         try:
             return self.at(value, start)
         except _LostError:
@@ -204,7 +192,6 @@ class _Profile:
 
     def _cross(self, below: _At, above: _At, cutoff: float) -> float:
         """Return where the profile is at the cutoff, between two values."""
-        from scipy.optimize import brentq
 
         def excess(value: float) -> float:
             share = (value - below.value) / (above.value - below.value)
@@ -237,7 +224,5 @@ def _is_level(before: _At, here: _At, travelled: float, cutoff: float) -> bool:
     return cutoff - here.tau > _LEVEL * rate * travelled
 
 
-def _cutoff(fit: NLSFit, level: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(fit.df_residual(), (1.0 + level) / 2.0))
+def _cutoff(df: int, level: float) -> float:
+    return float(stdtrit(df, (1.0 + level) / 2.0))

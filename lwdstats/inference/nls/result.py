@@ -10,22 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.inference.nls import anova as nls_anova
 from lwdstats.inference.nls import predict as nls_predict
 from lwdstats.inference.nls import tables as nls_tables
 from lwdstats.inference.nls.formula import Formula
+from lwdstats.inference.nls.problem import Problem
 from lwdstats.inference.nls.profile import profile_interval, wald_interval
-from lwdstats.inference.nls.solver import Convergence
+from lwdstats.inference.nls.solver import FitStatus, Solution
+from lwdstats.inference.nls.tables import NLSSummary
 from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt
-from lwdstats.results.result import Result
+from lwdstats.results.result import Result, one_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-    from lwdstats.inference.nls.tables import Anova, NLSSummary
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,48 +38,26 @@ class NLSFit(Result):
 
     Attributes
     ----------
-    formula : Formula
-        The model.
-    parameters : tuple of str
-        Names of the p parameters.
-    estimate, start : numpy.ndarray, shape (p,)
-        Their estimates and starting values.
-    variables : dict of str to numpy.ndarray
-        The data, rows with missing values left out.
-    response : numpy.ndarray, shape (n,)
-        The left side of the formula.
-    weights : numpy.ndarray, shape (n,), or None
-    rss : float
-        Weighted residual sum of squares.
-    cov_unscaled : numpy.ndarray, shape (p, p)
-        (J'WJ)^-1, J being the gradient; NaN unless converged.
-    convergence : Convergence
-        Whether it converged, or why not.
-    n_iter : int
-        Number of gradients computed.
-    offset : float
-        Relative offset reached.
+    problem : Problem
+        The model and the data: `formula`, `parameters`, `variables`, `response`
+        and `weights` are attributes of the fit, too.
+    solution : Solution
+        Where the solver ended: `estimate`, `rss`, `cov_unscaled`, `n_iter` and
+        `offset` are attributes of the fit, too.
+    start : numpy.ndarray, shape (p,)
+        Starting values.
     n_omitted : int
         Rows left out for missing values.
     """
 
-    formula: Formula
-    parameters: tuple[str, ...]
-    estimate: FloatArray
+    problem: Problem = field(repr=False)
+    solution: Solution
     start: FloatArray = field(repr=False)
-    variables: Mapping[str, FloatArray] = field(repr=False)
-    response: FloatArray = field(repr=False)
-    weights: FloatArray | None = field(repr=False)
-    rss: float
-    cov_unscaled: FloatArray = field(repr=False)
-    convergence: Convergence
-    n_iter: int
-    offset: float
     n_omitted: int = 0
 
     def lines(self) -> list[str]:
         """Return R's print of a fit."""
-        return nls_tables.print_fit(self)
+        return nls_tables.print_fit(self.problem, self.solution, self.n_omitted)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of coefficients, with R's heads."""
@@ -87,18 +67,73 @@ class NLSFit(Result):
         return str(self.formula)
 
     @property
+    def formula(self) -> Formula:
+        """The model."""
+        return self.problem.formula
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the p parameters."""
+        return self.problem.parameters
+
+    @property
+    def variables(self) -> Mapping[str, FloatArray]:
+        """The data, rows with missing values left out."""
+        return self.problem.variables
+
+    @property
+    def response(self) -> FloatArray:
+        """The left side of the formula, (n,)."""
+        return self.problem.response
+
+    @property
+    def weights(self) -> FloatArray | None:
+        """Weights of the squares, (n,), if there are any."""
+        return self.problem.weights
+
+    @property
+    def estimate(self) -> FloatArray:
+        """Estimates of the parameters, (p,)."""
+        return self.solution.estimate
+
+    @property
+    def rss(self) -> float:
+        """Weighted residual sum of squares."""
+        return self.solution.rss
+
+    @property
+    def cov_unscaled(self) -> FloatArray:
+        """(J'WJ)^-1, (p, p), J being the gradient; NaN unless converged."""
+        return self.solution.cov_unscaled
+
+    @property
+    def convergence(self) -> FitStatus:
+        """Whether it converged, or why not."""
+        return self.solution.status
+
+    @property
     def converged(self) -> bool:
         """Whether the fit is a minimum."""
-        return self.convergence is Convergence.CONVERGED
+        return self.solution.converged
+
+    @property
+    def n_iter(self) -> int:
+        """Number of gradients computed."""
+        return self.solution.n_iter
+
+    @property
+    def offset(self) -> float:
+        """Relative offset reached."""
+        return self.solution.offset
 
     @property
     def sigma(self) -> float:
         """Residual standard error (of an observation of weight 1)."""
-        return math.sqrt(self.rss / self.df_residual())
+        return self.solution.sigma(self.df_residual())
 
     @cached_property
     def _fitted(self) -> FloatArray:
-        values = dict(zip(self.parameters, self.estimate.tolist(), strict=True))
+        values = self.problem.named(self.estimate)
         with np.errstate(all="ignore"):
             fitted = self.formula.model({**self.variables, **values})
         return np.array(np.broadcast_to(fitted, self.response.shape), dtype=float)
@@ -106,7 +141,7 @@ class NLSFit(Result):
     @cached_property
     def standard_errors(self) -> FloatArray:
         """Standard errors of the estimates, (p,); NaN unless converged."""
-        return self.sigma * np.sqrt(np.diag(self.cov_unscaled))
+        return self.solution.standard_errors(self.df_residual())
 
     def coef(self) -> pd.Series:
         """Return the estimates by name."""
@@ -179,10 +214,9 @@ class NLSFit(Result):
                 raise InputError("parm", name, f"names among {', '.join(self.parameters)}")
         check_level(level)
         check_choice("method", method, ("profile", "wald"))
-        if not self.converged:
-            raise InputError("fit", f"a fit that ended: {self.convergence.value}", "a minimum")
+        self.solution.check_converged()
         interval = profile_interval if method == "profile" else wald_interval
-        return interval(self, tuple(names), float(level))
+        return interval(self.problem, self.solution, tuple(names), float(level))
 
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
@@ -210,11 +244,11 @@ class NLSFit(Result):
 
     def nobs(self) -> int:
         """Return the number of observations of positive weight."""
-        return len(self.response) if self.weights is None else int((self.weights > 0).sum())
+        return self.problem.nobs()
 
     def df_residual(self) -> int:
         """Return the number of observations less that of parameters."""
-        return self.nobs() - len(self.parameters)
+        return self.problem.df_residual()
 
     def logLik(self) -> float:  # noqa: N802 - R's name
         """Return the Gaussian log-likelihood at its maximum over sigma too."""
@@ -284,27 +318,52 @@ class NLSFit(Result):
              fit     lwr     upr
         0  12.05  10.674  13.426
         """
-        return nls_predict.predict(self, newdata, se_fit, interval, level)
+        return nls_predict.predict(self.problem, self.solution, newdata, se_fit, interval, level)
 
-    def anova(self, *others: NLSFit) -> Anova:
+    def anova(self, *others: NLSFit) -> nls_anova.Anova:
         """Compare this fit with others in which it is nested, by F tests: see `anova`."""
-        return nls_tables.anova(self, *others)
+        return nls_anova.anova(self, *others)
 
     def summary(self) -> NLSSummary:
         """Return the table of coefficients with t tests; ``str()`` of it is R's block."""
-        return nls_tables.summary(self)
+        se, df = self.standard_errors, self.df_residual()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = self.estimate / se
+        columns = {"Estimate": self.estimate, "Std. Error": se, "t value": t}
+        columns["Pr(>|t|)"] = 2.0 * stdtr(df, -np.abs(t))
+        frame = pd.DataFrame(columns, index=list(self.parameters))
+        return NLSSummary(
+            str(self.formula),
+            frame,
+            self.sigma,
+            (len(self.parameters), df),
+            self.convergence,
+            self.n_iter,
+            self.offset,
+            self.n_omitted,
+        )
 
     def tidy(self, conf_int: bool = False, conf_level: float = 0.95) -> pd.DataFrame:
         """Return a row for each parameter, with broom's columns."""
-        return nls_tables.tidy(self, conf_int, conf_level)
+        frame = self.summary().tidy()
+        if conf_int:
+            frame[["conf_low", "conf_high"]] = np.asarray(self.confint(level=conf_level))
+        return frame
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the fit, with broom's columns."""
-        return nls_tables.glance(self)
+        row = {"sigma": self.sigma, "is_conv": self.converged, "fin_tol": self.offset}
+        row |= {"log_lik": self.logLik(), "aic": self.AIC(), "bic": self.BIC()}
+        row |= {"deviance": self.deviance(), "df_residual": self.df_residual()}
+        return one_row(row | {"nobs": self.nobs()})
 
     def augment(self) -> pd.DataFrame:
         """Return the data with columns ``.fitted`` and ``.resid``."""
-        return nls_tables.augment(self)
+        n = len(self.response)
+        columns = {name: np.broadcast_to(v, (n,)) for name, v in self.variables.items()}
+        frame = pd.DataFrame(columns)
+        frame[".fitted"], frame[".resid"] = self.fitted(), self.residuals()
+        return frame
 
     def _draw(self, ax: Axes | None) -> Axes:
         """Draw data and curve, or observed over fitted where there is not one predictor."""

@@ -1,10 +1,10 @@
 """Self-starts: laws of decay that find their own starting values.
 
 Each law is linear in all its parameters but one. So its starting values come
-from a search over that one alone: for each trial value the others follow by
-linear least squares. The best of a grid is refined between its neighbours, which
-ends next to the least-squares fit itself. (R starts from a regression of
-logarithms and then takes steps in the one parameter.)
+from a search over that one alone (see `lwdstats.inference.laws`). The best of a
+grid is refined between its neighbours, which ends next to the least-squares fit
+itself. (R starts from a regression of logarithms and then takes steps in the one
+parameter.)
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
 from lwdstats.arrays import FloatArray
 from lwdstats.expression import Expression, parse
-
-_GRID = 80
+from lwdstats.inference.laws import EXPONENTIAL, GRID, POWER_FLOOR, rate_range, regress
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class SelfStart:
     parameters : tuple of str
         Its arguments after the first, which is the input.
     expression : Expression
-        The law, in terms of ``input`` and `parameters`.
+        The law, in terms of t (its input) and `parameters`.
     nonlinear : str
         The one parameter in which it is not linear.
     grid : callable
@@ -50,16 +50,15 @@ class SelfStart:
 
     def __call__(self, input: npt.ArrayLike, **parameters: npt.ArrayLike) -> FloatArray:  # noqa: A002
         """Return the law's values at `input`."""
-        return np.asarray(self.expression({"input": input, **parameters}), dtype=float)
+        return np.asarray(self.expression({"t": input, **parameters}), dtype=float)
 
 
 def _rates(x: FloatArray) -> FloatArray:
-    # From a decay that is hardly seen over the whole span to one that is over
-    # before the second point.
+    # The input may be any variable, so it is the smallest gap that counts.
     distinct = np.unique(x)
-    span = distinct[-1] - distinct[0] if len(distinct) > 1 else 1.0
-    gap = np.diff(distinct).min() if len(distinct) > 1 else 1.0
-    return np.geomspace(1e-3 / span, 30.0 / gap, _GRID)
+    if len(distinct) == 1:
+        return np.geomspace(*rate_range(1.0, 1.0), GRID)
+    return np.geomspace(*rate_range(distinct[-1] - distinct[0], np.diff(distinct).min()), GRID)
 
 
 def _logs(x: FloatArray) -> FloatArray:
@@ -67,26 +66,23 @@ def _logs(x: FloatArray) -> FloatArray:
 
 
 def _powers(x: FloatArray) -> FloatArray:
-    return np.geomspace(1e-3, 50.0, _GRID)
+    # Whatever the input: log(x + 1) may not be there, as it is for times from 0 on.
+    return np.geomspace(1e-3, 50.0, GRID)
 
 
-def _law(
-    name: str,
-    parameters: str,
-    text: str,
-    nonlinear: str,
-    grid: Callable[[FloatArray], FloatArray],
+def _start(
+    name: str, text: str, parameters: tuple[str, ...], grid: Callable[[FloatArray], FloatArray]
 ) -> SelfStart:
-    return SelfStart(name, tuple(parameters.split()), parse(text), nonlinear, grid)
+    return SelfStart(name, parameters, parse(text), parameters[-1], grid)
 
 
 SELF_STARTS: dict[str, SelfStart] = {
     law.name: law
     for law in (
-        _law("SSasymp", "Asym R0 lrc", "Asym + (R0 - Asym) exp(-exp(lrc) input)", "lrc", _logs),
-        _law("SSasympOrig", "Asym lrc", "Asym (1 - exp(-exp(lrc) input))", "lrc", _logs),
-        _law("SSexpfloor", "c a rate", "c + a exp(-rate input)", "rate", _rates),
-        _law("SSpower", "c a b", "c + a (input + 1)^-b", "b", _powers),
+        _start("SSasymp", "Asym + (R0 - Asym) exp(-exp(lrc) t)", ("Asym", "R0", "lrc"), _logs),
+        _start("SSasympOrig", "Asym (1 - exp(-exp(lrc) t))", ("Asym", "lrc"), _logs),
+        _start("SSexpfloor", EXPONENTIAL.text, EXPONENTIAL.parameters, _rates),
+        _start("SSpower", POWER_FLOOR.text, POWER_FLOOR.parameters, _powers),
     )
 }
 
@@ -122,8 +118,6 @@ def initial_values(
     >>> {name: round(value, 2) for name, value in start.items()}
     {'c': 2.0, 'a': 3.0, 'b': 0.5}
     """
-    from scipy.optimize import minimize_scalar
-
     given = dict(fixed or {})
     linear = [p for p in law.parameters if p != law.nonlinear and p not in given]
     root = np.ones_like(y) if weights is None else np.sqrt(weights)
@@ -137,13 +131,10 @@ def initial_values(
             # The law is linear in these, so a unit step is a derivative.
             basis = [root * (law(x, **(values | {p: 1.0})) - rest) for p in linear]
         target = root * (y - rest)
-        if not basis:
-            return np.einsum("gn,gn->g", target, target), np.empty((len(target), 0))
-        columns = np.stack(np.broadcast_arrays(*basis), axis=-1)
-        finite = np.isfinite(columns).all(axis=(1, 2)) & np.isfinite(target).all(axis=1)
-        usable: npt.NDArray[np.bool_] = np.asarray(finite)
-        solution, rss = _regress(np.where(usable[:, None, None], columns, 0.0), target)
-        return np.where(usable, rss, np.inf), solution
+        finite = np.all([np.isfinite(v).all(axis=1) for v in (target, *basis)], axis=0)
+        basis = [np.where(finite[:, None], column, 0.0) for column in basis]
+        solution, rss = regress(basis, target)
+        return np.where(finite, rss, np.inf), solution
 
     if law.nonlinear in given:
         best = given[law.nonlinear]
@@ -158,35 +149,3 @@ def initial_values(
     solution = dict(zip(linear, project(best)[1][0].tolist(), strict=True))
     values = solution | {law.nonlinear: float(best)}
     return {p: values[p] for p in law.parameters if p not in given}
-
-
-def _regress(columns: FloatArray, target: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return coefficients (g, q) and residual sums of squares (g,) of g least-squares problems.
-
-    By Gram and Schmidt, for `columns` (g, n, q) of which there are one or two;
-    a column that depends on those before it gets the coefficient 0.
-    """
-    q = columns.shape[2]
-    left = target
-    basis: list[FloatArray] = []
-    R = np.zeros((len(columns), q, q))
-    along = np.zeros((len(columns), q))
-    with np.errstate(all="ignore"):
-        for j in range(q):
-            column = columns[:, :, j]
-            size = np.sqrt(np.einsum("gn,gn->g", column, column))
-            for i, unit in enumerate(basis):
-                R[:, i, j] = np.einsum("gn,gn->g", unit, column)
-                column = column - R[:, i, j, None] * unit
-            length = np.sqrt(np.einsum("gn,gn->g", column, column))
-            own = length > 1e-10 * size
-            R[:, j, j] = np.where(own, length, 1.0)
-            unit = np.where(own[:, None], column / R[:, j, j, None], 0.0)
-            along[:, j] = np.einsum("gn,gn->g", unit, left)
-            left = left - along[:, j, None] * unit
-            basis.append(unit)
-        solution = np.zeros_like(along)
-        for j in reversed(range(q)):
-            rest = np.einsum("gk,gk->g", R[:, j, j + 1 :], solution[:, j + 1 :])
-            solution[:, j] = (along[:, j] - rest) / R[:, j, j]
-        return solution, np.einsum("gn,gn->g", left, left)

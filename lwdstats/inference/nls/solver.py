@@ -1,4 +1,4 @@
-"""Least squares for `nls`: lmfit's Levenberg-Marquardt, then Gauss-Newton to the last digits.
+"""Least squares for `nls`: MINPACK's Levenberg-Marquardt, then Gauss-Newton to the last digits.
 
 Arrays in, arrays out. What counts as converged is decided here, by the relative
 offset of Bates and Watts, and not by how an optimiser came to stop.
@@ -6,14 +6,17 @@ offset of Bates and Watts, and not by how an optimiser came to stop.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import leastsq
 
 from lwdstats.arrays import FloatArray
+from lwdstats.errors import InputError
 
 Model = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
 
@@ -31,7 +34,7 @@ _POLISH = 30
 _FIRST_STEPS = (100.0, 1.0, 0.1)
 
 
-class Convergence(enum.Enum):
+class FitStatus(enum.Enum):
     """How a fit ended; the value says it in words."""
 
     CONVERGED = "converged"
@@ -52,7 +55,8 @@ class Solution:
         Residual sum of squares.
     cov_unscaled : numpy.ndarray, shape (p, p)
         (J'J)^-1; NaN unless converged.
-    convergence : Convergence
+    status : FitStatus
+        Whether it converged, or why not.
     n_iter : int
         Number of gradients that were computed.
     offset : float
@@ -63,9 +67,27 @@ class Solution:
     estimate: FloatArray
     rss: float
     cov_unscaled: FloatArray
-    convergence: Convergence
+    status: FitStatus
     n_iter: int
     offset: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether the estimate is a minimum."""
+        return self.status is FitStatus.CONVERGED
+
+    def check_converged(self) -> None:
+        """Raise `InputError` unless the estimate is a minimum."""
+        if not self.converged:
+            raise InputError("fit", f"a fit that ended: {self.status.value}", "a minimum")
+
+    def sigma(self, df: int) -> float:
+        """Return the residual standard error on `df` degrees of freedom."""
+        return math.sqrt(self.rss / df)
+
+    def standard_errors(self, df: int) -> FloatArray:
+        """Return the standard errors of the estimates, (p,); NaN unless converged."""
+        return self.sigma(df) * np.sqrt(np.diag(self.cov_unscaled))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +123,7 @@ def solve(model: Model, start: FloatArray, norm: float, maxiter: int, tol: float
     first = _point(model, start, norm)
     nothing = np.full((len(start), len(start)), math.nan)
     if first is None:
-        reason = Convergence.NON_FINITE_MODEL
+        reason = FitStatus.NON_FINITE_MODEL
         return Solution(start, math.nan, nothing, reason, 0, math.nan)
     best, used = first, 1
     # From near the minimum, Gauss-Newton alone gets there.
@@ -120,14 +142,14 @@ def solve(model: Model, start: FloatArray, norm: float, maxiter: int, tol: float
         if done or reached.rss < best.rss:
             best = reached
     if best.singular:
-        reason = Convergence.SINGULAR_GRADIENT
+        reason = FitStatus.SINGULAR_GRADIENT
     elif best.offset <= tol:
-        reason = Convergence.CONVERGED
+        reason = FitStatus.CONVERGED
     elif used >= maxiter:
-        reason = Convergence.MAX_ITERATIONS
+        reason = FitStatus.MAX_ITERATIONS
     else:
-        reason = Convergence.STALLED
-    cov = best.cov if reason is Convergence.CONVERGED else nothing
+        reason = FitStatus.STALLED
+    cov = best.cov if reason is FitStatus.CONVERGED else nothing
     return Solution(best.estimate, best.rss, cov, reason, used, best.offset)
 
 
@@ -191,64 +213,55 @@ def _point(model: Model, at: FloatArray, norm: float) -> _Point | None:
     return _Point(at, rss, offset, step, cov, False)
 
 
+class _StopError(Exception):
+    """As many gradients have been computed as may be."""
+
+
 def _levenberg_marquardt(
     model: Model, start: FloatArray, first_step: float, most: int
 ) -> tuple[FloatArray, int]:
-    """Return the best point that lmfit's ``leastsq`` visits, and its number of gradients."""
-    import lmfit
-
-    # Names of our own: lmfit's must be Python identifiers, R's need not be.
-    names = [f"p{i}" for i in range(len(start))]
-    parameters = lmfit.Parameters()
-    for name, value in zip(names, start.tolist(), strict=True):
-        parameters.add(name, value=value)
+    """Return the best point that MINPACK visits, and its number of gradients."""
     best, least, count = start, math.inf, 0
     last: tuple[bytes, FloatArray, FloatArray] | None = None
     # What stands for residuals that are not finite: more than any that is accepted, so
     # that the step is taken back.
     beyond = 1e10 * (1.0 + float(np.abs(model(start)[0]).max()))
 
-    def values_of(current: lmfit.Parameters) -> FloatArray:
-        return np.array([current[name].value for name in names], dtype=float)
-
-    def evaluate(current: lmfit.Parameters) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def evaluate(at: FloatArray) -> tuple[FloatArray, FloatArray]:
         nonlocal last
-        at = values_of(current)
         key = at.tobytes()
         if last is None or last[0] != key:
             last = (key, *model(at))
-        return at, last[1], last[2]
+        return last[1], last[2]
 
-    def residual(current: lmfit.Parameters) -> FloatArray:
+    def residual(at: FloatArray) -> FloatArray:
         nonlocal best, least
-        at, residuals, gradient = evaluate(current)
-        with np.errstate(all="ignore"):
-            rss = float(residuals @ residuals)
+        residuals, gradient = evaluate(at)
+        rss = float(residuals @ residuals)
         if not (math.isfinite(rss) and np.isfinite(gradient).all()):
-            return np.full(len(residuals), beyond)
-        if rss < least:
-            best, least = at, rss
+            residuals = np.full(len(residuals), beyond)
+        elif rss < least:
+            # MINPACK writes its next point where this one is.
+            best, least = at.copy(), rss
+        if count >= most:
+            raise _StopError
         return residuals
 
-    def jacobian(current: lmfit.Parameters) -> FloatArray:
+    def jacobian(at: FloatArray) -> FloatArray:
         nonlocal count
         count += 1
-        return -evaluate(current)[2]
+        return -evaluate(at)[1]
 
-    def stop(*_: object) -> bool:
-        return count >= most
-
-    lmfit.minimize(
-        residual,
-        parameters,
-        method="leastsq",
-        iter_cb=stop,
-        calc_covar=False,
-        max_nfev=20 * most,
-        Dfun=jacobian,
-        ftol=1e-14,
-        xtol=1e-14,
-        gtol=0.0,
-        factor=first_step,
-    )
+    with np.errstate(all="ignore"), contextlib.suppress(_StopError):
+        leastsq(
+            residual,
+            start,
+            Dfun=jacobian,
+            full_output=True,  # without it, a stop at maxfev warns
+            ftol=1e-14,
+            xtol=1e-14,
+            gtol=0.0,
+            maxfev=20 * most - 1,  # SciPy's own trial of the start comes before
+            factor=first_step,
+        )
     return best, count

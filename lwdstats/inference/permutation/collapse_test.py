@@ -297,11 +297,9 @@ def max_t(f: FloatArray, permuted: FloatArray) -> FloatArray:
 
 def holm(p: FloatArray) -> FloatArray:
     """Return Holm's adjusted p-values, (T,)."""
-    order = np.argsort(p)
-    steps = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    out = np.empty_like(p)
-    out[order] = np.minimum(1.0, steps)
-    return out
+    from statsmodels.stats.multitest import multipletests
+
+    return np.asarray(multipletests(p, method="holm")[1], dtype=float)
 
 
 def _times(ds: xr.Dataset, time: int | Sequence[int] | None) -> npt.NDArray[np.int64]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from scipy.special import ndtri
+from scipy.stats import norm, rankdata
 
 from lwdstats.arrays import FloatArray
+from lwdstats.inference.ar1 import ar1_paths, ar1_phi
 
 # As R's cor.test: exact below so many values without ties.
 _EXACT_BELOW = 50
-_PHI = 0.95
+_PHI = (-0.95, 0.95)
 # Numbers in an array of signs.
 _BLOCK = 1 << 20
 
@@ -50,8 +53,6 @@ def independent_variance(y: FloatArray) -> float:
 
 def independent_p(y: FloatArray, s: float, alternative: str) -> float:
     """Return p of S of a path (n,) whose values are independent without a trend."""
-    from scipy.stats import norm
-
     n = len(y)
     if n < _EXACT_BELOW and len(np.unique(y)) == n:
         return _exact_p(n, s, alternative)
@@ -83,8 +84,6 @@ def sen_slope(
 
     The interval has one end where the alternative has one side.
     """
-    from scipy.stats import norm
-
     first, later = np.triu_indices(len(y), 1)
     slopes = np.sort((y[later] - y[first]) / (time[later] - time[first]))
     count = len(slopes)
@@ -103,9 +102,6 @@ def sen_slope(
 
 def normal_scores(y: FloatArray) -> FloatArray:
     """Return normal scores of the ranks of paths (P, n), ties sharing theirs."""
-    from scipy.special import ndtri
-    from scipy.stats import rankdata
-
     return ndtri(rankdata(y, axis=1) / (y.shape[1] + 1.0))
 
 
@@ -116,10 +112,8 @@ def scaled_s(y: FloatArray) -> tuple[FloatArray, FloatArray]:
     line = np.arange(n) - (n - 1) / 2.0
     z = z - z.mean(axis=1, keepdims=True)
     z -= np.outer(z @ line / (line @ line), line)
-    power = np.einsum("pn,pn->p", z, z)
-    raw = np.einsum("pn,pn->p", z[:, 1:], z[:, :-1]) / np.where(power > 0, power, 1.0)
-    # The bias of a line's residuals is -(2 + 4 phi) / n.
-    phi = np.clip((n * raw + 2.0) / (n - 4.0), -_PHI, _PHI)
+    # A line's residuals have lost 4 parameters, in the sense of `ar1_phi`.
+    phi = ar1_phi(z, 4.0, _PHI)
     return kendall_many(y) / np.sqrt((1.0 + phi) / (1.0 - phi)), phi
 
 
@@ -136,11 +130,7 @@ def ar1_p(
     drawn = []
     for start in range(0, n_bootstrap, size):
         count = min(size, n_bootstrap - start)
-        e = rng.standard_normal((n, count))
-        e[0] /= math.sqrt(1.0 - phi**2)
-        for t in range(1, n):
-            e[t] += phi * e[t - 1]
-        drawn.append(scaled_s(np.ascontiguousarray(e.T))[0])
+        drawn.append(scaled_s(ar1_paths(rng, phi, 1.0, count, n))[0])
     null, own = np.concatenate(drawn), float(observed[0])
     near = 1e-9 * (1.0 + abs(own))
     extreme = {

@@ -13,7 +13,7 @@ from scipy.linalg import toeplitz
 
 import lwdstats as lwd
 from lwdstats.inference.convergence.choice import criterion, dispersion
-from lwdstats.inference.convergence.laws import LAWS, Family, hessian, minimise, values
+from lwdstats.inference.convergence.minimise import Family, hessian, minimise
 from lwdstats.inference.convergence.scores import (
     Sample,
     ar1_product,
@@ -21,6 +21,7 @@ from lwdstats.inference.convergence.scores import (
     interval,
     score_test,
 )
+from lwdstats.inference.laws import LAWS, values
 
 T = np.arange(41.0)
 

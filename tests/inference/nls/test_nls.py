@@ -12,7 +12,7 @@ from scipy.stats import binom
 from scipy.stats import t as student
 
 from lwdstats.inference.nls.nls import NLSError, nls
-from lwdstats.inference.nls.solver import Convergence
+from lwdstats.inference.nls.solver import FitStatus
 from lwdstats.results import generics as r
 
 COEF, SE, LIKELIHOOD = 1e-5, 1e-4, 1e-6  # against R, as is the next, in standard errors
@@ -43,7 +43,7 @@ each_fit = pytest.mark.parametrize("case", FITTED, ids=[c["name"] for c in FITTE
 @each_fit
 def test_agrees_with_r(case):
     fit = fit_case(case)
-    assert fit.convergence is Convergence.CONVERGED
+    assert fit.convergence is FitStatus.CONVERGED
     assert list(fit.coef().index) == list(case["coef"])
     coef, se = np.array(list(case["coef"].values())), np.array(case["se"])
     # A coefficient that is 0 but for noise has its digits in standard errors.
@@ -146,7 +146,7 @@ def test_a_power_law_that_has_not_settled_is_reported():
 def test_parameters_that_cannot_be_told_apart(name):
     with pytest.raises(NLSError, match="singular gradient") as error:
         fit_case(FAILED[name])
-    assert error.value.fit.convergence is Convergence.SINGULAR_GRADIENT
+    assert error.value.fit.convergence is FitStatus.SINGULAR_GRADIENT
     copy = pickle.loads(pickle.dumps(error.value))  # noqa: S301 - our own
     assert str(copy) == str(error.value)
 
@@ -168,7 +168,7 @@ def test_a_model_that_is_not_finite_at_the_start():
 def test_too_few_iterations():
     data, start = decay(), {"c": 50, "a": -20, "k": 2}
     fit = nls("y ~ c + a*exp(-k*t)", data, start, maxiter=3, on_fail="return")
-    assert fit.convergence is Convergence.MAX_ITERATIONS
+    assert fit.convergence is FitStatus.MAX_ITERATIONS
     assert "Number of iterations till stop: 3" in str(fit)
     assert nls("y ~ c + a*exp(-k*t)", data, start).converged
 

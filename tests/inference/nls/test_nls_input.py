@@ -6,10 +6,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
+from lwdstats.inference.nls.anova import anova
 from lwdstats.inference.nls.formula import parse_formula, value_and_gradient
 from lwdstats.inference.nls.nls import nls
 from lwdstats.inference.nls.selfstart import SELF_STARTS, initial_values
-from lwdstats.inference.nls.tables import anova
 
 VALUES = st.floats(-2, 2).filter(lambda v: abs(v) > 1e-3)
 

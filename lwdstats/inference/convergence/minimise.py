@@ -1,84 +1,23 @@
-"""Laws of decay, fitted to a mean curve: arrays in, arrays out.
+"""Fits of a law of decay to a mean curve: arrays in, arrays out.
 
-Every law is ``f = c + a exp(-q s)`` in a clock s of its own: s = t for the
-exponential, and s = log(t + 1) for the powers, as ``(t + 1)^-q = exp(-q s)``. It
-is linear in c and a, so the search is over the one rate q, taken by its
-logarithm: theta = (c, a, log q).
+The rate is taken by its logarithm: theta = (c, a, log q) of ``c + a exp(-q s)``.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray
+from lwdstats.inference.laws import GRID, decay, rate_range, regress, values
 
-_GRID = 80
 _HALVINGS = 40
 _MAX_STEPS = 100
 # A law must stay above this share of the largest value, for relative errors to be finite.
 _SMALLEST = 1e-12
-
-
-@dataclass(frozen=True)
-class Law:
-    """A law of decay.
-
-    Attributes
-    ----------
-    name : str
-    text : str
-        The law, as a formula of t.
-    self_start : str
-        How `nls` calls it.
-    parameters : tuple of str
-        Names of its parameters: c where it has a limit, a, and the rate.
-    clock : callable
-        s of t.
-    """
-
-    name: str
-    text: str
-    self_start: str
-    parameters: tuple[str, ...]
-    clock: Callable[[npt.ArrayLike], Any]
-
-    @property
-    def has_limit(self) -> bool:
-        """Whether its limit is a parameter; otherwise it is 0."""
-        return self.parameters[0] == "c"
-
-    @property
-    def free(self) -> tuple[int, ...]:
-        """Positions in theta of the parameters."""
-        return (0, 1, 2) if self.has_limit else (1, 2)
-
-    def half_life(self, rate: float, since: float) -> float:
-        """Return how long after time `since` half of f - c is gone."""
-        if self.clock is _identity:
-            return math.log(2.0) / rate
-        exponent = math.log(2.0) / rate
-        return math.inf if exponent > 700 else (since + 1.0) * math.expm1(exponent)
-
-
-def _identity(t: npt.ArrayLike) -> Any:
-    return np.asarray(t, dtype=float)
-
-
-LAWS: dict[str, Law] = {
-    law.name: law
-    for law in (
-        Law("exponential", "c + a exp(-rate t)", "SSexpfloor", ("c", "a", "rate"), _identity),
-        Law("power", "a (t + 1)^-b", "SSpower", ("a", "b"), np.log1p),
-        Law("power_floor", "c + a (t + 1)^-b", "SSpower", ("c", "a", "b"), np.log1p),
-    )
-}
 
 
 class Family(enum.Enum):
@@ -127,16 +66,6 @@ class Minimum:
     problem: str | None
 
 
-def values(s: FloatArray, theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return f (m,), its gradient (m, 3), and d2f over da dlog q and dlog q^2: (m, 2)."""
-    c, a, log_q = theta
-    qs = math.exp(log_q) * s
-    shape = np.exp(-qs)
-    once = -qs * shape
-    gradient = np.stack([np.ones_like(s), shape, a * once], axis=1)
-    return c + a * shape, gradient, np.stack([once, a * (qs * qs - qs) * shape], axis=1)
-
-
 def hessian(
     s: FloatArray, y: FloatArray, theta: FloatArray, family: Family
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -153,43 +82,31 @@ def hessian(
 
 
 def bounds(s: FloatArray) -> tuple[float, float]:
-    """Return the log q between which a search goes.
-
-    From a decay of a thousandth over the whole span, which a straight line in
-    the clock fits as well, to one that is over before the second time.
-    """
-    return math.log(1e-3 / (s[-1] - s[0])), math.log(30.0 / (s[1] - s[0]))
+    """Return the log q between which a search goes."""
+    slowest, fastest = rate_range(s[-1] - s[0], s[1] - s[0])
+    return math.log(slowest), math.log(fastest)
 
 
 def starting_theta(
     s: FloatArray, y: FloatArray, family: Family, fixed: dict[int, float]
 ) -> FloatArray:
     """Return the best theta of a grid over q, c and a by weighted least squares."""
-    low, high = bounds(s)
-    log_q = np.array([fixed[2]]) if 2 in fixed else np.linspace(low, high, _GRID)
-    shape = np.exp(-np.exp(log_q)[:, None] * s)
+    log_q = np.array([fixed[2]]) if 2 in fixed else np.linspace(*bounds(s), GRID)
+    shape, _ = decay(s, log_q[:, None])
     # In relative errors the weights are those of the curve itself, kept off 0.
-    w = np.ones_like(y) if family is Family.SQUARES else np.maximum(y, y.max() * 1e-3) ** -2
-    total = w.sum()
-    c = np.full(len(log_q), fixed.get(0, 0.0))
-    a = np.full(len(log_q), fixed.get(1, 0.0))
-    mean_shape, mean_y = shape @ w / total, (w @ y) / total
-    if 0 not in fixed and 1 not in fixed:
-        centred = shape - mean_shape[:, None]
-        a = (centred @ (w * y)) / np.maximum((centred**2) @ w, 1e-300)
-    elif 1 not in fixed:
-        a = (shape @ w * -c + shape @ (w * y)) / np.maximum((shape**2) @ w, 1e-300)
-    if 0 not in fixed:
-        c = mean_y - a * mean_shape
-    f = c[:, None] + a[:, None] * shape
-    loss = ((y - f) ** 2) @ w
+    root = np.ones_like(y) if family is Family.SQUARES else 1.0 / np.maximum(y, y.max() * 1e-3)
+    columns = {0: np.ones_like(shape), 1: shape}
+    held = sum((fixed[j] * columns[j] for j in columns if j in fixed), np.zeros_like(shape))
+    free = [j for j in columns if j not in fixed]
+    found, loss = regress([root * columns[j] for j in free], root * (y - held))
+    theta = np.stack([np.full(len(log_q), fixed.get(j, 0.0)) for j in columns] + [log_q], axis=1)
+    theta[:, free] = found
     if family is Family.RELATIVE:
-        inside = (f > 0).all(axis=1)
+        inside = (theta[:, :1] + theta[:, 1:2] * shape > 0).all(axis=1)
         loss = np.where(inside, loss, np.inf)
         if not inside.any():
             return np.array([fixed.get(0, 0.0), fixed.get(1, float(y.mean())), log_q[0]])
-    best = int(np.argmin(loss))
-    return np.array([c[best], a[best], log_q[best]])
+    return theta[np.argmin(loss)]
 
 
 def minimise(
