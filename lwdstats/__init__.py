@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from lwdstats.simulate.llm.plan.plan import plan as plan
     from lwdstats.simulate.llm.replay import prompt_of as prompt_of
     from lwdstats.simulate.llm.simulate_llm import simulate_llm as simulate_llm
-    from lwdstats.simulate.models.embedder import EndpointEmbedder as EndpointEmbedder
+    from lwdstats.simulate.models.server.embedder import EndpointEmbedder as EndpointEmbedder
     from lwdstats.simulate.models.server.openai import OpenAIModel as OpenAIModel
     from lwdstats.simulate.models.server.retry import BackendError as BackendError
     from lwdstats.simulate.specs import read_spec as read_spec
@@ -170,7 +170,7 @@ _HOMES = {
     "simulate_gmm": "simulate.gmm.simulate_gmm",
     "simulate_llm": "simulate.llm.simulate_llm",
     "OpenAIModel": "simulate.models.server.openai",
-    "EndpointEmbedder": "simulate.models.embedder",
+    "EndpointEmbedder": "simulate.models.server.embedder",
     "BackendError": "simulate.models.server.retry",
     "plan": "simulate.llm.plan.plan",
     "prompt_of": "simulate.llm.replay",

@@ -13,17 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
-from lwdstats.simulate.models.protocol import LanguageModel
+from lwdstats.simulate.models.protocol import LanguageModel, optional_parts
 from lwdstats.simulate.models.server import loop
 
 logger = logging.getLogger(__name__)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-def lane_of(model: LanguageModel) -> str | None:
-    """Return the lane of a model, None for this thread."""
-    return getattr(model, "lane", None)
 
 
 class Lanes(Generic[Task, Result]):
@@ -47,11 +42,10 @@ class Lanes(Generic[Task, Result]):
     ) -> None:
         widths: dict[str, int] = {}
         for model in models:
-            lane = lane_of(model)
-            if lane is not None:
+            has = optional_parts(model)
+            if has.lane is not None:
                 # Where one of its models wants one request at a time, the server gets one.
-                width = int(getattr(model, "concurrency", 1))
-                widths[lane] = min(widths.get(lane, width), width)
+                widths[has.lane] = min(widths.get(has.lane, has.concurrency), has.concurrency)
         self._pools = {lane: ThreadPoolExecutor(n, "lwdstats-lane") for lane, n in widths.items()}
         self._ask, self._keep = ask, keep
         self._stopped = threading.Event()

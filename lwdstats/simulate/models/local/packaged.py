@@ -187,6 +187,18 @@ def without_progress_bars() -> Iterator[None]:
             transformers_logging.enable_progress_bar()
 
 
+@contextlib.contextmanager
+def loading(name: str, *, argument: str) -> Iterator[None]:
+    """Load a model without the loader's bars; what keeps it from loading is an `InputError`."""
+    try:
+        with without_progress_bars():
+            yield
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        takes = "a folder, package or hub name that can be loaded"
+        raise InputError(argument, f"{name!r} ({reason})", takes) from error
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.simulate.models.server import loop
-from lwdstats.simulate.models.server.address import PUBLIC, address, is_loopback, key
+from lwdstats.simulate.models.server.address import PREFIX, PUBLIC, address, is_loopback, key
 from lwdstats.simulate.models.server.retry import (
     LONGEST_ASKED,
     Failure,
@@ -259,6 +259,33 @@ class Endpoint:
                 break
             await asyncio.sleep(min(2.0, wait_before(n_failures, failure, self._random)))
         return self._listed or []
+
+
+class OnServer:
+    """What a model and an embedder on a server have in common.
+
+    Parameters
+    ----------
+    model, base_url, **options
+        As `Endpoint` takes them.
+    """
+
+    def __init__(self, model: str, base_url: str | None, **options: Any) -> None:
+        self.endpoint = Endpoint(model, base_url, **options)
+        self.model, self.name = model, PREFIX + model
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r}, {self.endpoint.base_url!r})"
+
+    @property
+    def lane(self) -> str:
+        """What is kept busy with it: its server."""
+        return self.endpoint.base_url
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be under way at a time."""
+        return self.endpoint.concurrency
 
 
 def _message(body: object) -> str:
