@@ -1,8 +1,8 @@
 """Who is asked when: models here one after another, servers at the same time.
 
-A lane is what can be kept busy by itself. Models that run here share one lane,
-this thread. A model on a server names its lane, the server's address, and how
-many batches it takes at a time.
+A lane is a place that works independently of other places. Models that run here share
+one lane, the thread of the run. A model on a server names its lane, which is the server's
+address, and how many batches the server takes at a time.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Lanes(Generic[Task, Result]):
     def run(self, tasks: Mapping[Task, str | None]) -> None:
         """Ask for every task; `tasks` maps each to its lane.
 
-        The first error ends it. What is under way on servers then may be paid for, so
-        it is waited for and kept; an interrupt ends that too.
+        The first error ends the run. What servers are writing at that moment may have to
+        be paid for, so it is waited for and kept; an interrupt cancels that too.
         """
         under_way = {
             self._pools[lane].submit(self._ask_if_going, task): task

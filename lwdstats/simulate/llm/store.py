@@ -53,7 +53,7 @@ class Store:
             handler = logging.FileHandler(self.journal.folder / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             self._log.addHandler(handler)
-            # What the back-ends say goes there too, our own lines once.
+            # What the back-ends log goes there too; our own lines are there already.
             handler.addFilter(lambda record: record.name != logger.name)
             logging.getLogger("lwdstats").addHandler(handler)
             self._handler = handler
@@ -93,7 +93,7 @@ class Store:
                 )
 
     def note_served(self, models: Mapping[str, LanguageModel]) -> None:
-        """Keep what servers have said of themselves, if it is news."""
+        """Keep what servers have said of themselves, where it has changed."""
         known = {}
         for label, model in models.items():
             has = optional_parts(model)

@@ -32,7 +32,7 @@ class LanceWeb:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        # Its notices ("no existing dataset, it will be created") are not for our users.
+        # Its notices ("no existing dataset, it will be created") mean nothing to our users.
         os.environ.setdefault("LANCE_LOG", "error")
         try:
             import lancedb

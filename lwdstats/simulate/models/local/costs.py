@@ -80,7 +80,10 @@ def weight_bytes(folder: Path, size: int) -> float:
 
 
 def cached_numbers(config: Mapping[str, Any]) -> float:
-    """Return the keys and values of one token over all layers; sliding windows hold fewer."""
+    """Return how many keys and values one token has over all layers.
+
+    With sliding windows a long text holds fewer than that for each token.
+    """
     try:
         heads = config["num_attention_heads"]
         key_heads = config.get("num_key_value_heads") or heads

@@ -25,7 +25,7 @@ class SentenceEmbedder:
         models get ``"clustering: "``, others nothing.
     normalize : bool
         Whether vectors are scaled to length 1. It rescales every distance, so
-        it is stored with the results.
+        it is recorded with the results.
     device : str, optional
         Where it runs; by default the GPU if there is one.
 

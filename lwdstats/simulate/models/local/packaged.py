@@ -175,7 +175,7 @@ def _convert(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """Keep the loader's own bars off the screen, where ours is."""
+    """Hide the loader's own progress bars, as ours is on the screen."""
     from transformers.utils import logging as transformers_logging
 
     shown = transformers_logging.is_progress_bar_enabled()

@@ -86,7 +86,7 @@ class Endpoint:
             got = f"the variable {api_key_env} is not set"
             raise InputError("api_key_env", got, "the name of a variable that holds a key")
         self.answered = False
-        self.n_requests = self.n_failures = 0
+        self.n_failures = 0
         # Chance in waiting times has no part in the answers.
         self._random = random.Random()  # noqa: S311
         self._bound: tuple[Any, Any, asyncio.Semaphore] | None = None
@@ -188,7 +188,6 @@ class Endpoint:
         """Send once. Errors become values here, so that none carries a request with its key."""
         import openai
 
-        self.n_requests += 1
         client, _ = self._connect()
         try:
             # The client's own limit is for each read, and a trickle would pass it.

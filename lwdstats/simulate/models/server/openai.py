@@ -73,12 +73,13 @@ class OpenAIModel(OnServer):
     seed gives the same answer is up to the server.
 
     At temperature 0 one answer is asked for and repeated, as in
-    `TransformersModel`. A server's own sampling settings, such as top-k, are its
-    affair; see the server's documentation for how to switch them off.
+    `TransformersModel`. A server may add sampling settings of its own, such as top-k;
+    its documentation says how to switch them off.
 
-    Failures that pass (429, 5xx, timeouts, cut connections, replies that can't
-    be read) are waited out; those that don't (401, 403, 404, 400) end the run at
-    once. An answer without text is asked for twice, then it is empty.
+    After a failure that may pass (429, 5xx, a timeout, a cut connection, a reply that
+    can't be read) the request is sent again; one that will not pass (401, 403, 404, 400)
+    ends the run at once. An answer without text is asked for a second time, and counts
+    as empty if it has none then.
 
     Examples
     --------
