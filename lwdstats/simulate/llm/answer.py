@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from lwdstats.simulate.llm.journal import Batch, Key
 from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.simulate.llm.text import storable
-from lwdstats.simulate.models.protocol import Answer, Embedder, LanguageModel, Prompt
+from lwdstats.simulate.models.protocol import (
+    Answer,
+    Embedder,
+    LanguageModel,
+    Prompt,
+    optional_parts,
+)
 from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
 from lwdstats.streams import seed_sequence
 
@@ -51,13 +57,14 @@ def ask(
     n = spec.n_responses
     stop = has_first_sentence if spec.cut == "sentence" else None
     options: dict[str, Any] = {"sampling": spec.sampling[label], "stop": stop}
-    if len(questions) > 1:
-        prompts = [question.prompt for question in questions]
-        seeds = [_seed(spec, question.key) for question in questions]
-        given = model.generate_many(prompts, n, seeds=seeds, **options)  # type: ignore[attr-defined]
+    prompts = [question.prompt for question in questions]
+    seeds = [_seed(spec, question.key) for question in questions]
+    together = optional_parts(model).generate_many
+    if together is None or len(questions) == 1:
+        pairs = zip(prompts, seeds, strict=True)
+        given = [model.generate(prompt, n, seed=seed, **options) for prompt, seed in pairs]
     else:
-        (only,) = questions
-        given = [model.generate(only.prompt, n, seed=_seed(spec, only.key), **options)]
+        given = together(prompts, n, seeds=seeds, **options)
     results = []
     for question, answers in zip(questions, given, strict=True):
         found = Answers([""] * n, [""] * n, [0] * n)

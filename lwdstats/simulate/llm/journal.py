@@ -8,10 +8,11 @@ runs; the system frees it when that process ends, however it ends. `log.txt` is 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,7 +116,7 @@ class Journal:
                 raise sqlite3.DatabaseError("quick_check failed")
             if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 now = datetime.now(UTC).isoformat(timespec="seconds")
-                with _Transaction(self._db):
+                with _transaction(self._db):
                     for statement in _TABLES.split(";"):
                         self._db.execute(statement)
                     self.note("format", FORMAT)
@@ -124,7 +125,7 @@ class Journal:
             layout = self.read("format")
             if layout == FORMAT and not self._db.execute("SELECT 1 FROM batch").fetchone():
                 # Nothing was answered, as when a name of a model was wrong: begin again.
-                with _Transaction(self._db):
+                with _transaction(self._db):
                     self._db.execute("DELETE FROM note WHERE name NOT IN ('format', 'created')")
                     self.note("spec", json.dumps(spec))
             held = json.loads(self.read("spec"))
@@ -157,7 +158,7 @@ class Journal:
                     batch.vectors.astype("<f4").tobytes(),
                 )
             )
-        with _Transaction(self._db):
+        with _transaction(self._db):
             self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def batches(self) -> dict[Key, Batch]:
@@ -177,20 +178,12 @@ class Journal:
         os.close(self._lock)
 
 
-class _Transaction:
-    """All or nothing."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self.db = db
-
-    def __enter__(self) -> None:
-        self.db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self.db.execute("COMMIT")
-        elif self.db.in_transaction:
-            self.db.execute("ROLLBACK")
+@contextlib.contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing: commits at the end, and undoes everything after an error."""
+    with db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
 
 
 def has_journal(folder: str | Path) -> bool:

@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lwdstats.errors import InputError
-from lwdstats.simulate.models.local.packaged import PREFIX
-from lwdstats.simulate.models.protocol import LanguageModel
+from lwdstats.simulate.models.backends import prefix_of
+from lwdstats.simulate.models.protocol import LanguageModel, optional_parts
 
-# What a name of a model on a server begins with.
-REMOTE = "openai:"
 Models = Sequence[str | LanguageModel] | Mapping[str, str | LanguageModel]
 
 
@@ -41,13 +39,11 @@ def label_models(models: Models) -> dict[str, str | LanguageModel]:
 
 def name_of(model: object) -> str:
     """Return the name of a model or embedder; its class where it has none."""
-    if isinstance(model, str):
-        return model
-    return str(getattr(model, "name", f"<{type(model).__name__}>"))
+    return model if isinstance(model, str) else str(optional_parts(model).name)
 
 
 def _short(name: str) -> str:
-    return name.removeprefix(PREFIX).removeprefix(REMOTE).rstrip("/").rsplit("/", 1)[-1]
+    return name.removeprefix(prefix_of(name)).rstrip("/").rsplit("/", 1)[-1]
 
 
 def by_label(

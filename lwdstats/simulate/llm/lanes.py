@@ -1,8 +1,8 @@
 """Who is asked when: models here one after another, servers at the same time.
 
-A lane is what can be kept busy by itself. Models that run here share one lane,
-this thread. A model on a server names its lane, the server's address, and how
-many batches it takes at a time.
+A lane is a place that works independently of other places. Models that run here share
+one lane, the thread of the run. A model on a server names its lane, which is the server's
+address, and how many batches the server takes at a time.
 """
 
 from __future__ import annotations
@@ -13,17 +13,12 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
-from lwdstats.simulate.models.protocol import LanguageModel
+from lwdstats.simulate.models.protocol import LanguageModel, optional_parts
 from lwdstats.simulate.models.server import loop
 
 logger = logging.getLogger(__name__)
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-
-
-def lane_of(model: LanguageModel) -> str | None:
-    """Return the lane of a model, None for this thread."""
-    return getattr(model, "lane", None)
 
 
 class Lanes(Generic[Task, Result]):
@@ -47,11 +42,10 @@ class Lanes(Generic[Task, Result]):
     ) -> None:
         widths: dict[str, int] = {}
         for model in models:
-            lane = lane_of(model)
-            if lane is not None:
+            has = optional_parts(model)
+            if has.lane is not None:
                 # Where one of its models wants one request at a time, the server gets one.
-                width = int(getattr(model, "concurrency", 1))
-                widths[lane] = min(widths.get(lane, width), width)
+                widths[has.lane] = min(widths.get(has.lane, has.concurrency), has.concurrency)
         self._pools = {lane: ThreadPoolExecutor(n, "lwdstats-lane") for lane, n in widths.items()}
         self._ask, self._keep = ask, keep
         self._stopped = threading.Event()
@@ -66,8 +60,8 @@ class Lanes(Generic[Task, Result]):
     def run(self, tasks: Mapping[Task, str | None]) -> None:
         """Ask for every task; `tasks` maps each to its lane.
 
-        The first error ends it. What is under way on servers then may be paid for, so
-        it is waited for and kept; an interrupt ends that too.
+        The first error ends the run. What servers are writing at that moment may have to
+        be paid for, so it is waited for and kept; an interrupt cancels that too.
         """
         under_way = {
             self._pools[lane].submit(self._ask_if_going, task): task

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from lwdstats.simulate.llm.answer import Answers, Question, as_batch, ask
 from lwdstats.simulate.llm.journal import Batch, Key, RunStoppedError
-from lwdstats.simulate.llm.lanes import Lanes, lane_of
+from lwdstats.simulate.llm.lanes import Lanes
 from lwdstats.simulate.llm.spec import LlmSpec
-from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, optional_parts
 from lwdstats.simulate.web.protocol import Post, Web
 from lwdstats.streams import generator
 
@@ -72,8 +72,7 @@ def run_network(
 
     def answer(questions: tuple[Question, ...]) -> list[Answers]:
         _, _, t, i = questions[0].key
-        here = lane_of(network.models[labels[i]]) is None
-        if here:
+        if optional_parts(network.models[labels[i]]).lane is None:
             n_read = ", ".join(str(len(question.rows)) for question in questions)
             say(f"t = {t}/{spec.n_steps}: {labels[i]} reads {n_read} posts")
         return ask(spec, labels[i], network.models[labels[i]], questions)
@@ -93,13 +92,13 @@ def run_network(
             tasks: dict[tuple[Question, ...], str | None] = {}
             # There and back, so that a step begins with the model that ended the last one.
             for i in range(len(labels))[:: -1 if t % 2 else 1]:
-                model = network.models[labels[i]]
-                size = spec.batch_size if hasattr(model, "generate_many") else 1
+                has = optional_parts(network.models[labels[i]])
+                size = 1 if has.generate_many is None else spec.batch_size
                 for keys in _batches(spec, t, i, size):
                     # A batch is kept whole, so that going on asks for the same ones.
                     missing = tuple(asked[key] for key in keys if key not in kept)
                     if missing:
-                        tasks[missing] = lane_of(model)
+                        tasks[missing] = has.lane
             n_remote = sum(lane is not None for lane in tasks.values())
             if n_remote:
                 say(f"t = {t}/{spec.n_steps}: {n_remote} batches asked of servers")

@@ -26,7 +26,7 @@ from lwdstats.simulate.llm.spec import (
     resolve,
 )
 from lwdstats.simulate.llm.store import Store, check_web
-from lwdstats.simulate.models.protocol import Embedder, LanguageModel
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel, optional_parts
 from lwdstats.simulate.progress import Progress
 
 
@@ -224,7 +224,7 @@ def _run(
         check_context(spec, models)
         origin = kept.begin(
             lambda: embed(vectors, [post["text"] for post in spec.posts]),
-            str(getattr(vectors, "prefix", "")),
+            str(optional_parts(vectors).prefix),
             backend(models, vectors),
         )
         nearest = spec.retrieval == "nearest"

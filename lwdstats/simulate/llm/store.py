@@ -16,7 +16,7 @@ from lwdstats.errors import InputError, check_choice
 from lwdstats.simulate.llm.dataset import Origin
 from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError
 from lwdstats.simulate.llm.spec import LlmSpec
-from lwdstats.simulate.models.protocol import LanguageModel
+from lwdstats.simulate.models.protocol import LanguageModel, optional_parts
 from lwdstats.simulate.web.memory import MemoryWeb
 from lwdstats.simulate.web.protocol import Web
 from lwdstats.version import __version__
@@ -53,7 +53,7 @@ class Store:
             handler = logging.FileHandler(self.journal.folder / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             self._log.addHandler(handler)
-            # What the back-ends say goes there too, our own lines once.
+            # What the back-ends log goes there too; our own lines are there already.
             handler.addFilter(lambda record: record.name != logger.name)
             logging.getLogger("lwdstats").addHandler(handler)
             self._handler = handler
@@ -93,15 +93,17 @@ class Store:
                 )
 
     def note_served(self, models: Mapping[str, LanguageModel]) -> None:
-        """Keep what servers have said of themselves, if it is news."""
+        """Keep what servers have said of themselves, where it has changed."""
         known = {}
         for label, model in models.items():
-            seen: Mapping[str, set[str]] | None = getattr(model, "seen", None)
-            if seen is not None:
+            has = optional_parts(model)
+            if has.seen is not None:
                 before = self.served.get(label, {})
-                said = {field: sorted({*before.get(field, ()), *seen[field]}) for field in seen}
-                seeded = bool(getattr(model, "seeded", False)) and before.get("seeded", True)
-                known[label] = {"seeded": seeded, **said}
+                said = {
+                    field: sorted({*before.get(field, ()), *values})
+                    for field, values in has.seen.items()
+                }
+                known[label] = {"seeded": bool(has.seeded) and before.get("seeded", True), **said}
         if known != self.served:
             self.served = known
             if self.journal is not None:

@@ -1,10 +1,16 @@
-"""What a language model and an embedder are to the simulation."""
+"""The contract of a back-end: what a language model and an embedder must have, and may have.
+
+An object with the methods of `LanguageModel` or `Embedder` can be used as it is. What it
+has besides is read through `optional_parts`, which holds the defaults. A `Backend` makes
+such objects from names; `backends` has the table of them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +40,14 @@ class Prompt:
         parts = [self.system] if self.system else []
         parts.append(f"{self.user}\nAnswer:")
         return "\n\n".join(parts)
+
+    def messages(self, *, system_role: bool = True) -> list[dict[str, str]]:
+        """Return the messages of a chat; without a system role the user's message says both."""
+        if not self.system:
+            return [{"role": "user", "content": self.user}]
+        if not system_role:
+            return [{"role": "user", "content": f"{self.system}\n\n{self.user}"}]
+        return [{"role": "system", "content": self.system}, {"role": "user", "content": self.user}]
 
 
 @dataclass(frozen=True)
@@ -72,12 +86,7 @@ class LanguageModel(Protocol):
     a whole prompt as the model will see it. `generate` returns `n` independent
     answers to one prompt; the same seed gives the same answers on the same
     machine and versions. A back-end may stop an answer early once
-    `stop(answer so far)` is true.
-
-    A model may also have `lane`, the address of the server that it runs on, with
-    `concurrency`, how many batches that takes at a time: it is then asked from other
-    threads, beside other models. And it may have `generate_many`, which answers several
-    prompts together, as that of `TransformersModel`.
+    `stop(answer so far)` is true. `OptionalParts` says what a model may have besides.
     """
 
     @property
@@ -103,8 +112,125 @@ class LanguageModel(Protocol):
 
 @runtime_checkable
 class Embedder(Protocol):
-    """A map from texts to vectors, float32 of shape (len(texts), n_features)."""
+    """A map from texts to vectors, float32 of shape (len(texts), n_features).
+
+    `OptionalParts` says what an embedder may have besides.
+    """
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return a vector for each text."""
         ...
+
+
+@dataclass(frozen=True)
+class OptionalParts:
+    """What a model or an embedder may have besides what it must, and what is taken otherwise.
+
+    Attributes
+    ----------
+    name : str
+        What specifications and results call it; by default its class.
+    lane : str or None
+        Address of the server that it runs on. A model with a lane is asked from other
+        threads, beside other models. None: it runs here, in the thread of the run.
+    concurrency : int
+        How many batches its server takes at a time.
+    generate_many : callable or None
+        Answers several prompts together, as `TransformersModel.generate_many` does. None:
+        they are answered one after another.
+    device, dtype : object
+        Where it runs here and in which type of numbers, recorded as strings.
+    threads : int or None
+        How many threads its library uses here, where answers may depend on that.
+    packages : tuple of str
+        Packages, besides those of the transformers family, whose versions are recorded.
+    seen : mapping from str to sets of str, or None
+        What a server's replies have said of the model so far, by field.
+    seeded : bool
+        Whether the server takes seeds, as far as is known; recorded beside `seen`.
+    prefix : str
+        What an embedder puts before every text.
+    """
+
+    name: str
+    lane: str | None = None
+    concurrency: int = 1
+    generate_many: Callable[..., list[list[Answer]]] | None = None
+    device: object = ""
+    dtype: object = ""
+    threads: int | None = None
+    packages: tuple[str, ...] = ()
+    seen: Mapping[str, set[str]] | None = None
+    seeded: bool = False
+    prefix: str = ""
+
+
+def optional_parts(one: object) -> OptionalParts:
+    """Return what a model or an embedder has besides what it must, as it stands now."""
+    has: dict[str, Any] = {"name": f"<{type(one).__name__}>"}
+    names = [field.name for field in fields(OptionalParts)]
+    return OptionalParts(**has | {name: getattr(one, name) for name in names if hasattr(one, name)})
+
+
+def estimate_tokens(text: str) -> int:
+    """Return about how many tokens a text has: English has four characters a token."""
+    return math.ceil(len(text) / 4)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model that is not loaded; by default nothing.
+
+    Attributes
+    ----------
+    count : callable
+        From a prompt to its tokens.
+    counted_by : str
+        "tokenizer", or "estimate" where the tokenizer is not here.
+    context : int or None
+        Largest number of tokens of a prompt and its answer, None where unknown.
+    weights : float
+        Bytes of its weights here; NaN where unknown, 0 for a model on a server.
+    cache_per_token : float
+        Bytes of keys and values of one token; NaN or 0 likewise.
+    """
+
+    count: Callable[[Prompt], int] = lambda prompt: estimate_tokens(prompt.plain)
+    counted_by: str = "estimate"
+    context: int | None = None
+    weights: float = math.nan
+    cache_per_token: float = math.nan
+
+
+class Backend:
+    """What a prefix of names stands for: models, embedders or both, made from their names.
+
+    A back-end overrides what it has. Names come whole, with the prefix. Making one is
+    cheap: what it needs is imported when a model is loaded.
+    """
+
+    def check(self, name: str, argument: str) -> None:
+        """Raise `InputError` for a name that leads nowhere; nothing is loaded or asked."""
+
+    def facts(self, name: str) -> ModelFacts:
+        """Return what can be told of a model before it is loaded; nothing is loaded or asked."""
+        del name
+        return ModelFacts()
+
+    def load_model(self, name: str) -> LanguageModel:
+        """Return the language model of that name."""
+        raise InputError("models", f"{name!r} (an embedder)", "the name of a language model")
+
+    def load_embedder(self, name: str, *, normalize: bool) -> Embedder:
+        """Return the embedder of that name, whose vectors have length 1 if `normalize`."""
+        del normalize
+        raise InputError("embedder", f"{name!r} (a language model)", "the name of an embedder")
+
+
+# What embedding models want before a text whose vector is compared with others.
+_TEXT_PREFIXES = {"nomic-ai/nomic-embed-text": "clustering: "}
+
+
+def text_prefix(name: str) -> str:
+    """Return what an embedding model wants put before every text; most want nothing."""
+    return next((p for start, p in _TEXT_PREFIXES.items() if name.startswith(start)), "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.errors import InputError
-from lwdstats.simulate.web.protocol import Post, draw_rows, keep_nearest, squared_distances
+from lwdstats.simulate.web.protocol import BLOCK, Post, draw_rows, nearest_rows
 
-_BLOCK = 4096
 _TABLE = "web"
 _CACHE = 16 << 20
 
@@ -33,7 +32,7 @@ class LanceWeb:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        # Its notices ("no existing dataset, it will be created") are not for our users.
+        # Its notices ("no existing dataset, it will be created") mean nothing to our users.
         os.environ.setdefault("LANCE_LOG", "error")
         try:
             import lancedb
@@ -102,22 +101,19 @@ class LanceWeb:
         float32, would break ties otherwise than memory does, and once models
         repeat themselves there are many.
         """
-        rows, squares = np.empty(0, dtype=np.int64), np.empty(0)
+        return nearest_rows(self._blocks(), vector, k)
+
+    def _blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         if self._table is None:
-            return rows.astype(np.int32)
-        for batch in self._table.search().select(["row", "vector"]).to_batches(batch_size=_BLOCK):
+            return
+        for batch in self._table.search().select(["row", "vector"]).to_batches(batch_size=BLOCK):
             column = batch.column("vector")
             block = np.full((len(batch), column.type.list_size), np.nan, dtype=np.float32)
             there = column.is_valid().to_numpy(zero_copy_only=False)
             block[there] = (
                 column.flatten().to_numpy(zero_copy_only=False).reshape(there.sum(), block.shape[1])
             )
-            rows, squares = keep_nearest(
-                np.concatenate([rows, batch.column("row").to_numpy()]),
-                np.concatenate([squares, squared_distances(block, vector)]),
-                k,
-            )
-        return rows.astype(np.int32)
+            yield batch.column("row").to_numpy(), block
 
     def texts(self, rows: Sequence[int] | NDArray[np.int32]) -> list[str]:
         """Return the posts' texts in the order of `rows`."""

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.simulate.web.protocol import Post, draw_rows, keep_nearest, squared_distances
-
-_BLOCK = 4096
+from lwdstats.simulate.web.protocol import BLOCK, Post, draw_rows, nearest_rows
 
 
 class MemoryWeb:
@@ -41,15 +39,10 @@ class MemoryWeb:
 
     def nearest(self, vector: NDArray[np.float32], k: int) -> NDArray[np.int32]:
         """Return rows of the `k` posts next to `vector`, the nearest first."""
-        rows, squares = np.empty(0, dtype=np.int64), np.empty(0)
-        for start in range(0, len(self), _BLOCK):
-            block = np.stack(self._vectors[start : start + _BLOCK])
-            rows, squares = keep_nearest(
-                np.concatenate([rows, np.arange(start, start + len(block))]),
-                np.concatenate([squares, squared_distances(block, vector)]),
-                k,
-            )
-        return rows.astype(np.int32)
+        rows = np.arange(len(self))
+        parts = [slice(start, start + BLOCK) for start in range(0, len(self), BLOCK)]
+        blocks = ((rows[part], np.stack(self._vectors[part])) for part in parts)
+        return nearest_rows(blocks, vector, k)
 
     def texts(self, rows: Sequence[int] | NDArray[np.int32]) -> list[str]:
         """Return the posts' texts in the order of `rows`."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Posts whose distances are taken at a time.
+BLOCK = 4096
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,24 @@ def squared_distances(
     return np.where(np.isnan(square), np.inf, square)
 
 
-def keep_nearest(
-    rows: NDArray[np.int64], squares: NDArray[np.float64], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the `k` rows of least distance, in order of distance and then of row."""
-    order = np.lexsort((rows, squares))[:k]
-    return rows[order], squares[order]
+def nearest_rows(
+    blocks: Iterable[tuple[NDArray[np.int64], NDArray[np.float32]]],
+    vector: NDArray[np.float32],
+    k: int,
+) -> NDArray[np.int32]:
+    """Return the `k` rows next to `vector`, in order of distance and then of row.
+
+    Parameters
+    ----------
+    blocks : iterable of pairs of numpy.ndarray, shapes (m,) and (m, n_features)
+        Rows and their vectors, a block at a time.
+    vector : numpy.ndarray, shape (n_features,)
+    k : int
+    """
+    rows, squares = np.empty(0, dtype=np.int64), np.empty(0)
+    for block_rows, vectors in blocks:
+        rows = np.concatenate([rows, block_rows])
+        squares = np.concatenate([squares, squared_distances(vectors, vector)])
+        order = np.lexsort((rows, squares))[:k]
+        rows, squares = rows[order], squares[order]
+    return rows.astype(np.int32)

@@ -8,9 +8,9 @@ import pytest
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.simulate.llm.plan.models import facts_of
 from lwdstats.simulate.llm.plan.plan import plan
 from lwdstats.simulate.llm.spec import resolve
+from lwdstats.simulate.models.backends import facts_of
 
 POSTS = ["Bitcoin is up today.", "Gold is down today.", "Taxes are certain here."]
 ARGUMENTS = {

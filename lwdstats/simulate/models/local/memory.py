@@ -16,8 +16,8 @@ def free_memory(device: torch.device) -> float:
     """Return the bytes that can still be allocated on a device, infinity where it can't be told.
 
     On a GPU what torch holds for later counts as free. On the host it is what Linux
-    calls available, or less where control groups allow less; files that are held
-    in memory make way, and so do weights that are mapped from files.
+    calls available, or less where control groups allow less. Files that the system
+    holds in memory count as free, as it drops them when memory is needed.
     """
     if device.type == "cpu":
         return host_memory()

@@ -175,7 +175,7 @@ def _convert(source: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """Keep the loader's own bars off the screen, where ours is."""
+    """Hide the loader's own progress bars, as ours is on the screen."""
     from transformers.utils import logging as transformers_logging
 
     shown = transformers_logging.is_progress_bar_enabled()
@@ -185,6 +185,18 @@ def without_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             transformers_logging.enable_progress_bar()
+
+
+@contextlib.contextmanager
+def loading(name: str, *, argument: str) -> Iterator[None]:
+    """Load a model without the loader's bars; what keeps it from loading is an `InputError`."""
+    try:
+        with without_progress_bars():
+            yield
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        takes = "a folder, package or hub name that can be loaded"
+        raise InputError(argument, f"{name!r} ({reason})", takes) from error
 
 
 def _sha256(path: Path) -> str:

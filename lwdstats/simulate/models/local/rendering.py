@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 from lwdstats.simulate.models.protocol import Prompt
@@ -17,16 +17,12 @@ def render(tokenizer: Any, prompt: Prompt) -> str:
     # Not needed where a model has no template.
     from jinja2.exceptions import TemplateError
 
-    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-    messages = [*system, {"role": "user", "content": prompt.user}]
-    apply = tokenizer.apply_chat_template
+    apply = partial(tokenizer.apply_chat_template, tokenize=False, add_generation_prompt=True)
     try:
-        text = apply(messages, tokenize=False, add_generation_prompt=True)
+        text = apply(prompt.messages())
     except TemplateError:
         # The template knows no system role.
-        content = f"{prompt.system}\n\n{prompt.user}"
-        merged = [{"role": "user", "content": content}]
-        text = apply(merged, tokenize=False, add_generation_prompt=True)
+        text = apply(prompt.messages(system_role=False))
     return str(text)
 
 
@@ -69,7 +65,7 @@ def _cut_controls(tokenizer: Any, prompt: Prompt) -> tuple[tuple[str, ...], str 
     return tuple(cut), mark
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def _control_tokens(tokenizer: Any, template: str | None) -> re.Pattern[str] | None:
     """Return what finds the special tokens, and other added ones that the template writes."""
     added = tokenizer.added_tokens_decoder.values()

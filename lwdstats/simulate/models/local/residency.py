@@ -36,7 +36,7 @@ class DeviceMemoryError(RuntimeError):
 
 
 class Residency:
-    """The weights of one process, and what is free where they may be.
+    """The weights that one process holds, and how much memory is free on each device.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Residency:
         self.clock = itertools.count(1)
 
     def others(self, one: Weights, device: torch.device) -> list[Weights]:
-        """Return whose weights are on a device besides those of `one`."""
+        """Return the models, other than `one`, whose weights are on a device."""
         return [other for other in self.members if other.at == device and other is not one]
 
     def make_room(self, one: Weights, needed: float, spare: float) -> None:
@@ -127,8 +127,8 @@ class Weights:
         needed : float
             Bytes that the work takes.
         spare : float
-            Bytes that it may take besides: others make way for them too, but the work
-            is not refused for want of them.
+            Bytes that it may take besides: other models make way for them too, but the
+            work is done even where they are not free.
 
         Raises
         ------
@@ -143,7 +143,7 @@ class Weights:
                 if not _ran_out(error):
                     raise
                 reason = str(error).strip().splitlines()[0]
-            # Out here the traceback no longer holds the tensors of the attempt.
+            # Outside the except block the traceback no longer holds tensors of the attempt.
             logger.info("%s: memory ran out on %s", self.name, self.device)
         raise DeviceMemoryError(
             f"{self.name!r} ran out of memory on {self.device} with no other model loaded "

@@ -76,7 +76,7 @@ class ContinuationLayer(DynamicLayer):
         return self.length + self.filled
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep the continuations in `indices`; the prompts are everybody's."""
+        """Keep the continuations in `indices`; prompts are held once and stay."""
         if self.is_initialized and self.keys is not None and self.values is not None:
             self.keys, self.values = self.keys[indices], self.values[indices]
 

@@ -15,12 +15,13 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from lwdstats.errors import InputError
 from lwdstats.simulate.models.local.costs import (
     cached_numbers,
+    default_place,
     files_of,
     weight_bytes,
     working_numbers,
 )
 from lwdstats.simulate.models.local.decoding import sharing_agrees, write
-from lwdstats.simulate.models.local.packaged import locate, without_progress_bars
+from lwdstats.simulate.models.local.packaged import loading, locate, without_progress_bars
 from lwdstats.simulate.models.local.rendering import encode, render
 from lwdstats.simulate.models.local.residency import DeviceMemoryError, Weights
 from lwdstats.simulate.models.local.shared_prefix import NAME
@@ -67,18 +68,15 @@ class TransformersModel:
         trust_remote_code: bool = False,
     ) -> None:
         self.name = name
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.dtype = dtype or (torch.float32 if self.device.type == "cpu" else torch.bfloat16)
+        self.device, own_dtype = default_place(device)
+        self.dtype = dtype or own_dtype
         folder = locate(name, argument="models")
         trust = {"trust_remote_code": trust_remote_code}
         try:
-            self.tokenizer = AutoTokenizer.from_pretrained(folder, **trust)
-            self._weights, self.shares_prefix = self._load(folder, {"dtype": self.dtype, **trust})
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(
-                "models", f"{name!r} ({reason})", "a folder, package or hub name that can be loaded"
-            ) from error
+            with loading(name, argument="models"):
+                self.tokenizer = AutoTokenizer.from_pretrained(folder, **trust)
+                options = {"dtype": self.dtype, **trust}
+                self._weights, self.shares_prefix = self._load(folder, options)
         except DeviceMemoryError as error:
             raise InputError("models", str(error), "models that fit their device") from error
         # What is needed of the model while its weights are away.
@@ -118,6 +116,11 @@ class TransformersModel:
         if self.tokenizer.eos_token_id is not None:
             tokens.add(int(self.tokenizer.eos_token_id))
         return tokens
+
+    @property
+    def threads(self) -> int:
+        """How many threads torch uses."""
+        return torch.get_num_threads()
 
     @property
     def context_length(self) -> int | None:

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 from lwdstats.errors import InputError
 
 PUBLIC = "https://api.openai.com/v1"
+# What a name of a model on a server begins with.
+PREFIX = "openai:"
 
 
 def check_named(argument: str, name: str) -> str:
     """Return the model of a name such as ``"openai:gpt-4o-mini"``."""
-    model = name.removeprefix("openai:")
+    model = name.removeprefix(PREFIX)
     if model == name or not model.strip():
         raise InputError(argument, name, "'openai:MODEL'")
     return model

@@ -5,11 +5,10 @@ from __future__ import annotations
 import functools
 import importlib.util
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
-from lwdstats.simulate.models.protocol import Answer
+from lwdstats.simulate.models.protocol import Answer, estimate_tokens
 from lwdstats.simulate.models.server.retry import MalformedError
 
 # What servers call the length of a model's context in their list of models.
@@ -38,11 +37,10 @@ def read_choices(payload: Any, asked: int) -> dict[int, Answer]:
         raise MalformedError("no choice with a message")
     usage = payload.get("usage")
     total = usage.get("completion_tokens") if isinstance(usage, dict) else None
-    lengths = [len(text) for text in texts.values()]
     if isinstance(total, int) and total >= 0 and len(texts) == len(choices):
-        counts = _share(total, lengths)
+        counts = _share(total, [len(text) for text in texts.values()])
     else:
-        counts = [math.ceil(length / 4) for length in lengths]
+        counts = [estimate_tokens(text) for text in texts.values()]
     pairs = zip(texts.items(), counts, strict=True)
     return {place: Answer(text, count) for (place, text), count in pairs}
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.simulate.models.server import loop
-from lwdstats.simulate.models.server.address import PUBLIC, address, is_loopback, key
+from lwdstats.simulate.models.server.address import PREFIX, PUBLIC, address, is_loopback, key
 from lwdstats.simulate.models.server.retry import (
     LONGEST_ASKED,
     Failure,
@@ -86,7 +86,7 @@ class Endpoint:
             got = f"the variable {api_key_env} is not set"
             raise InputError("api_key_env", got, "the name of a variable that holds a key")
         self.answered = False
-        self.n_requests = self.n_failures = 0
+        self.n_failures = 0
         # Chance in waiting times has no part in the answers.
         self._random = random.Random()  # noqa: S311
         self._bound: tuple[Any, Any, asyncio.Semaphore] | None = None
@@ -188,7 +188,6 @@ class Endpoint:
         """Send once. Errors become values here, so that none carries a request with its key."""
         import openai
 
-        self.n_requests += 1
         client, _ = self._connect()
         try:
             # The client's own limit is for each read, and a trickle would pass it.
@@ -259,6 +258,33 @@ class Endpoint:
                 break
             await asyncio.sleep(min(2.0, wait_before(n_failures, failure, self._random)))
         return self._listed or []
+
+
+class OnServer:
+    """What a model and an embedder on a server have in common.
+
+    Parameters
+    ----------
+    model, base_url, **options
+        As `Endpoint` takes them.
+    """
+
+    def __init__(self, model: str, base_url: str | None, **options: Any) -> None:
+        self.endpoint = Endpoint(model, base_url, **options)
+        self.model, self.name = model, PREFIX + model
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.model!r}, {self.endpoint.base_url!r})"
+
+    @property
+    def lane(self) -> str:
+        """What is kept busy with it: its server."""
+        return self.endpoint.base_url
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be under way at a time."""
+        return self.endpoint.concurrency
 
 
 def _message(body: object) -> str:

