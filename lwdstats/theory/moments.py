@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
-from lwdstats.theory.network import Network, Rule, network
+from lwdstats.mixtures.arguments import Rule
+from lwdstats.theory.network import Network, network
 
 
 def expected_sq_norm(
@@ -96,21 +97,7 @@ def expected_sq_norm(
     >>> (1000 * norm[1000]).round(4)
     np.float64(0.3309)
     """
-    net = network(
-        initial_weights,
-        n_models=n_models,
-        n_components=n_components,
-        concentration=concentration,
-        n_responses=n_responses,
-        beta=beta,
-        n_steps=n_steps,
-        step_size=step_size,
-        complexity=complexity,
-        initial_points=initial_points,
-        initial_counts=initial_counts,
-        means=means,
-        covariance=covariance,
-    )
+    net = network(**locals())
     return 2 * net.n_models**2 * consensus_moments(net)[0]
 
 
