@@ -11,7 +11,7 @@ from test_schema import small_llm
 from typer.testing import CliRunner
 
 import lwdstats as lwd
-from lwdstats.cli import app
+from lwdstats.cli.main import app
 
 ROOT = Path(__file__).parent.parent
 
@@ -135,7 +135,7 @@ def test_plots_reject(gmm, call, message):
 
 def command(*arguments, check=True):
     done = subprocess.run(
-        [Path(sys.executable).parent / "lwdstats", *map(str, arguments)],
+        [sys.executable, "-m", "lwdstats.cli.main", *map(str, arguments)],
         capture_output=True,
         text=True,
     )
