@@ -29,12 +29,11 @@ Number = float | Sequence[float | None] | Mapping[str, float]
 
 
 def _check_query(value: Any) -> tuple[str, ...]:
-    queries = (value,) if isinstance(value, str) else value
-    if (
-        not isinstance(queries, Sequence)
-        or not queries
-        or not all(isinstance(q, str) and q.strip() for q in queries)
-    ):
+    try:
+        queries = (value,) if isinstance(value, str) else tuple(value)
+    except TypeError:
+        queries = ()
+    if not queries or not all(isinstance(q, str) and q.strip() for q in queries):
         raise InputError("query", value, "a question, or several, that are not empty")
     return tuple(storable(query) for query in queries)
 
