@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 import lwdstats as lwd
 from lwdstats.cli.main import app
-from lwdstats.cli.options import read_options
+from lwdstats.cli.options import notes, read_options
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
 from lwdstats.mixtures.spec import GmmSpec, MixtureSpec
@@ -150,6 +150,15 @@ def asked_of(name, *words, monkeypatch):
     return found
 
 
+@BOTH
+def test_specifications_of_version_0_1_are_read(name):
+    file = {"gmm": "gmm_networks.nc", "llm": "bitcoin_network.nc"}[name]
+    written = spec_of(lwd.read_results(ROOT / "data" / file))
+    read = SIMULATORS[name][0].from_json(written).to_json()
+    # Arguments that have come since have their defaults.
+    assert read | written == read
+
+
 @pytest.mark.parametrize(
     ("name", "line", "given"),
     [
@@ -191,6 +200,12 @@ def test_numbers_on_the_command_line_run(tmp_path):
         means=[-4, 4], concentration=[1, 2], initial_points=[1, -3, 2, 4], n_steps=3, seed=1
     )
     assert lwd.read_results(path).equals(expected)
+
+
+def test_what_was_added_to_an_error_is_said():
+    error = InputError("models", 3, "names")
+    error.add_note("Nothing is kept of this run.")
+    assert notes(error) == ["Nothing is kept of this run."]
 
 
 def test_the_installed_command_is_the_one_tested_here():

@@ -107,4 +107,4 @@ def by_label(argument: str, given: ByModel, number: type) -> Any:
 
 def notes(error: BaseException) -> list[str]:
     """Return what was added to an error."""
-    return list(getattr(error, "_notes__", []))
+    return list(getattr(error, "__notes__", []))
