@@ -54,12 +54,13 @@ class Argument:
     option: str | None = None
 
 
-def argument(default: Any, help: str, kind: Any = str, **rest: Any) -> Any:  # noqa: A002
-    """Return the field of an argument; `default` is MISSING where it must be given."""
-    return field(default=default, metadata={"argument": Argument(help, kind, **rest)})
-
-
+# The default of what must be given.
 REQUIRED = MISSING
+
+
+def argument(default: Any, help: str, kind: Any = str, **rest: Any) -> Any:  # noqa: A002
+    """Return the field of an argument, with its default and what `Argument` takes."""
+    return field(default=default, metadata={"argument": Argument(help, kind, **rest)})
 
 
 @dataclass(frozen=True, eq=False)

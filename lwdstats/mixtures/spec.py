@@ -36,6 +36,18 @@ MAX_POINTS = {"exact": 2**31 - 2, "gaussian": 2**53}
 MAX_OVERLAP = 0.02
 
 
+def _check_points(value: Any, spec: MixtureSpec) -> NDArray[np.float32] | None:
+    """Return A^(0); raise if the points of all steps could not be counted."""
+    points = check_initial_points(value, spec.n_replicates, spec.n_features)
+    n_initial = 0 if points is None else points.shape[-2]
+    # One step beyond T is drawn, though not posted.
+    n_drawn = spec.n_models * spec.n_responses * (spec.n_steps + 1)
+    if n_initial + n_drawn > spec.most_points:
+        most = f"steps that post no more than {spec.most_points} points in all"
+        raise InputError("n_steps", spec.n_steps, most)
+    return points
+
+
 @dataclass(frozen=True, eq=False)
 class MixtureSpec(Specification):
     """What a network of Gaussian mixtures is, as theory takes it.
@@ -103,7 +115,7 @@ class MixtureSpec(Specification):
         None,
         "Points of the initial web on a line, with commas between.",
         float | str,
-        check_in=lambda value, spec: _check_points(value, spec),
+        check_in=_check_points,
     )
     step_size: str | float | tuple[float | None, ...] = argument(
         "1/k",
@@ -175,18 +187,6 @@ class MixtureSpec(Specification):
         """Return how many of those points are of each component, (B,)."""
         points = self.first_points(position).astype(np.float64)
         return counts_of(points, self.means, self.covariance)
-
-
-def _check_points(value: Any, spec: MixtureSpec) -> NDArray[np.float32] | None:
-    """Return A^(0); raise if the points of all steps could not be counted."""
-    points = check_initial_points(value, spec.n_replicates, spec.n_features)
-    n_initial = 0 if points is None else points.shape[-2]
-    # One step beyond T is drawn, though not posted.
-    n_drawn = spec.n_models * spec.n_responses * (spec.n_steps + 1)
-    if n_initial + n_drawn > spec.most_points:
-        most = f"steps that post no more than {spec.most_points} points in all"
-        raise InputError("n_steps", spec.n_steps, most)
-    return points
 
 
 @dataclass(frozen=True, eq=False)
