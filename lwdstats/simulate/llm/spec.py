@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.simulate.llm.labels import by_label, label_models, name_of
-from lwdstats.simulate.llm.load_posts import Posts, as_posts
 from lwdstats.simulate.llm.text import storable
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
 from lwdstats.specification import REQUIRED, Specification, argument
@@ -38,7 +37,10 @@ def _check_query(value: Any) -> tuple[str, ...]:
     return tuple(storable(query) for query in queries)
 
 
-def _check_posts(value: Posts | None) -> tuple[dict[str, str], ...]:
+def _check_posts(value: Any) -> tuple[dict[str, str], ...]:
+    # Here, so that the command's help takes no pandas.
+    from lwdstats.simulate.llm.load_posts import as_posts
+
     frame = as_posts(value)
     columns = [c for c in ("id", "text", "sentiment") if c in frame.columns]
     texts = frame[columns].fillna("").astype(str)
