@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "lwdstats"
 # A layer imports from those before it, and a name in a line never from another in that line.
 LAYERS = [
     {"errors", "version", "data"},
-    {"arrays", "expression", "streams"},
+    {"arrays", "expression", "specification", "streams"},
     {"dataset"},
     {"scenario", "mixtures", "results"},
     {"theory", "geometry"},

@@ -91,9 +91,10 @@ def test_a_replayed_prompt_is_the_one_that_was_asked(tmp_path):
                 assert prompt == next(asked)
     assert prompt_of(ds, 0, "one", query="Down?").query == "Down?"
     path = lwd.write_results(ds, tmp_path / "run.nc")
-    code = "from lwdstats.cli import main; main()"
-    command = [sys.executable, "-c", code, "replay", str(path), "--time", "2", "--model", "one"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-m", "lwdstats.cli.main", "replay", str(path)]
+    done = subprocess.run(
+        [*command, "--time", "2", "--model", "one"], capture_output=True, text=True, check=True
+    )
     assert done.stdout == f"[system]\nDoubt.\n\n[user]\n{prompt_of(ds, 2, 'one').user}\n"
 
 

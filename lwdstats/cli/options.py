@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import typer
 
 from lwdstats.errors import InputError
+from lwdstats.specification import Specification
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 Spec = Annotated[
     Path | None,
     typer.Argument(
@@ -17,26 +22,73 @@ Spec = Annotated[
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="netCDF file to write.")]
 Integer = int | None
-Number = float | None
 Text = str | None
 ByModel = list[str] | None
-Seed = Annotated[Text, typer.Option(help="Seed; drawn and recorded if not given.")]
-Steps = Annotated[Integer, typer.Option(help="T: times 0..T are kept.")]
-Responses = Annotated[Integer, typer.Option(help="L: responses a model and step.")]
-Beta = Annotated[Number, typer.Option(help="Share of the web that a model reads, in (0, 1].")]
-Replicates = Annotated[Integer, typer.Option(help="Number of independent runs.")]
 Progress = Annotated[
     bool | None,
     typer.Option("--progress/--no-progress", help="Progress bar; by default on a terminal."),
 ]
 
 
-def number_or_text(text: str | None) -> float | str | None:
-    """Return a number where the text is one."""
+def with_arguments(spec: type[Specification]) -> Callable[[Command], Command]:
+    """Give a command an option for each argument of a specification.
+
+    The command takes them as ``**given``, which `read_options` reads. They stand before
+    its keyword-only parameters.
+    """
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        options = [
+            inspect.Parameter(
+                told.option or name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=None,
+                annotation=Annotated[_taken(told.kind) | None, typer.Option(help=told.help)],
+            )
+            for name, told in spec.arguments().items()
+        ]
+        first = [p for p in own if p.kind is not p.KEYWORD_ONLY]
+        parameters = [*first, *options, *own[len(first) :]]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def read_options(spec: type[Specification], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that options say; what is not given is left out."""
+    values = {name: given[told.option or name] for name, told in spec.arguments().items()}
+    return {
+        name: _read(name, value, spec.arguments()[name].kind)
+        for name, value in values.items()
+        if value is not None and value != []
+    }
+
+
+def _taken(kind: Any) -> Any:
+    """Return what the command line reads an option as; see `Argument` for the kinds."""
+    if get_origin(kind) is dict:
+        return list[str]
+    return str if isinstance(kind, UnionType) else kind
+
+
+def _read(argument: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) is dict:
+        return by_label(argument, value, get_args(kind)[1])
+    if kind == float | str:
+        return _numbers_or_text(value)
+    return None if kind == str | None and value == "none" else value
+
+
+def _numbers_or_text(text: str) -> float | list[float] | str:
+    """Return a number, or numbers with commas between, where the text is that."""
     try:
-        return None if text is None else float(text)
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
         return text
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
 def by_label(argument: str, given: ByModel, number: type) -> Any:
@@ -55,4 +107,4 @@ def by_label(argument: str, given: ByModel, number: type) -> Any:
 
 def notes(error: BaseException) -> list[str]:
     """Return what was added to an error."""
-    return list(getattr(error, "_notes__", []))
+    return list(getattr(error, "__notes__", []))

@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from lwdstats.arrays import FloatArray
+from lwdstats.mixtures.components import log_densities
 
 # EM with steps of SQUAREM: most rounds, and how far the likelihood may fall short of
 # its maximum, in nats a point.
@@ -79,11 +80,7 @@ def likeliest_weights(points: np.ndarray, mean: np.ndarray, covariance: np.ndarr
 
 def _densities(x: FloatArray, mean: np.ndarray, covariance: np.ndarray) -> FloatArray:
     """Return f_b(x_i), (N, B), each row over its largest."""
-    log = np.empty((len(x), len(mean)))
-    for b, (mu, sigma) in enumerate(zip(mean, covariance, strict=True)):
-        factor = np.linalg.cholesky(sigma)
-        z = np.linalg.solve(factor, (x - mu).T)
-        log[:, b] = -0.5 * np.einsum("ij,ij->j", z, z) - np.log(np.diagonal(factor)).sum()
+    log = log_densities(x, mean, np.linalg.cholesky(covariance))
     return np.exp(log - log.max(axis=1, keepdims=True))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.expression import parse
+from lwdstats.streams import check_replicates
+
+Rule = str | float | Callable[[int], float] | Sequence[float | None]
 
 
 def _numbers(argument: str, value: object, takes: str) -> FloatArray:
@@ -28,6 +32,21 @@ def check_threshold(value: Any) -> float:
     if not is_number(value) or not 0 <= float(value) <= 1:
         raise InputError("threshold", value, "a number in [0, 1]")
     return float(value)
+
+
+def check_max_overlap(value: Any) -> float:
+    """Return the largest J that the Gaussian engine accepts."""
+    if not is_number(value) or not 0 <= float(value) <= 1:
+        raise InputError("max_overlap", value, "a number in [0, 1]; at 1 nothing is refused")
+    return float(value)
+
+
+def check_ids(value: Any) -> tuple[int, ...]:
+    """Return the ids of the replicates, which the kernels' streams hold in 63 bits."""
+    ids = check_replicates(value)
+    if max(ids) >= 2**63:
+        raise InputError("replicates", max(ids), f"ids of at most {2**63 - 1}")
+    return ids
 
 
 def _shape_error(argument: str, array: NDArray[Any], takes: str) -> InputError:
@@ -133,7 +152,27 @@ def check_initial_points(value: ArrayLike | None, r: int, d: int) -> NDArray[np.
     return array.astype(np.float32) if array.shape[-2] else None
 
 
-def evaluate_rule(
+def check_step_size(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]:
+    """Return alpha_t at t = 0..T-1, NaN where k_t is 0, and how the spec keeps the rule.
+
+    `known` has what a rule may use: k, shape (T,), B, n and t.
+    """
+    takes = "a formula, a number, a function of k or values, all in (0, 1]"
+    alpha, kept = _evaluate("step_size", rule, known, takes)
+    _check_values("step_size", alpha, known["k"], (alpha > 0) & (alpha <= 1), takes)
+    return alpha, kept
+
+
+def check_complexity(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]:
+    """Return c_{t,B} as `check_step_size` returns alpha_t."""
+    n_b = known["B"]
+    takes = f"a formula, a number, a function of k or values, with c >= 0 and B c < 1 (B = {n_b})"
+    c, kept = _evaluate("complexity", rule, known, takes)
+    _check_values("complexity", c, known["k"], (c >= 0) & (n_b * c < 1), takes)
+    return c, kept
+
+
+def _evaluate(
     argument: str, rule: Any, known: dict[str, Any], takes: str
 ) -> tuple[FloatArray, Any]:
     """Return a rule's values at t = 0..T-1, NaN where k_t is 0, and how the spec keeps it."""
@@ -170,7 +209,7 @@ def evaluate_rule(
     return values, tuple(None if np.isnan(v) else float(v) for v in values)
 
 
-def check_rule(argument: str, values: FloatArray, k: Any, good: Any, takes: str) -> None:
+def _check_values(argument: str, values: FloatArray, k: Any, good: Any, takes: str) -> None:
     """Raise at the first step with points to read at which a rule's value is not `good`."""
     bad = np.flatnonzero((k > 0) & ~good)
     if bad.size:

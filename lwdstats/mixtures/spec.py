@@ -2,46 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.mixtures.arguments import (
+    check_complexity,
     check_concentration,
     check_covariance,
+    check_ids,
     check_initial_points,
     check_initial_weights,
+    check_max_overlap,
     check_means,
     check_record,
     check_resolution,
-    check_rule,
+    check_step_size,
     check_threshold,
-    evaluate_rule,
 )
+from lwdstats.mixtures.components import counts_of
 from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
-from lwdstats.simulate.gmm.gaussian.overlap import MAX_OVERLAP, check_max_overlap, check_overlap
-from lwdstats.streams import check_replicates, generator, resolve_seed
+from lwdstats.specification import Specification, argument
+from lwdstats.streams import generator, resolve_seed
 
-ENGINES = ("exact", "gaussian")
-# The exact engine numbers points with 31 bits; the Gaussian one counts them in float64. Replicates
-# have 63 bits.
+# The exact engine numbers points with 31 bits; the Gaussian one counts them in float64.
 MAX_POINTS = {"exact": 2**31 - 2, "gaussian": 2**53}
-MAX_REPLICATE = 2**63 - 1
+# Largest J at which the Gaussian engine is right, by measurement: docs/gaussian-engine.md.
+MAX_OVERLAP = 0.02
 
-Rule = str | float | Callable[[int], float] | Sequence[float | None]
+
+def _check_points(value: Any, spec: MixtureSpec) -> NDArray[np.float32] | None:
+    """Return A^(0); raise if the points of all steps could not be counted."""
+    points = check_initial_points(value, spec.n_replicates, spec.n_features)
+    n_initial = 0 if points is None else points.shape[-2]
+    # One step beyond T is drawn, though not posted.
+    n_drawn = spec.n_models * spec.n_responses * (spec.n_steps + 1)
+    if n_initial + n_drawn > spec.most_points:
+        most = f"steps that post no more than {spec.most_points} points in all"
+        raise InputError("n_steps", spec.n_steps, most)
+    return points
 
 
 @dataclass(frozen=True, eq=False)
-class GmmSpec:
-    """Everything that decides what a Gaussian mixture network does.
+class MixtureSpec(Specification):
+    """What a network of Gaussian mixtures is, as theory takes it.
 
     Letters in the shapes: n models, B components, d features, r replicates,
-    N0 initial points, T steps. Made by `resolve`, which checks.
+    N0 initial points, T steps.
 
     Attributes
     ----------
@@ -53,37 +65,80 @@ class GmmSpec:
         A^(0); None where it is empty.
     step_size, complexity : str, float or tuple
         The rules as they were given, a callable as its values.
-    alpha, c : (T,) float64
-        Their values alpha_t and c_{t,B}; NaN where k_t is 0.
-    replicates : tuple of int
-        Ids of the replicates.
-    overlap : float or None
-        J, which the Gaussian engine is refused by; None for the exact one.
-    record : int, tuple of int or None
-        The rule for the times that are kept.
     """
 
-    n_models: int
-    n_components: int
-    means: FloatArray
-    covariance: FloatArray
-    n_steps: int
-    n_responses: int
-    beta: float
-    concentration: float | tuple[float, ...]
-    initial_weights: FloatArray | None
-    initial_points: NDArray[np.float32] | None
-    step_size: str | float | tuple[float | None, ...]
-    complexity: str | float | tuple[float | None, ...]
-    alpha: FloatArray
-    c: FloatArray
-    threshold: float
-    replicates: tuple[int, ...]
-    seed: int
-    engine: str
-    max_overlap: float
-    overlap: float | None
-    record: int | tuple[int, ...] | None
+    n_models: int = argument(
+        3, "n: number of mixtures.", int, check=partial(check_integer, "n_models", minimum=1)
+    )
+    n_components: int = argument(
+        2, "B: components of each.", int, check=partial(check_integer, "n_components", minimum=1)
+    )
+    means: FloatArray = argument(
+        None,
+        "Means of the components on a line, with commas between.",
+        float | str,
+        check_in=lambda value, spec: check_means(value, spec.n_components),
+    )
+    covariance: FloatArray = argument(
+        1.0,
+        "Variance of each component.",
+        float | str,
+        check_in=lambda value, spec: check_covariance(value, spec.n_features),
+    )
+    n_steps: int = argument(
+        200, "T: times 0..T are kept.", int, check=partial(check_integer, "n_steps", minimum=0)
+    )
+    n_responses: int = argument(
+        3,
+        "L: responses a model and step.",
+        int,
+        check=partial(check_integer, "n_responses", minimum=1),
+    )
+    beta: float = argument(
+        0.5, "Share of the web that a model reads, in (0, 1].", float, check=check_beta
+    )
+    concentration: float | tuple[float, ...] = argument(
+        1.0,
+        "Of the Dirichlet law of the initial weights: a number, or B with commas between.",
+        float | str,
+        check_in=lambda value, spec: check_concentration(value, spec.n_components),
+    )
+    initial_weights: FloatArray | None = argument(
+        None,
+        "B weights that all models start from, with commas between.",
+        float | str,
+        check_in=lambda value, spec: check_initial_weights(
+            value, spec.n_replicates, spec.n_models, spec.n_components
+        ),
+    )
+    initial_points: NDArray[np.float32] | None = argument(
+        None,
+        "Points of the initial web on a line, with commas between.",
+        float | str,
+        check_in=_check_points,
+    )
+    step_size: str | float | tuple[float | None, ...] = argument(
+        "1/k",
+        'alpha_t: a number, or a formula in k such as "1/k".',
+        float | str,
+        check_in=lambda value, spec: check_step_size(value, spec.known)[1],
+    )
+    complexity: str | float | tuple[float | None, ...] = argument(
+        "1/(k B^2)",
+        'c_t: a number, or a formula such as "1/(k B^2)".',
+        float | str,
+        check_in=lambda value, spec: check_complexity(value, spec.known)[1],
+    )
+
+    @property
+    def n_replicates(self) -> int:
+        """The number r: theory looks at one run."""
+        return 1
+
+    @property
+    def most_points(self) -> int:
+        """How many points there may be in all."""
+        return MAX_POINTS["gaussian"]
 
     @property
     def n_features(self) -> int:
@@ -106,6 +161,94 @@ class GmmSpec:
         return retrieval_sizes(self.n_web, self.beta)
 
     @property
+    def known(self) -> dict[str, Any]:
+        """What a rule may use, by name, at t = 0..T-1."""
+        k, t = self.n_retrieved[:-1], np.arange(self.n_steps)
+        return {"k": k, "B": self.n_components, "n": self.n_models, "t": t}
+
+    @cached_property
+    def alpha(self) -> FloatArray:
+        """alpha_t, float64 of shape (T,); NaN where k_t is 0."""
+        return check_step_size(self.step_size, self.known)[0]
+
+    @cached_property
+    def c(self) -> FloatArray:
+        """c_{t,B}, float64 of shape (T,); NaN where k_t is 0."""
+        return check_complexity(self.complexity, self.known)[0]
+
+    def first_points(self, position: int) -> NDArray[np.float32]:
+        """Return A^(0), shape (N0, d), of the replicate at a position of `replicates`."""
+        given = self.initial_points
+        if given is None:
+            return np.empty((0, self.n_features), np.float32)
+        return given[position] if given.ndim == 3 else given
+
+    def first_counts(self, position: int) -> NDArray[np.int64]:
+        """Return how many of those points are of each component, (B,)."""
+        points = self.first_points(position).astype(np.float64)
+        return counts_of(points, self.means, self.covariance)
+
+
+@dataclass(frozen=True, eq=False)
+class GmmSpec(MixtureSpec):
+    """Everything that decides what a simulated network of Gaussian mixtures does.
+
+    Attributes
+    ----------
+    replicates : tuple of int
+        Ids of the replicates.
+    record : int, tuple of int or None
+        The rule for the times that are kept.
+    """
+
+    simulator: ClassVar[str] = "gmm"
+
+    threshold: float = argument(
+        1e-3, "epsilon of the truncation, in [0, 1].", float, check=check_threshold
+    )
+    replicates: tuple[int, ...] = argument(
+        1,
+        "Number of independent runs.",
+        int,
+        check=check_ids,
+    )
+    seed: int = argument(
+        None, "Seed; drawn and recorded if not given.", check=resolve_seed, to_json=str
+    )
+    engine: str = argument(
+        "exact",
+        "exact, or gaussian for components far apart.",
+        check=partial(check_choice, "engine", choices=tuple(MAX_POINTS)),
+    )
+    max_overlap: float = argument(
+        MAX_OVERLAP,
+        "Largest overlap J that the Gaussian engine takes, in [0, 1].",
+        float,
+        check=check_max_overlap,
+    )
+    record: int | tuple[int, ...] | None = argument(
+        None,
+        "Keep every so many steps.",
+        int,
+        check_in=lambda value, spec: check_record(value, spec.n_steps),
+    )
+
+    def __post_init__(self) -> None:
+        blamed = "covariance" if self.means is None else "means"
+        super().__post_init__()
+        check_resolution(self.means, self.covariance, blamed)
+
+    @property
+    def n_replicates(self) -> int:
+        """The number r."""
+        return len(self.replicates)
+
+    @property
+    def most_points(self) -> int:
+        """How many points the engine can number."""
+        return MAX_POINTS[self.engine]
+
+    @property
     def times(self) -> NDArray[np.int64]:
         """The times that are kept, int64, increasing."""
         if self.record is None:
@@ -124,133 +267,3 @@ class GmmSpec:
         concentration = np.broadcast_to(self.concentration, self.n_components)
         # Under a small concentration the law reaches below the smallest float, but never 0.
         return np.maximum(stream.dirichlet(concentration, self.n_models), np.finfo(float).tiny)
-
-    def first_points(self, position: int) -> NDArray[np.float32]:
-        """Return A^(0), shape (N0, d), of the replicate at a position of `replicates`."""
-        given = self.initial_points
-        if given is None:
-            return np.empty((0, self.n_features), np.float32)
-        return given[position] if given.ndim == 3 else given
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the keyword arguments of `simulate_gmm` that give this run again."""
-        return {
-            "simulator": "gmm",
-            "n_models": self.n_models,
-            "n_components": self.n_components,
-            "means": self.means.tolist(),
-            "covariance": self.covariance.tolist(),
-            "n_steps": self.n_steps,
-            "n_responses": self.n_responses,
-            "beta": self.beta,
-            "concentration": _plain(self.concentration),
-            "initial_weights": _plain(self.initial_weights),
-            "initial_points": _plain(self.initial_points),
-            "step_size": _plain(self.step_size),
-            "complexity": _plain(self.complexity),
-            "threshold": self.threshold,
-            "replicates": list(self.replicates),
-            "seed": str(self.seed),
-            "engine": self.engine,
-            "max_overlap": self.max_overlap,
-            "record": _plain(self.record),
-        }
-
-    @classmethod
-    def from_json(cls, spec: Mapping[str, Any]) -> GmmSpec:
-        """Return the specification that `to_json` wrote."""
-        arguments = {name: value for name, value in spec.items() if name != "simulator"}
-        check_choice("simulator", spec.get("simulator", "gmm"), ("gmm",))
-        try:
-            return resolve(**arguments)
-        except TypeError as error:
-            raise InputError("spec", str(error), "the arguments of simulate_gmm") from error
-
-
-def resolve(
-    n_models: int = 3,
-    n_components: int = 2,
-    *,
-    means: ArrayLike | None = None,
-    covariance: ArrayLike = 1.0,
-    n_steps: int = 200,
-    n_responses: int = 3,
-    beta: float = 0.5,
-    concentration: float | Sequence[float] = 1.0,
-    initial_weights: ArrayLike | None = None,
-    initial_points: ArrayLike | None = None,
-    step_size: Rule = "1/k",
-    complexity: Rule = "1/(k B^2)",
-    threshold: float = 1e-3,
-    replicates: int | Sequence[int] = 1,
-    seed: int | str | None = None,
-    engine: str = "exact",
-    max_overlap: float = MAX_OVERLAP,
-    record: int | Sequence[int] | None = None,
-) -> GmmSpec:
-    """Check the arguments of `simulate_gmm`, fill in its defaults and return the specification."""
-    n = check_integer("n_models", n_models, minimum=1)
-    n_b = check_integer("n_components", n_components, minimum=1)
-    n_t = check_integer("n_steps", n_steps, minimum=0)
-    n_l = check_integer("n_responses", n_responses, minimum=1)
-    share = check_beta(beta)
-    ids = check_replicates(replicates)
-    if max(ids) > MAX_REPLICATE:
-        raise InputError("replicates", max(ids), f"ids of at most {MAX_REPLICATE}")
-    mu = check_means(means, n_b)
-    d = mu.shape[1]
-    sigma = check_covariance(covariance, d)
-    check_resolution(mu, sigma, "covariance" if means is None else "means")
-    points = check_initial_points(initial_points, len(ids), d)
-    n_initial = 0 if points is None else points.shape[-2]
-    by = check_choice("engine", engine, ENGINES)
-    # One step beyond T is drawn, though not posted.
-    if n_initial + n * n_l * (n_t + 1) > MAX_POINTS[by]:
-        most = f"steps that post no more than {MAX_POINTS[by]} points in all"
-        raise InputError("n_steps", n_t, most)
-    n_web = web_sizes(n_initial, n * n_l, n_t)[:-1]
-    k = retrieval_sizes(n_web, share)
-    known = {"k": k, "B": n_b, "n": n, "t": np.arange(n_t)}
-    takes = "a formula, a number, a function of k or values, all in (0, 1]"
-    alpha, alpha_rule = evaluate_rule("step_size", step_size, known, takes)
-    check_rule("step_size", alpha, k, (alpha > 0) & (alpha <= 1), takes)
-    takes = f"a formula, a number, a function of k or values, with c >= 0 and B c < 1 (B = {n_b})"
-    c, c_rule = evaluate_rule("complexity", complexity, known, takes)
-    check_rule("complexity", c, k, (c >= 0) & (n_b * c < 1), takes)
-    dirichlet = check_concentration(concentration, n_b)
-    weights = check_initial_weights(initial_weights, len(ids), n, n_b)
-    epsilon, kept = check_threshold(threshold), check_record(record, n_t)
-    root, limit = resolve_seed(seed), check_max_overlap(max_overlap)
-    overlap = None
-    if by == "gaussian":
-        start = np.asarray(dirichlet) if weights is None else weights
-        overlap = check_overlap(start, mu, sigma, points, epsilon, limit)
-    return GmmSpec(
-        n_models=n,
-        n_components=n_b,
-        means=mu,
-        covariance=sigma,
-        n_steps=n_t,
-        n_responses=n_l,
-        beta=share,
-        concentration=dirichlet,
-        initial_weights=weights,
-        initial_points=points,
-        step_size=alpha_rule,
-        complexity=c_rule,
-        alpha=alpha,
-        c=c,
-        threshold=epsilon,
-        replicates=ids,
-        seed=root,
-        engine=by,
-        max_overlap=limit,
-        overlap=overlap,
-        record=kept,
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return list(value) if isinstance(value, tuple) else value

@@ -77,15 +77,26 @@ def run_spec(spec: Mapping[str, Any] | xr.Dataset, **changes: Any) -> xr.Dataset
     >>> lwd.run_spec(ds).equals(ds)
     True
     """
-    arguments = dict(spec_of(spec) if isinstance(spec, xr.Dataset) else spec) | changes
-    name = arguments.pop("simulator", None)
+    name, arguments = asked(spec, changes)
+    return SIMULATORS[name](**arguments)
+
+
+def asked(
+    spec: Mapping[str, Any] | xr.Dataset, changes: Mapping[str, Any], simulator: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Return the simulator that a specification is for, and the arguments of a call of it.
+
+    `simulator` is the one where the specification names none.
+    """
+    held = dict(spec_of(spec) if isinstance(spec, xr.Dataset) else spec)
+    arguments = {"simulator": simulator} | held | dict(changes)
+    name = arguments.pop("simulator")
     if name not in SIMULATORS:
         raise InputError("simulator", name, "'gmm' or 'llm'")
-    simulate = SIMULATORS[name]
-    known = list(inspect.signature(simulate).parameters)
+    known = list(inspect.signature(SIMULATORS[name]).parameters)
     for argument in arguments:
         if argument not in known:
             raise InputError(argument, "an unknown argument", f"one of {', '.join(known)}")
     if name == "llm" and "models" not in arguments:
         raise InputError("models", "nothing", "names of models, or a mapping from labels to them")
-    return simulate(**arguments)
+    return name, arguments

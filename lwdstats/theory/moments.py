@@ -12,9 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
+from lwdstats.mixtures.arguments import Rule
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
-from lwdstats.theory.network import Network, Rule, network
+from lwdstats.theory.network import Network, network
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -102,21 +103,7 @@ def expected_sq_norm(
     >>> (1000 * norm[1000]).round(4)
     np.float64(0.3309)
     """
-    net = network(
-        initial_weights,
-        n_models=n_models,
-        n_components=n_components,
-        concentration=concentration,
-        n_responses=n_responses,
-        beta=beta,
-        n_steps=n_steps,
-        step_size=step_size,
-        complexity=complexity,
-        initial_points=initial_points,
-        initial_counts=initial_counts,
-        means=means,
-        covariance=covariance,
-    )
+    net = network(**locals())
     return 2 * net.n_models**2 * consensus_moments(net)[0]
 
 

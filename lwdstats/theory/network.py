@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, check_integer
-from lwdstats.mixtures.arguments import (
-    check_concentration,
-    check_covariance,
-    check_initial_points,
-    check_initial_weights,
-    check_means,
-    check_rule,
-    evaluate_rule,
-)
-from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
-
-Rule = str | float | Callable[[int], float] | Sequence[float | None]
+from lwdstats.errors import InputError
+from lwdstats.mixtures.spec import MixtureSpec
+from lwdstats.specification import argument
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """What the moments of a network follow from; made by `network`, which checks.
+    """What the moments of a network follow from; made by `from_spec` or `network`.
 
     Letters in the shapes: n models, B components, T steps.
 
@@ -62,6 +53,35 @@ class Network:
     mean: FloatArray
     spread: FloatArray
     start: FloatArray
+
+    @classmethod
+    def from_spec(cls, spec: MixtureSpec) -> Network:
+        """Return the network of a checked specification, from the start of its first replicate."""
+        n, n_b = spec.n_models, spec.n_components
+        given = spec.initial_weights
+        if given is None:
+            a = np.broadcast_to(spec.concentration, n_b)
+            weights, mean, spread = None, a / a.sum(), np.zeros((n_b, n_b))
+            start = (np.diag(mean) - np.outer(mean, mean)) / (a.sum() + 1)
+        else:
+            weights = np.broadcast_to(given[0] if given.ndim == 3 else given, (n, n_b))
+            mean = weights.mean(0)
+            apart = weights - mean
+            spread, start = apart.T @ apart / n, np.zeros((n_b, n_b))
+        return cls(
+            n_models=n,
+            n_components=n_b,
+            n_responses=spec.n_responses,
+            n_web=spec.n_web,
+            n_retrieved=spec.n_retrieved,
+            alpha=np.nan_to_num(spec.alpha),
+            c=np.nan_to_num(spec.c),
+            counts=spec.first_counts(0),
+            weights=weights,
+            mean=mean,
+            spread=spread,
+            start=start,
+        )
 
     @property
     def n_steps(self) -> int:
@@ -105,103 +125,71 @@ class Network:
         return self.n_web[:-1] / self.n_web[1:]
 
 
+def _check_counts(value: Any) -> NDArray[np.int64] | None:
+    if value is None:
+        return None
+    takes = "non-negative integers, one for each component"
+    try:
+        numbers = np.asarray(value)
+    except ValueError:
+        raise InputError("initial_counts", value, takes) from None
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or numbers.min(initial=0) < 0:
+        raise InputError("initial_counts", value, takes)
+    return numbers.astype(np.int64)
+
+
+def _check_fit(counts: NDArray[np.int64] | None, spec: MixtureSpec) -> NDArray[np.int64] | None:
+    """Raise where counts are not those of the components, or points are given too."""
+    if counts is not None and spec.initial_points is not None:
+        raise InputError("initial_counts", counts, "None where initial_points are given")
+    if counts is not None and counts.size != spec.n_components:
+        takes = f"non-negative integers of shape ({spec.n_components},)"
+        raise InputError("initial_counts", counts, takes)
+    return counts
+
+
+@dataclass(frozen=True, eq=False)
+class CountedSpec(MixtureSpec):
+    """A network whose A^(0) may also be given as how many points each component has."""
+
+    initial_counts: NDArray[np.int64] | None = argument(
+        None,
+        "How many of A^(0) are of each component.",
+        check=_check_counts,
+        check_in=_check_fit,
+    )
+
+    @property
+    def n_initial(self) -> int:
+        """|A^(0)|."""
+        return super().n_initial if self.initial_counts is None else int(self.initial_counts.sum())
+
+    def first_counts(self, position: int) -> NDArray[np.int64]:
+        """Return how many of A^(0) are of each component, (B,)."""
+        given = self.initial_counts
+        return super().first_counts(position) if given is None else given
+
+
 def network(
     initial_weights: ArrayLike | None = None,
     *,
     n_models: int | None = None,
     n_components: int | None = None,
-    concentration: float | Sequence[float] = 1.0,
-    n_responses: int = 3,
-    beta: float = 0.5,
-    n_steps: int = 200,
-    step_size: Rule = "1/k",
-    complexity: Rule = "1/(k B^2)",
-    initial_points: ArrayLike | None = None,
-    initial_counts: ArrayLike | None = None,
-    means: ArrayLike | None = None,
-    covariance: ArrayLike = 1.0,
+    **options: Any,
 ) -> Network:
-    """Check the arguments of `expected_sq_norm` and return the network that they describe."""
-    n, n_b = _sizes(initial_weights, n_models, n_components)
-    n_t = check_integer("n_steps", n_steps, minimum=0)
-    n_l = check_integer("n_responses", n_responses, minimum=1)
-    share = check_beta(beta)
-    given = check_initial_weights(initial_weights, 1, n, n_b)
-    if given is not None and given.ndim == 3:
-        given = given[0]
-    counts = _counts(initial_points, initial_counts, means, covariance, n_b)
+    """Check the arguments of `expected_sq_norm` and return the network that they describe.
 
-    n_web = web_sizes(int(counts.sum()), n * n_l, n_t)
-    n_retrieved = retrieval_sizes(n_web, share)
-    k = n_retrieved[:-1]
-    known = {"k": k, "B": n_b, "n": n, "t": np.arange(n_t)}
-    takes = "a formula, a number, a function of k or values, all in (0, 1]"
-    alpha, _ = evaluate_rule("step_size", step_size, known, takes)
-    check_rule("step_size", alpha, k, (alpha > 0) & (alpha <= 1), takes)
-    takes = f"a formula, a number, a function of k or values, with c >= 0 and B c < 1 (B = {n_b})"
-    c, _ = evaluate_rule("complexity", complexity, known, takes)
-    check_rule("complexity", c, k, (c >= 0) & (n_b * c < 1), takes)
-    idle = k == 0
-    alpha[idle] = c[idle] = 0.0
-
-    if given is None:
-        a = np.broadcast_to(check_concentration(concentration, n_b), n_b)
-        mean = a / a.sum()
-        spread = np.zeros((n_b, n_b))
-        start = (np.diag(mean) - np.outer(mean, mean)) / (a.sum() + 1)
-        weights = None
-    else:
-        weights = np.broadcast_to(given, (n, n_b))
-        mean = weights.mean(0)
-        apart = weights - mean
-        spread, start = apart.T @ apart / n, np.zeros((n_b, n_b))
-    return Network(
-        n, n_b, n_l, n_web, n_retrieved, alpha, c, counts, weights, mean, spread, start
-    )  # fmt: skip
-
-
-def _sizes(weights: ArrayLike | None, n: int | None, n_b: int | None) -> tuple[int, int]:
-    """Return n and B: as given, else as the weights say, else 3 and 2."""
-    try:
-        shape = np.shape(weights) if weights is not None else ()
-    except ValueError:  # rows of different lengths: `check_initial_weights` says so
-        shape = ()
-    if n is None:
-        n = shape[-2] if len(shape) > 1 else 3
-    if n_b is None:
-        n_b = shape[-1] if shape else 2
-    return (
-        check_integer("n_models", n, minimum=1),
-        check_integer("n_components", n_b, minimum=1),
-    )
-
-
-def _counts(
-    points: ArrayLike | None,
-    counts: ArrayLike | None,
-    means: ArrayLike | None,
-    covariance: ArrayLike,
-    n_b: int,
-) -> NDArray[np.int64]:
-    """Return how many of A^(0) are of each component, (B,)."""
-    mu = check_means(means, n_b)
-    sigma = check_covariance(covariance, mu.shape[1])
-    if points is not None and counts is not None:
-        raise InputError("initial_counts", counts, "None where initial_points are given")
-    if counts is not None:
-        takes = f"non-negative integers of shape ({n_b},)"
-        try:
-            numbers = np.asarray(counts)
-        except ValueError:
-            raise InputError("initial_counts", counts, takes) from None
-        if numbers.shape != (n_b,) or numbers.dtype.kind not in "iu" or numbers.min() < 0:
-            raise InputError("initial_counts", counts, takes)
-        return numbers.astype(np.int64)
-    given = check_initial_points(points, 1, mu.shape[1])
-    if given is None:
-        return np.zeros(n_b, np.int64)
-    # Far from each other, components own what is nearest, whatever their weights.
-    whiten = np.linalg.inv(np.linalg.cholesky(sigma))
-    apart = (given.reshape(-1, 1, mu.shape[1]) - mu) @ whiten.T
-    nearest = (apart**2).sum(-1).argmin(-1)
-    return np.bincount(nearest, minlength=n_b).astype(np.int64)
+    n and B are as given, else as the weights say, else by default.
+    """
+    options["initial_weights"] = initial_weights
+    shape: tuple[int, ...] = ()
+    # Of rows of different lengths the check of the weights says what is wrong.
+    with contextlib.suppress(ValueError):
+        shape = () if initial_weights is None else np.shape(initial_weights)
+    if n_models is None and len(shape) > 1:
+        n_models = shape[-2]
+    if n_components is None and shape:
+        n_components = shape[-1]
+    sizes = {"n_models": n_models, "n_components": n_components}
+    options |= {name: size for name, size in sizes.items() if size is not None}
+    return Network.from_spec(CountedSpec(**options))

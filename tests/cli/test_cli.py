@@ -12,7 +12,7 @@ from small_runs import small_llm
 from typer.testing import CliRunner
 
 import lwdstats as lwd
-from lwdstats.cli import app
+from lwdstats.cli.main import app
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_plots_reject(gmm, call, message):
 
 def command(*arguments, check=True):
     done = subprocess.run(
-        [Path(sys.executable).parent / "lwdstats", *map(str, arguments)],
+        [sys.executable, "-m", "lwdstats.cli.main", *map(str, arguments)],
         capture_output=True,
         text=True,
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
-from lwdstats.mixtures.spec import GmmSpec, resolve
+from lwdstats.mixtures.spec import GmmSpec
 
 NAN, INF = float("nan"), float("inf")
 NOT_NUMBERS = [None, "x", NAN, INF, -INF, [], {}, True, 1j, [[1], [1, 2]], object()]
@@ -78,7 +78,7 @@ def test_each_bad_value_is_refused(argument):
 )
 def test_covariance_must_be_a_covariance(covariance):
     with pytest.raises(InputError, match=r"^covariance: "):
-        resolve(means=[[0, 0], [5, 5]], covariance=covariance)
+        GmmSpec(means=[[0, 0], [5, 5]], covariance=covariance)
 
 
 @given(
@@ -91,7 +91,7 @@ def test_covariance_must_be_a_covariance(covariance):
 def test_a_specification_holds_what_the_paper_says(
     beta, n_components, n_models, n_initial, n_steps
 ):
-    spec = resolve(
+    spec = GmmSpec(
         n_models,
         n_components,
         beta=beta,
@@ -121,29 +121,29 @@ def test_a_specification_holds_what_the_paper_says(
     [(0.29, 100, 29), (1 / 3, 9, 3), (0.1, 30, 3), (0.7, 10, 7), (0.299999, 100, 29), (1, 7, 7)],
 )
 def test_number_of_points_read_is_the_one_meant(beta, n, k):
-    spec = resolve(beta=beta, initial_points=np.zeros(n), complexity=0, n_steps=0)
+    spec = GmmSpec(beta=beta, initial_points=np.zeros(n), complexity=0, n_steps=0)
     assert spec.n_retrieved.tolist() == [k]
 
 
 def test_default_means():
-    assert resolve().means.tolist() == [[-5], [5]]
-    assert resolve(n_components=3, complexity=0.1).means.tolist() == [[-10], [0], [10]]
+    assert GmmSpec().means.tolist() == [[-5], [5]]
+    assert GmmSpec(n_components=3, complexity=0.1).means.tolist() == [[-10], [0], [10]]
 
 
 def test_rules_take_every_form():
     # k is 0, 4, 9, 13, ...: the first value is not used.
-    k = resolve(n_steps=4).n_retrieved[:-1]
+    k = GmmSpec(n_steps=4).n_retrieved[:-1]
     assert k.tolist() == [0, 4, 9, 13]
     expected = [NAN, 1 / 4, 1 / 9, 1 / 13]
     for rule in ("1/k", lambda size: 1 / size, [None, *expected[1:]], np.array(expected)):
-        spec = resolve(n_steps=4, step_size=rule)
+        spec = GmmSpec(n_steps=4, step_size=rule)
         np.testing.assert_array_equal(spec.alpha, expected)
-        again = resolve(n_steps=4, step_size=json.loads(json.dumps(spec.to_json()))["step_size"])
+        again = GmmSpec(n_steps=4, step_size=json.loads(json.dumps(spec.to_json()))["step_size"])
         np.testing.assert_array_equal(again.alpha, expected)
-    np.testing.assert_array_equal(resolve(n_steps=2, step_size=0.25).alpha, [NAN, 0.25])
-    spec = resolve(n_steps=4, complexity="t / (100 n B)")
+    np.testing.assert_array_equal(GmmSpec(n_steps=2, step_size=0.25).alpha, [NAN, 0.25])
+    spec = GmmSpec(n_steps=4, complexity="t / (100 n B)")
     np.testing.assert_allclose(spec.c, [NAN, 1 / 600, 2 / 600, 3 / 600])
-    assert resolve(n_steps=4, step_size=lambda k: 0.5).to_json()["step_size"] == [
+    assert GmmSpec(n_steps=4, step_size=lambda k: 0.5).to_json()["step_size"] == [
         None,
         0.5,
         0.5,
@@ -152,16 +152,16 @@ def test_rules_take_every_form():
 
 
 def test_recorded_times():
-    assert resolve(n_steps=5).times.tolist() == [0, 1, 2, 3, 4, 5]
-    assert resolve(n_steps=5, record=2).times.tolist() == [0, 2, 4, 5]
-    assert resolve(n_steps=5, record=9).times.tolist() == [0, 5]
-    assert resolve(n_steps=5, record=(4, 1)).times.tolist() == [1, 4]
-    assert resolve(n_steps=0, record=3).times.tolist() == [0]
+    assert GmmSpec(n_steps=5).times.tolist() == [0, 1, 2, 3, 4, 5]
+    assert GmmSpec(n_steps=5, record=2).times.tolist() == [0, 2, 4, 5]
+    assert GmmSpec(n_steps=5, record=9).times.tolist() == [0, 5]
+    assert GmmSpec(n_steps=5, record=(4, 1)).times.tolist() == [1, 4]
+    assert GmmSpec(n_steps=0, record=3).times.tolist() == [0]
 
 
 def test_json_round_trip():
     rng = np.random.default_rng(0)
-    spec = resolve(
+    spec = GmmSpec(
         2,
         3,
         means=rng.normal(size=(3, 2)),
@@ -191,16 +191,16 @@ def test_json_round_trip():
 
 def test_initial_weights_of_every_shape():
     one = np.array([0.2, 0.8])
-    spec = resolve(initial_weights=one)
+    spec = GmmSpec(initial_weights=one)
     np.testing.assert_array_equal(spec.first_weights(0), [one] * 3)
     many = np.random.default_rng(0).dirichlet([1, 1], (4, 3))
-    spec = resolve(initial_weights=many, replicates=4)
+    spec = GmmSpec(initial_weights=many, replicates=4)
     np.testing.assert_array_equal(spec.first_weights(2), many[2])
-    np.testing.assert_array_equal(resolve(initial_weights=many[1]).first_weights(0), many[1])
+    np.testing.assert_array_equal(GmmSpec(initial_weights=many[1]).first_weights(0), many[1])
 
 
 def test_drawn_weights_follow_the_dirichlet_law_and_their_replicate():
-    spec = resolve(2000, 3, concentration=[0.5, 1, 2.5], seed=3, replicates=[7, 1])
+    spec = GmmSpec(2000, 3, concentration=[0.5, 1, 2.5], seed=3, replicates=[7, 1])
     drawn = spec.first_weights(0)
     np.testing.assert_allclose(drawn.sum(1), 1)
     # Mean a_b / a and variance m (1 - m) / (a + 1), with a = 4.
@@ -208,25 +208,25 @@ def test_drawn_weights_follow_the_dirichlet_law_and_their_replicate():
     deviation = np.sqrt(mean * (1 - mean) / 5)
     assert (np.abs(drawn.mean(0) - mean) < 4 * deviation / np.sqrt(2000)).all()
     np.testing.assert_allclose(drawn.std(0), deviation, rtol=0.1)
-    alone = resolve(2000, 3, concentration=[0.5, 1, 2.5], seed=3, replicates=[1])
+    alone = GmmSpec(2000, 3, concentration=[0.5, 1, 2.5], seed=3, replicates=[1])
     np.testing.assert_array_equal(alone.first_weights(0), spec.first_weights(1))
     assert not np.array_equal(drawn, spec.first_weights(1))
 
 
 @pytest.mark.parametrize("concentration", [1e-8, 1e-3, 1e8])
 def test_drawn_weights_are_positive_under_any_concentration(concentration):
-    drawn = resolve(500, 11, concentration=concentration, seed=1).first_weights(0)
+    drawn = GmmSpec(500, 11, concentration=concentration, seed=1).first_weights(0)
     assert (drawn > 0).all()
     np.testing.assert_allclose(drawn.sum(1), 1)
 
 
 def test_initial_points_are_rounded_to_what_is_stored():
-    spec = resolve(initial_points=[0.1, 0.2])
+    spec = GmmSpec(initial_points=[0.1, 0.2])
     points = spec.first_points(0)
     assert points.dtype == np.float32
     assert points.shape == (2, 1)
-    assert resolve(initial_points=[]).initial_points is None
+    assert GmmSpec(initial_points=[]).initial_points is None
     each = np.arange(6.0).reshape(2, 3, 1)
-    spec = resolve(initial_points=each, replicates=2)
+    spec = GmmSpec(initial_points=each, replicates=2)
     assert spec.n_initial == 3
     np.testing.assert_array_equal(spec.first_points(1), each[1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,7 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.inference.theorem.compare import compare_means, compare_steps
 from lwdstats.inference.theorem.conditions import assumptions, truncations
-from lwdstats.inference.theorem.factors import (
-    nearest_component,
-    overlap_factors,
-    paper_factors,
-    product,
-)
+from lwdstats.inference.theorem.factors import overlap_factors, paper_factors, product
 from lwdstats.inference.theorem.result import DecayCheck
 from lwdstats.inference.theorem.runs import FEWEST, Made, check_pairs, given, simulated
 from lwdstats.mixtures.spec import GmmSpec
@@ -168,7 +164,7 @@ def _check(
     start = weight[0, 0]
     scale = float(np.ptp(start, axis=0).max())
     first = start[pairs[:, 0]] - start[pairs[:, 1]]
-    factors = overlap_factors(weight, spec, nearest_component(spec), seed % 2**32)
+    factors = overlap_factors(weight, spec, seed % 2**32)
     paper = np.concatenate([[1.0], np.cumprod(paper_factors(spec))])
     curves = {
         "paper": paper[:, None, None] * first,
@@ -210,19 +206,11 @@ def _check(
 
 def _exact(start: FloatArray, spec: GmmSpec, n_runs: int) -> tuple[FloatArray, FloatArray]:
     """Return the exact standard errors (T+1, B) of a difference, and E||D||_F^2 (T+1,)."""
-    from lwdstats.theory.moments import second_moments
+    from lwdstats.theory.moments import covariance_moments
+    from lwdstats.theory.network import Network
 
-    moments = second_moments(
-        start / start.sum(1, keepdims=True),
-        n_responses=spec.n_responses,
-        beta=spec.beta,
-        n_steps=spec.n_steps,
-        step_size=spec.step_size,
-        complexity=spec.complexity,
-        initial_points=None if spec.initial_points is None else spec.first_points(0),
-        means=spec.means,
-        covariance=spec.covariance,
-    )
+    begun = replace(spec, initial_weights=start / start.sum(1, keepdims=True))
+    moments = covariance_moments(Network.from_spec(begun), np.arange(spec.n_steps + 1))
     variance = 2 * (moments.cov_within - moments.cov_between)
     diagonal = np.maximum(np.diagonal(variance, axis1=1, axis2=2), 0.0)
     return np.sqrt(diagonal / n_runs), moments.expected_sq_norm

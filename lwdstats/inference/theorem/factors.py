@@ -52,13 +52,8 @@ def paper_factors(spec: GmmSpec) -> FloatArray:
     return decay_factor(spec.n_retrieved[:-1], spec.alpha)
 
 
-def overlap_factors(
-    weight: FloatArray, spec: GmmSpec, first_posts: FloatArray, seed: int
-) -> Factors:
-    """Return the factors at the states that weights (T+1, R, n, B) went through.
-
-    `first_posts` (B,) is how many of A^(0) are nearest to each component.
-    """
+def overlap_factors(weight: FloatArray, spec: GmmSpec, seed: int) -> Factors:
+    """Return the factors at the states that weights (T+1, R, n, B) went through."""
     n_steps, n_b = spec.n_steps, spec.n_components
     paper = paper_factors(spec)
     matrices = paper[:, None, None] * np.eye(n_b)
@@ -85,7 +80,7 @@ def overlap_factors(
     result = Factors(matrices, overlap[known], np.repeat(times, some.size)[known])
     if not known.any() or overlap[known].max() < _NONE:
         return result
-    posted = np.zeros_like(consensus[0])
+    first_posts, posted = spec.first_counts(0), np.zeros_like(consensus[0])
     for t in range(n_steps):
         k = int(spec.n_retrieved[t])
         if k:
@@ -117,12 +112,3 @@ def product(matrices: FloatArray, start: FloatArray) -> FloatArray:
     for t, matrix in enumerate(matrices):
         out[t + 1] = out[t] @ matrix.T
     return out
-
-
-def nearest_component(spec: GmmSpec) -> FloatArray:
-    """Return how many of A^(0) are nearest to each component, (B,)."""
-    points = spec.first_points(0).astype(np.float64)
-    whiten = np.linalg.inv(np.linalg.cholesky(spec.covariance))
-    apart = (points[:, None, :] - spec.means) @ whiten.T
-    nearest = (apart**2).sum(-1).argmin(-1)
-    return np.bincount(nearest, minlength=spec.n_components).astype(np.float64)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError
-from lwdstats.mixtures.spec import GmmSpec, resolve
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.specs import run_spec
 
 # With fewer, a spread can't be told from that of a few rare runs.
@@ -66,10 +66,7 @@ def simulated(
         raise InputError("spec", "a network of language models", "a specification of simulate_gmm")
     if asked.pop("record", None) is not None:
         raise InputError("record", "a value", "nothing: every time is needed")
-    try:
-        spec = resolve(**asked)
-    except TypeError as error:
-        raise InputError("spec", str(error), "the arguments of simulate_gmm") from error
+    spec = GmmSpec.from_json(asked)
     for name in ("initial_weights", "initial_points"):
         value = getattr(spec, name)
         if value is not None and value.ndim == 3:

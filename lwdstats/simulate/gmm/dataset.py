@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from lwdstats.dataset.schema import attributes, describe, validate
-
-if TYPE_CHECKING:
-    from lwdstats.mixtures.spec import GmmSpec
+from lwdstats.mixtures.spec import GmmSpec
 
 
 class Run(NamedTuple):
@@ -47,8 +45,13 @@ DIMS = {
 }
 
 
-def dataset(spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None]) -> xr.Dataset:
-    """Collect runs, in the order of ``spec.replicates``, calling `done` after each."""
+def dataset(
+    spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None], overlap: float | None
+) -> xr.Dataset:
+    """Collect runs, in the order of ``spec.replicates``, calling `done` after each.
+
+    `overlap` is the J that the Gaussian engine was let run with; None for the exact one.
+    """
     r = len(spec.replicates)
     arrays: dict[str, Any] = {}
     n_singly = np.zeros((r, spec.n_steps), np.int64)
@@ -99,8 +102,8 @@ def dataset(spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None]) -> xr.
     title = f"Network of {n} Gaussian mixture model{'s' * (n > 1)}"
     title += f" with {b} component{'s' * (b > 1)}"
     attrs: dict[str, Any] = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
-    if spec.engine == "gaussian":
-        attrs |= _account(spec, n_singly)
+    if overlap is not None:
+        attrs |= {"missing_information": overlap} | _account(spec, n_singly)
     return validate(describe(xr.Dataset(variables, coordinates, attrs)))
 
 
@@ -109,7 +112,6 @@ def _account(spec: GmmSpec, n_singly: NDArray[np.int64]) -> dict[str, Any]:
     steps = np.flatnonzero(n_singly.any(0))
     updates = int((spec.n_retrieved[:-1] > 0).sum()) * n_singly.shape[0] * spec.n_models
     return {
-        "missing_information": spec.overlap,
         "gaussian_from": int(steps[-1]) + 1 if steps.size else 0,
         "exact_share": float(n_singly.sum() / max(updates, 1)),
     }

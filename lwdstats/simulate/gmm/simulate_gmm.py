@@ -12,9 +12,10 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from lwdstats.errors import InputError
-from lwdstats.mixtures.spec import GmmSpec, Rule, resolve
+from lwdstats.mixtures.arguments import Rule
+from lwdstats.mixtures.spec import MAX_OVERLAP, GmmSpec
 from lwdstats.simulate.gmm.dataset import Run, dataset
-from lwdstats.simulate.gmm.gaussian.overlap import MAX_OVERLAP
+from lwdstats.simulate.gmm.gaussian.overlap import check_overlap
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
 from lwdstats.simulate.progress import Progress
 from lwdstats.streams import seed_sequence
@@ -190,26 +191,8 @@ def simulate_gmm(
     >>> ds.attrs["gaussian_from"], "embedding" in ds
     (0, False)
     """
-    spec = resolve(
-        n_models,
-        n_components,
-        means=means,
-        covariance=covariance,
-        n_steps=n_steps,
-        n_responses=n_responses,
-        beta=beta,
-        concentration=concentration,
-        initial_weights=initial_weights,
-        initial_points=initial_points,
-        step_size=step_size,
-        complexity=complexity,
-        threshold=threshold,
-        replicates=replicates,
-        seed=seed,
-        engine=engine,
-        max_overlap=max_overlap,
-        record=record,
-    )
+    spec = GmmSpec.of(locals())
+    overlap = check_overlap(spec) if spec.engine == "gaussian" else None
     check_jobs(n_jobs)
     bar = Progress(len(spec.replicates), progress)
     whole = np.flatnonzero(spec.alpha == 1)
@@ -223,7 +206,7 @@ def simulate_gmm(
         )
     with bar:
         bar.say("replicates")
-        return dataset(spec, _runs(spec, n_jobs), bar.step)
+        return dataset(spec, _runs(spec, n_jobs), bar.step, overlap)
 
 
 def check_jobs(n_jobs: object) -> None:

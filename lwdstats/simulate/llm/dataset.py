@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lwdstats.dataset.schema import attributes, describe, validate
 from lwdstats.simulate.llm.journal import Batch, Key
+from lwdstats.simulate.llm.labels import name_of
 from lwdstats.simulate.llm.run import posted
 from lwdstats.simulate.llm.spec import LlmSpec
 
@@ -139,7 +140,7 @@ def _attributes(spec: LlmSpec, origin: Origin) -> dict[str, str]:
     title = f"Network of {n} language model{'s' * (n > 1)} (Algorithm 1)"
     attrs = {
         **attributes(title, spec.seed, spec.to_json()),
-        "embedder": spec.embedder,
+        "embedder": name_of(spec.embedder),
         "embedder_prefix": origin.prefix,
         "embedder_normalize": str(spec.normalize),
         "backend": json.dumps(origin.backends[0]),

@@ -23,10 +23,9 @@ from lwdstats.simulate.llm.spec import (
     Number,
     SystemPrompts,
     check_context,
-    resolve,
 )
 from lwdstats.simulate.llm.store import Store, check_web
-from lwdstats.simulate.models.protocol import Embedder, LanguageModel, optional_parts
+from lwdstats.simulate.models.protocol import Embedder, optional_parts
 from lwdstats.simulate.progress import Progress
 
 
@@ -175,52 +174,26 @@ def simulate_llm(
         raise InputError("resume", resume, "True or False")
     if seed is None and store is not None:
         seed = stored_seed(store)
-    spec, named = resolve(
-        models=models,
-        posts=posts,
-        query=query,
-        n_steps=n_steps,
-        n_responses=n_responses,
-        beta=beta,
-        embedder=embedder,
-        normalize=normalize,
-        replicates=replicates,
-        seed=seed,
-        system_prompts=system_prompts,
-        temperature=temperature,
-        top_p=top_p,
-        max_new_tokens=max_new_tokens,
-        cut=cut,
-        retrieval=retrieval,
-        context=context,
-        retries_empty=retries_empty,
-        batch_size=batch_size,
-    )
+    spec = LlmSpec.of(locals())
     check_web(web, store)
     kept = Store(store, spec, resume=resume, web=web)
     try:
         origin = kept.origin() if kept.complete else None
         if origin is None:
             with kept.stopping():
-                origin = _run(spec, kept, named, embedder, progress)
+                origin = _run(spec, kept, progress)
         return build_dataset(spec, kept.batches, origin, kept.served)
     finally:
         kept.close()
 
 
-def _run(
-    spec: LlmSpec,
-    kept: Store,
-    named: dict[str, str | LanguageModel],
-    embedder: str | Embedder,
-    progress: bool | None,
-) -> Origin:
+def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
     """Ask for every batch that is not kept."""
     with Progress(kept.total, progress, done=len(kept.batches)) as bar:
         bar.say("loading models")
-        locate_all(named, embedder)
-        vectors = load_embedder(embedder, spec.normalize)
-        models = load_models(named)
+        locate_all(spec.models, spec.embedder)
+        vectors = load_embedder(spec.embedder, spec.normalize)
+        models = load_models(spec.models)
         check_context(spec, models)
         origin = kept.begin(
             lambda: embed(vectors, [post["text"] for post in spec.posts]),

@@ -4,55 +4,189 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
-from lwdstats.simulate.llm.labels import Models, by_label, label_models, name_of
-from lwdstats.simulate.llm.load_posts import Posts, as_posts
+from lwdstats.simulate.llm.labels import by_label, label_models, name_of
 from lwdstats.simulate.llm.text import storable
-from lwdstats.simulate.models.protocol import LanguageModel, Prompt, Sampling
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
+from lwdstats.specification import REQUIRED, Specification, argument
 from lwdstats.streams import check_replicates, resolve_seed
 
 DEFAULT_QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
 DEFAULT_EMBEDDER = "nomic-ai/nomic-embed-text-v1.5"
-RETRIEVALS = ("uniform", "nearest")
 # Tokens of a line of the list beside its post, at most.
 LINE = 3
-CONTEXTS = ("error", "fewest")
 
 SystemPrompts = Sequence[str | None] | Mapping[str, str] | str
 Number = float | Sequence[float | None] | Mapping[str, float]
 
 
-@dataclass(frozen=True)
-class LlmSpec:
+def _check_query(value: Any) -> tuple[str, ...]:
+    try:
+        queries = (value,) if isinstance(value, str) else tuple(value)
+    except TypeError:
+        queries = ()
+    if not queries or not all(isinstance(q, str) and q.strip() for q in queries):
+        raise InputError("query", value, "a question, or several, that are not empty")
+    return tuple(storable(query) for query in queries)
+
+
+def _check_posts(value: Any) -> tuple[dict[str, str], ...]:
+    # Here, so that the command's help takes no pandas.
+    from lwdstats.simulate.llm.load_posts import as_posts
+
+    frame = as_posts(value)
+    columns = [c for c in ("id", "text", "sentiment") if c in frame.columns]
+    texts = frame[columns].fillna("").astype(str)
+    rows = [[storable(cell) for cell in row] for row in texts.to_numpy().tolist()]
+    return tuple(dict(zip(columns, row, strict=True)) for row in rows)
+
+
+def _check_normalize(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise InputError("normalize", value, "True or False")
+    return value
+
+
+def _check_cut(value: Any) -> str | None:
+    return None if value is None else check_choice("cut", value, ["sentence"])
+
+
+def _check_system_prompts(value: Any, spec: LlmSpec) -> dict[str, str]:
+    labels = list(spec.models)
+    said = by_label("system_prompts", value, labels, lambda v: isinstance(v, str), "a prompt")
+    return {label: prompt for label, prompt in said.items() if prompt}
+
+
+def _sampling(name: str, takes: str) -> Callable[[Any, LlmSpec], dict[str, Any]]:
+    """Return a check of how tokens are drawn; what is not said of a model is the default."""
+
+    def check(value: Any, spec: LlmSpec) -> dict[str, Any]:
+        said = by_label(name, value, list(spec.models), is_number, takes)
+        each = {label: {name: said[label]} if label in said else {} for label in spec.models}
+        return {label: getattr(Sampling(**given), name) for label, given in each.items()}
+
+    return check
+
+
+def _shared(values: Mapping[str, Any]) -> Any:
+    """Return the one value of all models, or the mapping where they differ."""
+    first, *others = values.values()
+    return first if all(value == first for value in others) else dict(values)
+
+
+@dataclass(frozen=True, eq=False)
+class LlmSpec(Specification):
     """Everything that decides what an LLM network answers.
 
-    `models` maps a label to a name, in the order of the network. A model that
-    came as an object is recorded by its class, and its spec can't be rerun.
+    `models` maps a label to a name or an object, in the order of the network. What
+    came as an object is recorded by its class, and such a spec can't be rerun.
     """
 
-    models: dict[str, str]
-    system_prompts: dict[str, str]
-    posts: tuple[dict[str, str], ...]
-    query: tuple[str, ...]
-    n_steps: int
-    n_responses: int
-    beta: float
-    embedder: str
-    normalize: bool
-    replicates: tuple[int, ...]
-    seed: int
-    sampling: dict[str, Sampling]
-    cut: str | None
-    retrieval: str = "uniform"
-    context: str = "error"
-    retries_empty: int = 2
-    batch_size: int = 1
+    simulator: ClassVar[str] = "llm"
+
+    models: dict[str, str | LanguageModel] = argument(
+        REQUIRED,
+        "Folder, hub name, or package:NAME; give it once for each model of the network.",
+        list[str],
+        check=label_models,
+        to_json=lambda models: {label: name_of(model) for label, model in models.items()},
+        option="model",
+    )
+    system_prompts: dict[str, str] = argument(
+        None, "System prompt of all models.", check_in=_check_system_prompts
+    )
+    posts: tuple[dict[str, str], ...] = argument(
+        None, "csv, jsonl or parquet file with a column text.", check=_check_posts
+    )
+    query: tuple[str, ...] = argument(
+        DEFAULT_QUERY, "What every model is asked.", check=_check_query
+    )
+    n_steps: int = argument(
+        60, "T: times 0..T are kept.", int, check=partial(check_integer, "n_steps", minimum=0)
+    )
+    n_responses: int = argument(
+        40,
+        "L: responses a model and step.",
+        int,
+        check=partial(check_integer, "n_responses", minimum=1),
+    )
+    beta: float = argument(
+        0.5, "Share of the web that a model reads, in (0, 1].", float, check=check_beta
+    )
+    embedder: str | Embedder = argument(
+        DEFAULT_EMBEDDER, "Folder, hub name, or package:NAME.", to_json=name_of
+    )
+    normalize: bool = argument(False, "Scale embeddings to length 1.", bool, check=_check_normalize)
+    replicates: tuple[int, ...] = argument(
+        1, "Number of independent runs.", int, check=check_replicates
+    )
+    seed: int = argument(
+        None, "Seed; drawn and recorded if not given.", check=resolve_seed, to_json=str
+    )
+    temperature: dict[str, float] = argument(
+        1.0,
+        "0 takes the likeliest token; MODEL=NUMBER for one model of several.",
+        dict[str, float],
+        check_in=_sampling("temperature", "a number of at least 0"),
+        to_json=_shared,
+    )
+    top_p: dict[str, float] = argument(
+        1.0,
+        "Nucleus sampling, in (0, 1], or MODEL=NUMBER.",
+        dict[str, float],
+        check_in=_sampling("top_p", "a number in (0, 1]"),
+        to_json=_shared,
+    )
+    max_new_tokens: dict[str, int] = argument(
+        80,
+        "Longest answer, in tokens, or MODEL=NUMBER.",
+        dict[str, int],
+        check_in=_sampling("max_new_tokens", "an integer of at least 1"),
+        to_json=_shared,
+    )
+    cut: str | None = argument(
+        "sentence",
+        "sentence keeps the first one of each answer; none keeps all.",
+        str | None,
+        check=_check_cut,
+    )
+    retrieval: str = argument(
+        "uniform",
+        "uniform (the paper), or nearest to the query.",
+        check=partial(check_choice, "retrieval", choices=("uniform", "nearest")),
+    )
+    context: str = argument(
+        "error",
+        "Where a prompt may exceed a context: error, or fewest to read fewer posts.",
+        check=partial(check_choice, "context", choices=("error", "fewest")),
+    )
+    retries_empty: int = argument(
+        2,
+        "How often an empty answer is asked for again.",
+        int,
+        check=partial(check_integer, "retries_empty", minimum=0),
+    )
+    batch_size: int = argument(
+        1,
+        "Prompts, of several replicates and queries, answered together here.",
+        int,
+        check=partial(check_integer, "batch_size", minimum=1),
+    )
+
+    @cached_property
+    def sampling(self) -> dict[str, Sampling]:
+        """How each model draws its tokens."""
+        return {
+            label: Sampling(self.temperature[label], self.top_p[label], self.max_new_tokens[label])
+            for label in self.models
+        }
 
     @property
     def n_web(self) -> Any:
@@ -63,95 +197,6 @@ class LlmSpec:
     def n_retrieved(self) -> Any:
         """k_t, int64 of shape (T+1,), before a context caps it."""
         return retrieval_sizes(self.n_web, self.beta)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the keyword arguments of `simulate_llm` that give this run again."""
-        return {
-            "simulator": "llm",
-            "models": self.models,
-            "system_prompts": self.system_prompts,
-            "posts": list(self.posts),
-            "query": list(self.query),
-            "n_steps": self.n_steps,
-            "n_responses": self.n_responses,
-            "beta": self.beta,
-            "embedder": self.embedder,
-            "normalize": self.normalize,
-            "replicates": list(self.replicates),
-            "seed": str(self.seed),
-            **{
-                name: _shared({label: getattr(s, name) for label, s in self.sampling.items()})
-                for name in ("temperature", "top_p", "max_new_tokens")
-            },
-            "cut": self.cut,
-            "retrieval": self.retrieval,
-            "context": self.context,
-            "retries_empty": self.retries_empty,
-            "batch_size": self.batch_size,
-        }
-
-
-def resolve(
-    *,
-    models: Models,
-    posts: Posts | None,
-    query: str | Sequence[str],
-    system_prompts: SystemPrompts | None,
-    embedder: object,
-    replicates: int | Sequence[int],
-    seed: int | str | None,
-    cut: str | None,
-    retrieval: str = "uniform",
-    context: str = "error",
-    retries_empty: int = 2,
-    batch_size: int = 1,
-    **numbers: Any,
-) -> tuple[LlmSpec, dict[str, str | LanguageModel]]:
-    """Check the arguments of `simulate_llm`; return the spec and the models by label."""
-    named = label_models(models)
-    queries = (query,) if isinstance(query, str) else tuple(query)
-    if not queries or not all(isinstance(q, str) and q.strip() for q in queries):
-        raise InputError("query", query, "a question, or several, that are not empty")
-    frame = as_posts(posts)
-    columns = [c for c in ("id", "text", "sentiment") if c in frame.columns]
-    texts = frame[columns].fillna("").astype(str)
-    rows = [[storable(cell) for cell in row] for row in texts.to_numpy().tolist()]
-    records = tuple(dict(zip(columns, row, strict=True)) for row in rows)
-    if cut is not None:
-        check_choice("cut", cut, ["sentence"])
-    if not isinstance(numbers["normalize"], bool):
-        raise InputError("normalize", numbers["normalize"], "True or False")
-    spec = LlmSpec(
-        models={label: name_of(model) for label, model in named.items()},
-        system_prompts={
-            label: prompt
-            for label, prompt in by_label(
-                "system_prompts", system_prompts, list(named), _is_text, "a prompt"
-            ).items()
-            if prompt
-        },
-        posts=records,
-        query=tuple(storable(query) for query in queries),
-        n_steps=check_integer("n_steps", numbers["n_steps"], minimum=0),
-        n_responses=check_integer("n_responses", numbers["n_responses"], minimum=1),
-        beta=check_beta(numbers["beta"]),
-        embedder=name_of(embedder),
-        normalize=numbers["normalize"],
-        replicates=check_replicates(replicates),
-        seed=resolve_seed(seed),
-        sampling=_samplings(
-            list(named),
-            numbers["temperature"],
-            numbers["top_p"],
-            numbers["max_new_tokens"],
-        ),
-        cut=cut,
-        retrieval=check_choice("retrieval", retrieval, RETRIEVALS),
-        context=check_choice("context", context, CONTEXTS),
-        retries_empty=check_integer("retries_empty", retries_empty, minimum=0),
-        batch_size=check_integer("batch_size", batch_size, minimum=1),
-    )
-    return spec, named
 
 
 def check_context(spec: LlmSpec, models: Mapping[str, LanguageModel]) -> None:
@@ -207,29 +252,3 @@ def prompt_costs(
     costs = [tokens(first, text) - head for text in texts]
     heading = max(head - base - (costs[0] if costs else 1 + LINE), 0)
     return base + heading, costs
-
-
-def _samplings(
-    labels: list[str], temperature: Any, top_p: Any, max_new_tokens: Any
-) -> dict[str, Sampling]:
-    """Return how each model draws its tokens; what is not said of a model is the default."""
-    given = {
-        name: by_label(name, value, labels, is_number, takes)
-        for name, value, takes in (
-            ("temperature", temperature, "a number of at least 0"),
-            ("top_p", top_p, "a number in (0, 1]"),
-            ("max_new_tokens", max_new_tokens, "an integer of at least 1"),
-        )
-    }
-    known = {label: {k: v[label] for k, v in given.items() if label in v} for label in labels}
-    return {label: Sampling(**numbers) for label, numbers in known.items()}
-
-
-def _shared(values: Mapping[str, Any]) -> Any:
-    """Return the one value of all models, or the mapping where they differ."""
-    first, *others = values.values()
-    return first if all(value == first for value in others) else dict(values)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)

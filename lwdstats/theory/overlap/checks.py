@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,10 +129,3 @@ def check_points(value: ArrayLike, n_runs: int, components: Components, k: int) 
     if points.ndim != 3 or points.shape[::2] != (n_runs, d) or points.shape[1] < k:
         raise InputError("points", f"numbers of shape {points.shape}", takes)
     return (points - components.centre) @ components.turn
-
-
-def check_threshold(value: Any) -> float:
-    """Return epsilon."""
-    if not is_number(value) or not 0 <= float(value) <= 1 or math.isnan(float(value)):
-        raise InputError("threshold", value, "a number in [0, 1]")
-    return float(value)

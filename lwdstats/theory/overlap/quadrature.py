@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
+from lwdstats.mixtures.components import log_densities, whitening
 
 # Beyond this many standard deviations a component has 2e-19 of its mass.
 _REACH = 9.0
@@ -39,22 +40,10 @@ def reduce_shared(means: FloatArray, covariance: FloatArray) -> FloatArray:
     The rest of it integrates to 1, so r is the dimension of that span, at least
     1 and at most B - 1.
     """
-    whiten = np.linalg.inv(np.linalg.cholesky(covariance)).astype(np.float64).T
+    whiten = whitening(covariance)
     _, size, axes = np.linalg.svd((means - means.mean(0)) @ whiten, full_matrices=False)
     rank = max(1, int((size > 1e-10 * size[0]).sum())) if size[0] > 0 else 1
     return whiten @ axes[:rank].T
-
-
-def log_densities(points: FloatArray, means: FloatArray, factors: FloatArray) -> FloatArray:
-    """Return the log density (m, B) of points (m, d), up to a constant shared by all.
-
-    `factors` (B, d, d) are lower Cholesky factors of the covariances.
-    """
-    out = np.empty((len(points), len(means)))
-    for b, factor in enumerate(factors):
-        white = np.linalg.solve(factor, (points - means[b]).T)
-        out[:, b] = -0.5 * (white**2).sum(0) - np.log(np.diag(factor)).sum()
-    return out
 
 
 def line_integrals(

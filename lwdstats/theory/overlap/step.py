@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.mixtures.arguments import check_threshold
 from lwdstats.results.result import Result
 from lwdstats.theory.overlap.checks import (
     check_components,
     check_points,
     check_step,
-    check_threshold,
     check_weights,
 )
 from lwdstats.theory.overlap.information import missing_information, overlap_factor

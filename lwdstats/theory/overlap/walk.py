@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lwdstats.arrays import FloatArray
+from lwdstats.mixtures.components import log_densities
 from lwdstats.theory.overlap.checks import Components
-from lwdstats.theory.overlap.quadrature import log_densities
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lwdstats.errors import InputError
 from lwdstats.inference.theorem import bands as kernel
 from lwdstats.inference.theorem.check_decay import check_decay
 from lwdstats.inference.theorem.slopes import Slopes, band, compare_slopes, step_slopes
-from lwdstats.mixtures.spec import resolve
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.theory.asymptotics import stationary_sq_norm
 from lwdstats.theory.decay import expected_difference
 
@@ -120,7 +120,7 @@ def test_a_dataset_and_its_specification_are_one():
 def test_a_random_start_is_drawn_once_and_held():
     check = check_decay({"n_steps": 5}, replicates=20, seed=9)
     assert check.drawn
-    np.testing.assert_array_equal(check.start, resolve(seed=9).first_weights(0))
+    np.testing.assert_array_equal(check.start, GmmSpec(seed=9).first_weights(0))
     assert "drawn once" in str(check.summary())
 
 

@@ -15,9 +15,10 @@ from scipy import stats
 import lwdstats as lwd
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
-from lwdstats.mixtures.spec import resolve
+from lwdstats.mixtures.components import counts_of
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.gmm.gaussian.binomial import add_multinomial, binomial
-from lwdstats.simulate.gmm.gaussian.overlap import ambiguity, counts_of, misowned_share, overlap_of
+from lwdstats.simulate.gmm.gaussian.overlap import ambiguity, misowned_share, overlap_of
 from lwdstats.simulate.gmm.gaussian.owners import normal_nodes, owned, ownership
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
 from lwdstats.simulate.gmm.gaussian.step import draws_before
@@ -158,7 +159,7 @@ NEAREST = [np.abs(PLACES - place).argsort() for place in PLACES]
 
 def one_step(weights, counts, k, alpha, c, eps, n_models, seed, min_count):
     n = sum(counts)
-    spec = resolve(
+    spec = GmmSpec(
         n_models,
         len(counts),
         means=PLACES[: len(counts)],
@@ -291,8 +292,8 @@ LAWS = {
 @pytest.mark.parametrize("name", LAWS)
 def test_law_of_the_norm_is_that_of_the_exact_engine(name):
     arguments = {"n_steps": 60, "record": [2, 5, 20, 60]} | LAWS[name]
-    exact = norms(resolve(**arguments, seed=21), run_exact)
-    ours = norms(resolve(**arguments, seed=22), run_gaussian)
+    exact = norms(GmmSpec(**arguments, seed=21), run_exact)
+    ours = norms(GmmSpec(**arguments, seed=22), run_gaussian)
     for a, b in zip(ours, exact, strict=True):
         test = stats.ks_2samp(a, b, method="asymp")
         assert test.pvalue > 1e-3
@@ -449,8 +450,8 @@ def test_dataset_says_which_engine_made_it():
 
 def test_more_points_than_an_index_can_hold():
     with pytest.raises(InputError, match=r"^n_steps: "):
-        resolve(10**6, n_steps=10**4)
-    spec = resolve(10**6, n_steps=10**4, engine="gaussian")
+        GmmSpec(10**6, n_steps=10**4)
+    spec = GmmSpec(10**6, n_steps=10**4, engine="gaussian")
     assert spec.n_web[-1] == 3 * 10**10
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 import lwdstats as lwd
 from lwdstats.dataset.schema import VARIABLES, spec_of
 from lwdstats.errors import InputError
-from lwdstats.mixtures.spec import resolve
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.gmm.simulate_gmm import run_exact
 
 
@@ -189,7 +189,7 @@ def test_law_has_the_exact_second_moment(setting):
     ds = lwd.simulate_gmm(**arguments)
     # The web starts with enough of each component that no weight comes near zero.
     assert float(ds["n_truncated"].sum()) == 0
-    spec = resolve(**arguments)
+    spec = GmmSpec(**arguments)
     expected = second_moment(
         first,
         composition / composition.sum(),
@@ -336,7 +336,7 @@ def test_back_end_of_joblib_is_the_callers():
     with joblib.parallel_config("multiprocessing", n_jobs=2):  # it cannot yield results one by one
         ds = lwd.simulate_gmm(**arguments, n_jobs=None)
     xr.testing.assert_identical(ds.drop_attrs(), expected.drop_attrs())
-    spec = pickle.loads(pickle.dumps(resolve(**arguments)))  # noqa: S301
+    spec = pickle.loads(pickle.dumps(GmmSpec(**arguments)))  # noqa: S301
     np.testing.assert_array_equal(run_exact(spec, 2)[0], expected["weight"][:, :, 2])
 
 

@@ -9,7 +9,7 @@ from fakes import Hasher, Writer
 
 import lwdstats as lwd
 from lwdstats.simulate.llm.plan.plan import plan
-from lwdstats.simulate.llm.spec import resolve
+from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.simulate.models.backends import facts_of
 
 POSTS = ["Bitcoin is up today.", "Gold is down today.", "Taxes are certain here."]
@@ -112,10 +112,10 @@ def test_fewest_reads_what_the_smallest_context_holds():
     drawn = (ds["retrieved"] >= 0).sum("draw")
     # All models alike, never more than beta allows, and as many as that where they fit.
     assert (drawn == ds["n_retrieved"]).all()
-    free = resolve(
+    free = LlmSpec(
         **arguments, models=models, embedder="e", beta=0.5, cut=None,
         system_prompts=None, normalize=False, temperature=1.0, top_p=1.0,
-    )[0].n_retrieved  # fmt: skip
+    ).n_retrieved  # fmt: skip
     free = ds["time"].copy(data=free)
     assert (ds["n_retrieved"] <= free).all()
     assert (ds["n_retrieved"][:3] == free[:3]).all()
@@ -253,14 +253,14 @@ def test_bad_input_is_named(argument, changes):
 
 
 def test_the_command(tmp_path, capsys, monkeypatch):
-    from lwdstats import cli
+    from lwdstats.cli import main
 
     spec = tmp_path / "run.toml"
     spec.write_text('simulator = "llm"\nmodels = ["openai:a", "openai:b"]\nn_steps = 40\n')
     line = ["plan", str(spec), "--price-in", "a=1", "--price-in", "b=2", "--price-out", "3"]
     monkeypatch.setattr("sys.argv", ["lwdstats", *line, "--answer-tokens", "20"])
     with pytest.raises(SystemExit) as done:
-        cli.main()
+        main.main()
     assert done.value.code == 0
     shown = capsys.readouterr().out
     expected = plan(

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lwdstats as lwd
-from lwdstats.simulate.llm.spec import check_context
+from lwdstats.simulate.llm.spec import LlmSpec, check_context
 from lwdstats.simulate.models.protocol import Answer, LanguageModel, Prompt
 
 POSTS = lwd.load_posts().head(6)
@@ -198,12 +198,10 @@ class Counter:
 
 @given(st.integers(1, 60), st.integers(1, 8), st.integers(30, 400))
 def test_context_is_checked_for_the_last_step(n_steps, n_words, context):
-    from lwdstats.simulate.llm import spec as llm_spec
-
     posts = [" ".join(["word"] * n_words)] * 5
     model = Counter(context)
     assert isinstance(model, LanguageModel)
-    spec, named = llm_spec.resolve(
+    spec = LlmSpec(
         models=[model], posts=posts, query="Why?", system_prompts=None, embedder="e",
         normalize=False, replicates=1, seed=1, cut=None, n_steps=n_steps, n_responses=1, beta=1.0,
         temperature=1.0, top_p=1.0, max_new_tokens=5,
@@ -213,10 +211,10 @@ def test_context_is_checked_for_the_last_step(n_steps, n_words, context):
     per_answer = 5 + 3
     need = header + 5 * (n_words + 1) + n_steps * per_answer + 5
     if need + max(n_words + 1, per_answer) < context:
-        check_context(spec, named)
+        check_context(spec, spec.models)
     elif need > context + max(n_words + 1, per_answer):
         with pytest.raises(lwd.InputError, match=r"k_T = \d+ posts.*\d+ posts do"):
-            check_context(spec, named)
+            check_context(spec, spec.models)
 
 
 def test_context_error_comes_before_work(minilm):

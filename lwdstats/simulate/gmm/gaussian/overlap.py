@@ -8,19 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, is_number
+from lwdstats.errors import InputError
+from lwdstats.mixtures.components import squared_distances
+from lwdstats.mixtures.spec import MAX_OVERLAP, GmmSpec
 
-# Largest J at which the Gaussian engine is right, by measurement: docs/gaussian-engine.md.
-MAX_OVERLAP = 0.02
 # Largest share of its points that a component at weight epsilon may not own.
 MISOWNED = 0.25
-
-
-def check_max_overlap(value: Any) -> float:
-    """Return the largest J that the Gaussian engine accepts."""
-    if not is_number(value) or not 0 <= float(value) <= 1:
-        raise InputError("max_overlap", value, "a number in [0, 1]; at 1 nothing is refused")
-    return float(value)
 
 
 def overlap_of(start: FloatArray, means: FloatArray, covariance: FloatArray) -> float:
@@ -53,15 +46,14 @@ def misowned_share(threshold: float, means: FloatArray, covariance: FloatArray) 
         return 0.0
     from scipy.special import ndtr
 
-    centres = means @ np.linalg.inv(np.linalg.cholesky(covariance)).T
-    apart = np.sqrt(((centres[:, None] - centres) ** 2).sum(-1))
-    nearest = apart[~np.eye(len(means), dtype=bool)].min()
+    apart = squared_distances(means, means, covariance)
+    nearest = np.sqrt(apart[~np.eye(len(means), dtype=bool)].min())
     if nearest == 0.0:
         return 1.0
     return float(ndtr((np.log((1 - threshold + 1e-300) / threshold) - nearest**2 / 2) / nearest))
 
 
-def ambiguity(points: FloatArray, means: FloatArray, covariance: FloatArray) -> float:
+def ambiguity(points: NDArray[Any], means: FloatArray, covariance: FloatArray) -> float:
     """Return how far given points (..., d) leave open whose they are: the mean eigenvalue of J.
 
     At equal weights: ``B / (B - 1) E[1 - sum_b o_b^2]`` over the points, where
@@ -70,32 +62,18 @@ def ambiguity(points: FloatArray, means: FloatArray, covariance: FloatArray) -> 
     n_b = len(means)
     if n_b == 1:
         return 0.0
-    whiten = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    apart = (points.reshape(-1, 1, means.shape[1]) - means) @ whiten
-    logs = -0.5 * (apart**2).sum(-1)
+    logs = -0.5 * squared_distances(points.reshape(-1, means.shape[1]), means, covariance)
     shares = np.exp(logs - logs.max(-1, keepdims=True))
     shares /= shares.sum(-1, keepdims=True)
     return float(n_b / (n_b - 1) * (1 - (shares**2).sum(-1)).mean())
 
 
-def counts_of(points: FloatArray, means: FloatArray, covariance: FloatArray) -> FloatArray:
-    """Return how many points (N0, d) are of each component: that of the largest density."""
-    whiten = np.linalg.inv(np.linalg.cholesky(covariance)).T
-    apart = (points[:, None] - means) @ whiten
-    nearest = (apart**2).sum(-1).argmin(-1) if len(points) else np.empty(0, np.int64)
-    return np.bincount(nearest, minlength=len(means)).astype(np.float64)
-
-
-def check_overlap(
-    start: FloatArray,
-    means: FloatArray,
-    covariance: FloatArray,
-    points: NDArray[Any] | None,
-    threshold: float,
-    limit: float,
-) -> float:
+def check_overlap(spec: GmmSpec) -> float:
     """Return J, or raise `InputError` where the Gaussian engine would be wrong."""
-    overlap = overlap_of(start, means, covariance)
+    means, covariance, threshold = spec.means, spec.covariance, spec.threshold
+    limit, points = spec.max_overlap, spec.initial_points
+    start = spec.concentration if spec.initial_weights is None else spec.initial_weights
+    overlap = overlap_of(np.asarray(start), means, covariance)
     if limit == 1.0:
         return overlap
     takes = f"'gaussian' where that is at most max_overlap = {limit:g}, or 'exact'"

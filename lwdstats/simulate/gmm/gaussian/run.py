@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from lwdstats.mixtures.components import whitening
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.gmm.dataset import Run
-from lwdstats.simulate.gmm.gaussian.overlap import counts_of
 from lwdstats.streams import seed_sequence
-
-if TYPE_CHECKING:
-    from lwdstats.mixtures.spec import GmmSpec
 
 # Components of which a model reads fewer points in a step are read one by one, by measurement:
 # docs/gaussian-engine.md.
@@ -30,12 +26,11 @@ def run_gaussian(spec: GmmSpec, position: int, min_count: float = MIN_COUNT) -> 
 
     slot = np.full(spec.n_steps + 1, -1)
     slot[spec.times] = np.arange(spec.times.size)
-    whiten = np.linalg.inv(np.linalg.cholesky(spec.covariance))
     nodes = normal_nodes(spec.n_features) if spec.threshold == 0 else np.empty((0, spec.n_features))
     weight, n_truncated, n_singly = run_replicate(
         np.array(spec.first_weights(position)),
-        counts_of(np.asarray(spec.first_points(position), float), spec.means, spec.covariance),
-        np.ascontiguousarray(spec.means @ whiten.T),
+        spec.first_counts(position).astype(np.float64),
+        np.ascontiguousarray(spec.means @ whitening(spec.covariance)),
         nodes,
         spec.n_responses,
         spec.n_retrieved[:-1],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,21 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError, check_integer, is_number
-from lwdstats.simulate.llm.labels import by_label
+from lwdstats.simulate.llm.labels import by_label, name_of
 from lwdstats.simulate.llm.plan.result import LlmPlan
-from lwdstats.simulate.llm.simulate_llm import simulate_llm
-from lwdstats.simulate.llm.spec import LINE, LlmSpec, longest_prompts, prompt_costs, resolve
+from lwdstats.simulate.llm.spec import LINE, LlmSpec, longest_prompts, prompt_costs
 from lwdstats.simulate.models.backends import facts_of
 from lwdstats.simulate.models.protocol import ModelFacts
+from lwdstats.simulate.specs import asked
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Prices = float | Mapping[str, float]
-# Arguments that say how a run is made, not which.
-_HOW = ("simulator", "store", "resume", "web", "progress")
 
 
 def plan(
@@ -86,29 +82,22 @@ def plan(
     1     1     21           10      1            320
     2     2     22           11      1            320
     """
-    held = dict(spec_of(spec) if isinstance(spec, xr.Dataset) else spec or {}) | arguments
-    if held.get("simulator", "llm") != "llm":
-        raise InputError("spec", f"a specification for {held['simulator']!r}", "one for 'llm'")
-    known = inspect.signature(simulate_llm).parameters
-    unknown = [name for name in held if name not in known and name != "simulator"]
-    if unknown:
-        raise InputError(unknown[0], "an unknown argument", f"one of {', '.join(known)}")
-    if "models" not in held:
-        raise InputError("models", "nothing", "names of models, or a mapping from labels to them")
-    given = {name: p.default for name, p in known.items() if p.default is not p.empty} | held
-    run, named = resolve(**{k: v for k, v in given.items() if k not in _HOW})
+    simulator, held = asked({} if spec is None else spec, arguments, "llm")
+    if simulator != "llm":
+        raise InputError("spec", f"a specification for {simulator!r}", "one for 'llm'")
+    run = LlmSpec(**{name: held[name] for name in LlmSpec.arguments() if name in held})
     lengths = {label: sampling.max_new_tokens for label, sampling in run.sampling.items()}
     if answer_tokens is not None:
         most = check_integer("answer_tokens", answer_tokens, minimum=1)
         lengths = {label: min(most, length) for label, length in lengths.items()}
-    labels = list(named)
+    labels = list(run.models)
     prices = [
         by_label("price_in", price_in, labels, _is_price, "a price of at least 0"),
         by_label("price_out", price_out, labels, _is_price, "a price of at least 0"),
     ]
     takes = "a number of tokens"
     contexts = by_label("context_length", context_length, labels, _is_length, takes)
-    facts = {label: facts_of(model) for label, model in named.items()}
+    facts = {label: facts_of(model) for label, model in run.models.items()}
     reading = {label: _Reading.of(run, label, facts[label], lengths) for label in facts}
     bounds = {label: contexts.get(label) or facts[label].context for label in facts}
     k = _sizes(run, reading, bounds)
@@ -203,8 +192,9 @@ def _models(
         # Of one batch: its prompts once, their answers each.
         held = min(spec.batch_size, n_runs) * (most - longest + rows * longest)
         # A name that occurs twice is loaded once.
-        again = spec.models[label] in seen
-        seen.add(spec.models[label])
+        name = name_of(spec.models[label])
+        again = name in seen
+        seen.add(name)
         table.append(
             {
                 "model": label,
@@ -259,7 +249,7 @@ def _notes(
                     f"context holds {bound:,}, so the run is refused; context='fewest' caps it."
                 )
     here = [label for label in facts if facts[label].weights > 0]
-    if len({spec.models[label] for label in here}) > 1:
+    if len({name_of(spec.models[label]) for label in here}) > 1:
         notes.append(
             "models share a device; one that holds the largest of them and its cache will do, as "
             "weights leave it where others need the room, which takes time at every step."
