@@ -13,6 +13,9 @@ PAGES = [
     *(p for f in ("docs", "data", "benchmarks") for p in (ROOT / f).rglob("*.md")),
 ]
 
+# Where a path that a page names may begin.
+FOLDERS = ("", "lwdstats", "lwdstats/simulate", "lwdstats/inference", "benchmarks")
+
 
 @pytest.fixture(autouse=True)
 def _in_the_project(monkeypatch):
@@ -71,7 +74,7 @@ def test_paths_that_are_named_exist(page):
     named = re.findall(r"`([\w.]+/[\w./*-]*|[A-Z]\w+\.md)`", (ROOT / page).read_text())
     assert len(named) > 40 or page != "CONTRIBUTING.md"
     for path in named:
-        places = (ROOT, ROOT / "lwdstats", ROOT / "lwdstats/simulate", ROOT / "lwdstats/inference")
+        places = [ROOT / folder for folder in FOLDERS]
         assert any(list(place.glob(path)) for place in places), path
 
 
