@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import signal
 
+from paths import ROOT
+
 # Two workers on two cores; set before NumPy and torch start their threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# Processes that tests start import this checkout, whichever one is installed.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
 
 import hypothesis
 import pytest

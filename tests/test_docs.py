@@ -1,11 +1,20 @@
-"""The pages in docs/ say what the code does."""
+"""The pages say what the code does, are listed, and lead somewhere."""
 
 import doctest
+import re
 import subprocess
 import sys
 
 import pytest
 from paths import ROOT
+
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(p for f in ("docs", "data", "benchmarks") for p in (ROOT / f).rglob("*.md")),
+]
+
+# Where a path that a page names may begin.
+FOLDERS = ("", "lwdstats", "lwdstats/simulate", "lwdstats/inference", "benchmarks")
 
 
 @pytest.fixture(autouse=True)
@@ -25,3 +34,56 @@ def test_pages_hold_what_the_scripts_print():
     command = [sys.executable, "-W", "error", "analysis/pages.py", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def links_of(page):
+    """The targets of a page's links: its prose, not its code."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(), flags=re.DOTALL)
+    return re.findall(r"\]\(([^)\s]+)\)", text)
+
+
+def anchors_of(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in links_of(page):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors_of(target), link
+
+
+def test_the_index_lists_every_page():
+    listed = {link for link in links_of(ROOT / "docs" / "index.md") if "/" not in link}
+    assert listed == {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    tables = links_of(ROOT / "benchmarks" / "README.md")
+    found = {
+        str(page.relative_to(ROOT / "benchmarks")) for page in PAGES if "benchmarks" in page.parts
+    }
+    assert set(tables) == found - {"README.md"}
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md", "docs/index.md"])
+def test_paths_that_are_named_exist(page):
+    named = re.findall(r"`([\w.]+/[\w./*-]*|[A-Z]\w+\.md)`", (ROOT / page).read_text())
+    assert len(named) > 40 or page != "CONTRIBUTING.md"
+    for path in named:
+        places = [ROOT / folder for folder in FOLDERS]
+        assert any(list(place.glob(path)) for place in places), path
+
+
+def test_files_that_docstrings_and_commands_name_exist():
+    named = re.compile(
+        r"\b(?:analysis|benchmarks|data|docs|tests)/[\w./-]+\.(?:md|nc|png|py|toml)\b"
+    )
+    folders = ("lwdstats", "analysis", "benchmarks", "tests")
+    sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    for page in [*PAGES, *sources]:
+        for path in named.findall(page.read_text()):
+            assert (ROOT / path).exists(), f"{page}: {path}"

@@ -50,11 +50,9 @@ def as_results(
     ----------
     data : pandas.DataFrame, array_like or xarray.DataArray
         A long table (of Polars or Arrow, too), one row an answer, as `to_frame`
-        gives. Or embedded answers,
-        an array of shape (time, model, response, feature), (time, model,
-        replicate, response, feature) or (time, model, replicate, query, response,
-        feature). Or texts, as the same without feature. A DataArray goes by the
-        names of its dimensions.
+        gives. Or embedded answers, an array of shape (time, model[, replicate[,
+        query]], response, feature); or texts, as the same without feature. A
+        DataArray goes by the names of its dimensions.
     embedding : str, sequence of str, or None
         For a table: the column of vectors, or the columns of numbers; a name such
         as "embedding" also stands for columns embedding_0, embedding_1 and so on.
@@ -64,12 +62,11 @@ def as_results(
         embedded already; None leaves them out. For embedded answers in an array: their
         texts, of the same shape without feature.
     time, model, replicate, query, response : str, sequence or None
-        For a table: the columns. Only `time` and `model` must be there; without
-        the others there is one replicate, one query without a name, and answers
-        are numbered in order of rows within a cell, that is a (time, model,
-        replicate, query); None says so even where a column has that name. For
-        arrays: the labels, by default 0, 1, .... Times are whole numbers; other
-        labels are whole numbers or strings.
+        For a table: the columns. Only `time` and `model` must be there; without the
+        others, or with None, there is one replicate, one query without a name, and
+        answers are numbered in order of rows within a cell, that is a (time, model,
+        replicate, query). For arrays: the labels, by default 0, 1, .... Times are
+        whole numbers; other labels are whole numbers or strings.
     embedder : callable, or object with a method ``embed`` or ``encode``, optional
         From a list of m strings to an array (m, feature), such as a
         SentenceTransformer or its ``encode``. Needed where there are only texts,
@@ -104,18 +101,11 @@ def as_results(
 
     Notes
     -----
-    Every cell holds the same number L of answers: means over L, the noise
-    floor and permutations of answers all take L as one number, so a cell with a
-    gap can't be filled by a missing value. Cut to the shortest cell by
-    `n_responses`. The answers of a cell are exchangeable, so it makes no
-    difference which are kept, unless those that lack were left out for what they
-    said (refusals, say). An empty text is an answer.
-
-    Times are sorted; other labels stay in the order in which they first occur.
-
-    References
-    ----------
-    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equation 1.
+    Every cell holds the same number L of answers, as means over L, the noise floor
+    and permutations of answers take it. Cut to the shortest cell by `n_responses`:
+    which answers are kept makes no difference, unless those that lack were left out
+    for what they said (refusals, say). An empty text is an answer. Times are sorted;
+    other labels stay in the order in which they first occur.
 
     Examples
     --------

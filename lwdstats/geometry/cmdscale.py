@@ -165,16 +165,14 @@ def cmdscale(
     Follows R's ``cmdscale(d, k, eig = TRUE, add)``. It differs in that
 
     - an eigenvalue counts as positive above ``4 n eps max(d)^2``, what rounding
-      alone can make of a 0, where R compares with 0 itself: R may keep columns
-      that hold nothing but rounding error (below 3e-8 of the largest distance,
-      in root mean square), or not, from one machine to the next;
+      alone can make of a 0, where R compares with 0 itself and may keep columns
+      that hold nothing but rounding error;
     - the sign of each column is fixed: its largest entry in absolute value
       (the first of equals) is positive;
     - a matrix that is not symmetric with a zero diagonal is an error, where R
       reads its lower triangle;
     - of Euclidean distances `ac` is 0, where R has a rounding error of about
-      1e-8 of their size: the two eigenvalues of 0 which the problem of size 2 n
-      always has are left out;
+      1e-8 of their size;
     - from `points`, eigenvalues at the level of rounding error are 0.
 
     References

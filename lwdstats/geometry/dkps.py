@@ -76,13 +76,11 @@ def dkps(
     over the answers at hand, pairs of an answer with itself included
     (V-statistics), averaged over queries before the root. So D_ij is exactly
     the distance of the two empirical distributions, a metric that embeds
-    without negative eigenvalues, and never imaginary. It is not unbiased: two
-    models that are the same are apart by ``(E|x - x'| + E|y - y'|)/L`` in the
-    square for "energy" (independent answers, L each). The distance is the
-    square root, as the energy distance itself breaks the triangle inequality.
+    without negative eigenvalues. It is not unbiased: two models that are the same
+    are apart by ``(E|x - x'| + E|y - y'|)/L`` in the square for "energy"
+    (independent answers, L each).
 
-    Replicates share one space, since their positions already share one (the
-    same embedder or the same mixture components). For a space of one replicate
+    Replicates share one space, as their positions do. For a space of one replicate
     take ``ds.isel(replicate=[r])``.
 
     R: ``cmdscale(dist(X), k, eig = TRUE)``, X having one row a (time,

@@ -162,10 +162,9 @@ def norm_bound(
 
     A run of Algorithm 2 is one of that recursion until its first truncation, so
     it breaks the bound with probability ``1 - level + truncation_risk`` at most.
-    With c = 0 no weight reaches 0 and the risk is 0. With c > 0 a model is safe
-    while it reads enough points of every component; what A^(0) holds bounds that
-    risk, and with an empty A^(0) there is no bound of it: then `domain` says so. A
-    run taken up at time s, with its weights and web at s for the start, has one.
+    With c = 0 the risk is 0; with c > 0 it is bounded by what A^(0) holds, and with
+    an empty A^(0) there is no bound of it: then `domain` says so. A run taken up at
+    time s, with its weights and web at s for the start, has one.
 
     For c > 0, `composition="expected"` takes moments in which a weight may pass
     through 0 and be posted from all the same, an error of the order of that

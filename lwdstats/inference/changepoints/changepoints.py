@@ -78,47 +78,20 @@ def changepoints(
     recorded time to the next, with phi of -0.5 to 0.9. A change multiplies the curve by
     a ratio from its time on.
 
-    The law is fitted to log y by least squares. For each time, a step is set
-    beside the law (linear around its fit) and the noise is whitened by phi; what
-    the step takes off the sum of squares, in units of the noise's variance, is its
-    gain, and residuals beyond 3 standard deviations count as 3. Phi, less its
-    bias, and the variance are those of what the best two steps leave, so that a
-    fall and a recovery are not taken for noise. The statistic is the largest gain.
+    For each time a step is set beside the law; the statistic is the largest gain of the
+    sum of squares, and the penalty the quantile of that on `n_bootstrap` paths simulated
+    without a change, ``p = (number of simulated >= observed, + 1) / (n_bootstrap + 1)``.
+    Further changes are added while one is worth the penalty. Only "none against some"
+    has the stated error rate; the times and the number are estimates. All steps of it,
+    and where it stops: ``docs/methods.md``.
 
-    The penalty is the quantile of that statistic on `n_bootstrap` paths simulated
-    from the law without a change, on each of which law, phi and variance are
-    estimated anew; ``p = (number of simulated >= observed, + 1) / (n_bootstrap +
-    1)``. There are changes where p <= `false_alarm`. The noise of simulated paths has
-    the phi and variance of the law's residuals, less bias, as if there were no change:
-    the gain is largest where the other phi is underestimated, and with that one the
-    penalty would then be smallest (`ar1` and `ar1_null` in the result's `paths`; Davidson
-    and MacKinnon 1999).
-
-    Further changes are added in the same way while one is worth the penalty. All
-    are then set anew by PELT (ruptures) with that penalty on the whitened levels,
-    the law being fitted again with them, until they stay. Only "none against
-    some" has the stated error rate; the times and the number are estimates.
-
-    A value not above 0 has no logarithm. Up to a tenth of a path's values may be
-    so, and are taken as half its smallest positive value; a path with more, such
-    as a debiased norm that has reached 0, is not tested and says so: use the
-    plain ``fnorm(ds)`` there, whose noise floor is the c of the law. Neither is
-    a path that follows the law to rounding: one from which the nearest law, a
-    constant among them, differs by less than 1e-6 of its level (root mean square).
+    Paths of which more than a tenth of the values are not above 0, such as a debiased
+    norm that has reached 0, are not tested and say so: use the plain ``fnorm(ds)``.
 
     A curve of another shape than the law can look like a change: the straight line
     ``1 - t / 101`` gives two. Draw the result before reading a change into a path,
-    and try the other `law`. The first steps of networks are of another shape, too: when
-    little has been read, one step moves a model far. With ``since=0``, 7% of curves of
-    Gaussian mixtures without a change would get one.
-
-    Measured at 5% (``benchmarks/validity/size_curves.md``), the share of false alarms is as stated
-    for phi of -0.5 to 0.9 at 60 steps and 0 to 0.9 at 200; nearer to a random walk it is
-    larger. For curves of networks of Gaussian mixtures, whose noise is only nearly of that
-    kind, it is 5.2% to 5.7% at 60 to 200 steps; longer ones have not been measured. A fall
-    by half amid noise of 0.2 is found on all paths where phi is 0 and on 95% where it is
-    0.4 (100 steps); the noise of networks of Gaussian mixtures is so large that it is found
-    on 29%.
+    and try the other `law`. Rates of false alarms and power are measured:
+    ``benchmarks/validity/size_curves.md``.
 
     References
     ----------

@@ -41,14 +41,12 @@ def convergence_fit(
         The first time fitted. Early steps, when little has been read, follow no
         law of the later ones.
     square : bool, optional
-        Whether the law is of the square of the norm. By default it is where
-        `x` is a dataset whose positions are mean answers: those are debiased
-        (see `fnorm`), and only their square is without bias. With one answer a
-        model and time that can't be done: give ``fnorm(ds)``.
+        Whether the law is of the square of the norm, by default where `x` is a dataset
+        whose positions are mean answers: those are debiased (see `fnorm`), which takes
+        two answers a model and time, and only their square is without bias.
     errors : {"relative", "constant"}, optional
-        Whether the law is fitted by the gamma deviance, which weights errors in
-        proportion to the law, or by least squares. By default "relative" where
-        values are positive and not debiased squares.
+        Fit by the gamma deviance, which weights errors in proportion to the law, or by
+        least squares. By default "relative" where values are positive and not debiased.
     level : float
         Level of the intervals shown.
 
@@ -66,56 +64,35 @@ def convergence_fit(
 
     Notes
     -----
-    **What is estimated.** The law is fitted to the mean curve over replicates.
-    Where no parameter makes the mean of such networks follow the law, the
-    estimand is the law's best fit to that mean curve, over the times and with
-    the errors chosen, and the intervals are for that. c is not held above 0: an
-    estimate below says that it is near 0, or that the law does not hold beyond
-    the times fitted.
+    **What is estimated** is the law's best fit to the mean curve over replicates. c is
+    not held above 0: an estimate below says that it is near 0, or that the law does
+    not hold beyond the times fitted.
 
     **Intervals over replicates** (2 or more) take replicates as independent and
-    nothing about time: noise may be autocorrelated in any way, shrink or grow.
-    An interval holds the values that the t statistic of the replicates' scores
-    does not reject, on R - 1 degrees of freedom. So it does not depend on how
-    the law is written (that of the half-life is that of the rate), and an end
-    may be open.
+    nothing about time. An interval holds the values that the t statistic of the
+    replicates' scores does not reject, on R - 1 degrees of freedom, so it does not
+    depend on how the law is written, and an end may be open. Coverage is as stated
+    from 5 replicates on (``benchmarks/validity/coverage_convergence.md``).
 
-    Where the law is true they cover what they say, measured from 5 replicates on.
-    Two kinds cover more, so are wider than they need be: those of an
-    exponential's limit and amplitude where the mean follows a power law (.97 to
-    .98 for 95%), and those of amplitude and rate of debiased squares whose noise
-    drowns what is left of the curve (.984 to .999, at L = 20).
+    **One path** tells nothing of how networks differ: its interval is for the law of
+    this very path, given where its web settles, with AR(1) noise in proportion to the
+    law. Where it is not given: ``docs/methods.md``.
 
-    **One path** tells nothing of how networks differ. Its interval is for the
-    law of this very path: given where its web settles. It takes noise in
-    proportion to the law, autoregressive of order 1 over equal time steps. It
-    is not given where there are fewer than 50 times, the autocorrelation is
-    above .8, steps are unequal, or errors are "constant" (values that reach 0
-    do not have noise in proportion). A block bootstrap of the path, which takes
-    no model of the noise, was measured too, and covers too seldom to be
-    offered.
+    **Laws are compared** by AIC, over replicates in the form of Pan's QIC, and by
+    the error with which each law, fitted to the first two thirds of the times,
+    predicts the mean curve over the last third. Intervals are for the law as
+    chosen; they do not know that it was chosen.
 
-    **Laws are compared** by AIC, over replicates in the form of Pan's QIC, as
-    values of one replicate are not independent, and by the error with which
-    each law, fitted to the first two thirds of the times, predicts the
-    mean curve over the last third. Intervals are for the law as chosen; they do
-    not know that it was chosen.
-
-    For Gaussian mixtures that are well separated E ||D||_F^2 falls like 1/t, so
-    that a power law of ||D||_F, with b = 1/2 in the long run, is to be expected,
-    and an exponential finds a limit above 0 where there is none.
-
-    R has no such function: ``nls`` with ``SSasymp`` fits the curve, with
-    intervals for independent errors.
+    For Gaussian mixtures that are well separated a power law with b = 1/2 in the long
+    run is to be expected; an exponential finds a limit above 0 where there is none. R
+    has no such function.
 
     References
     ----------
     Liang, K.-Y. and Zeger, S. L. (1986), Biometrika 73, 13-22.
-    Boos, D. D. (1992), The American Statistician 46, 327-333 (score tests from
-    sandwich variances).
+    Boos, D. D. (1992), The American Statistician 46, 327-333.
     Pan, W. (2001), Biometrics 57, 120-125.
-    Burnham, K. P. and Anderson, D. R. (2002), Model Selection and Multimodel
-    Inference, sections 2.3 and 2.9.
+    Burnham, K. P. and Anderson, D. R. (2002), Model Selection and Multimodel Inference.
 
     Examples
     --------

@@ -77,13 +77,13 @@ def nls(
         A starting value for each parameter: for each name in the model that is
         not in `data`. May be left out where the model is one self-start.
     weights : array_like, shape (n,), or str, optional
-        Weights of the squares, or the variable in `data` that holds them; not
-        negative. Observations of weight 0 are predicted but not counted.
+        Weights of the squares, or their name in `data`; not negative. Observations
+        of weight 0 are predicted but not counted.
     maxiter : int
         Most gradients computed.
     tol : float
-        Largest relative offset that counts as converged: how long the residual
-        vector is along the tangent plane, over its length across it.
+        Largest relative offset that counts as converged: the residual vector's part
+        along the tangent plane, over its part across it.
     on_fail : {"raise", "return"}
         Whether a fit that does not converge raises `NLSError`, or is returned
         with its `convergence` saying why and its standard errors NaN.
@@ -110,17 +110,7 @@ def nls(
       gradients, then of Gauss and Newton, so it converges from starts from which
       R's default does not, and the number of iterations is another (gradients
       computed);
-    - it goes on until the relative offset is about 1e-9 where it can, and asks
-      for `tol` as R does; it fits data without error too, to rounding;
-    - the gradient is singular where, with columns scaled to length 1, its
-      smallest singular value is below 1e-8 of the largest (R: a pivot of 1e-7);
-    - observations of weight 0 count nowhere: R leaves them out of `df_residual`,
-      `nobs`, `logLik` and `summary`, but counts them in ``confint`` and in
-      Pearson residuals;
-    - self-starts search over their one nonlinear parameter and may hold numbers;
-    - a missing start is an error, where R takes 1 with a warning; so is a name
-      both in `data` and in `start`, and a fit with as many parameters as
-      observations.
+    - a missing start is an error, where R takes 1. More: ``docs/methods.md``.
 
     References
     ----------

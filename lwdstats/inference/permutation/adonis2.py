@@ -40,31 +40,26 @@ def adonis2(
     Parameters
     ----------
     formula : str
-        ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``,
-        ``*`` and functions as in R. Text, categorical and boolean columns are
-        factors; numbers are covariates. ``C(x)``, or ``factor(x)`` as in R, makes a
-        factor of them, and ``I(x^2)`` takes the power.
+        ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``, ``*``,
+        ``factor(x)``, ``I(x^2)`` and functions as in R. Text, categorical and boolean
+        columns are factors; numbers are covariates.
     data : pandas.DataFrame, mapping or xarray.Dataset
-        One row an observation, in the order of the distances. Of a dataset of
-        either simulation at one time, ``ds.sel(time=t)``, the observations are
-        the answers, with the factors `model`, `replicate`, `query` and
-        `response`.
+        One row an observation, in the order of the distances. Of a dataset at one
+        time, ``ds.sel(time=t)``, the observations are the answers, with the factors
+        `model`, `replicate`, `query` and `response`.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
-        Distances, Euclidean or not; for a dataset by default the Euclidean
-        ones between its answers.
+        Distances; for a dataset by default the Euclidean ones between its answers.
     permutations : int or array_like, shape (B, n)
-        Number of permutations, or the permutations, as indices from 0. Where
-        no more than so many exist, each is taken once, and p is exact.
+        Their number, or the permutations, as indices from 0. Where no more than so
+        many exist, each is taken once, and p is exact.
     strata : str, list of str or array_like, shape (n,), optional
-        Labels, or the column (or columns, whose combinations count) of `data`
-        that holds them: observations are permuted within the same label only.
+        Labels, or their column or columns in `data`, within which to permute.
     by : {"terms", "margin", None}
-        Test each term after those before it, each after all the others (those
-        that are part of an interaction in the formula are not tested), or the
-        whole model.
+        Test each term after those before it, each after all the others (without those
+        that are part of an interaction), or the whole model.
     model : {"reduced", "direct"}
-        What is permuted where several terms are tested: the residuals of the
-        model without the tested term, or the observations, as vegan does.
+        Permute the residuals of the model without the tested term, or the
+        observations, as vegan does.
     seed : int or str, optional
         Seed of the permutations; drawn and kept in the result when None.
 
@@ -76,60 +71,31 @@ def adonis2(
     Raises
     ------
     InputError
-        If an argument is not as above, a value is missing, the terms do not
-        vary or leave no residual degrees of freedom, or all distances are 0.
+        If an argument is not as above, a value is missing, the terms do not vary or
+        leave no residual degrees of freedom, or all distances are 0.
 
     Notes
     -----
-    With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on
-    the columns of a term that are new, the sum of squares of the term is
-    ``SS = tr(H G)``, the total is ``tr(G)``, and
+    With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on what is new
+    in a term, ``SS = tr(H G)``, of ``tr(G)`` in all; R2 is the share of that, and
+    ``F = (SS / df) / (SS_residual / df_residual)``.
 
-        F = (SS / df) / (SS_residual / df_residual),  R2 = SS / SS_total.
+    The answers of a dataset are exchangeable among models, if these answer alike at
+    what each of them has read, but not across replicates, queries or times: several
+    are refused unless `strata` keeps them apart, as ``["replicate", "query"]``; or see
+    ``collapse_test(null="model")``.
 
-    The answers of a dataset are exchangeable among models, if these answer alike
-    at what each of them has read. Answers of several replicates or queries are
-    not exchangeable across these, so they are refused unless `strata` keeps them
-    apart: ``strata="replicate"``, or ``["replicate", "query"]``. Nor are answers
-    at several times. For a test of the models themselves, with the replicate as
-    the unit, see ``collapse_test(null="model")``.
+    With several terms the test of one is approximate (``docs/methods.md``). A difference
+    in dispersion alone can also make F large: see `betadisper`.
 
-    A permutation puts rows and columns of G in another order, and ``p = (number
-    of permuted F >= F, + 1) / (B + 1)``, ties within 1.5e-8 counting as equal.
-    Sums of squares that are 0 but for rounding are set to 0; F is infinite where the
-    residual one is.
-
-    The test of a single term, and of the whole model, is exact when the
-    observations (those of a stratum) are exchangeable under the null
-    hypothesis. A test of one term among several is approximate: with N the
-    projection on what the model spans beside the term, ``(I - N) G (I - N)``
-    is permuted (Freedman and Lane). Permuting whole observations instead
-    (``model="direct"``) is exact if no term has an effect; if another one has,
-    it can reject a true null hypothesis almost never, or nearly twice as often
-    as it should. A difference in dispersion alone can also make F large: see
-    `betadisper`.
-
-    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, by, strata)``,
-    all numbers but p being the same. It differs in that
-
-    - with several terms p is by residuals; ``model="direct"`` gives vegan's
-      (2.6, which says "reduced" in its heading and permutes observations);
-    - distances come by the keyword `d`, or from a dataset;
-    - all permutations are used where there are no more than `permutations`;
-      vegan also draws from a list of all where there are up to 5,040;
-    - the tolerance of ties grows with F above 1;
-    - missing values are an error, and ``by="onedf"``, ``sqrt.dist`` and
-      ``add`` are not there (transform `d` beforehand).
+    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, by, strata)``, all
+    numbers but p being the same; ``model="direct"`` gives vegan's p.
 
     References
     ----------
     Anderson, M. J. (2001), Austral Ecology 26, 32-46.
-    Freedman, D. and Lane, D. (1983), Journal of Business and Economic
-    Statistics 1, 292-298.
+    Freedman, D. and Lane, D. (1983), J. Business and Economic Statistics 1, 292-298.
     McArdle, B. H. and Anderson, M. J. (2001), Ecology 82, 290-297.
-    Phipson, B. and Smyth, G. K. (2010), Statistical Applications in Genetics
-    and Molecular Biology 9, article 39 (p-values by permutation).
-    Oksanen, J. et al., R package vegan, ``adonis2``.
 
     Examples
     --------
@@ -149,12 +115,6 @@ def adonis2(
     Total     5     53.5 1.0000
     ---
     Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1
-    >>> round(float(fit.table.loc["group", "p_value"]) * 15, 6)  # one of the 15 ways to choose two
-    1.0
-    >>> ds = lwd.simulate_gmm(n_steps=5, n_responses=10, replicates=2, seed=1)
-    >>> fit = lwd.adonis2("d ~ model", ds.sel(time=0), strata="replicate", seed=1)
-    >>> fit.table["df"].to_dict()  # 2 replicates, 3 models, 10 answers each
-    {'model': 2, 'Residual': 57, 'Total': 59}
     """
     if by is not None:
         by = check_choice("by", by, ("terms", "margin"))

@@ -155,30 +155,22 @@ def collapse_test(
     Raises
     ------
     InputError
-        If an argument is not as above, there are fewer than two models, or the
-        dataset lacks what the null hypothesis is about: answers and at least
-        two of them a model ("given_prompts"), or two replicates ("model").
+        If an argument is not as above, or the dataset has fewer than two models,
+        answers of a model ("given_prompts") or replicates ("model").
 
     Notes
     -----
     "given_prompts"
-        The answers of a model at a time share one retrieved prompt. The null
-        hypothesis is that at the prompts of this very time all models answer
-        from one distribution. Answers are permuted among the models of the
-        same replicate and query, never across. Models that are the same but
-        have read different posts can well be told apart: this is about
-        answers, not about models.
+        At the prompts of this very time all models answer from one distribution.
+        Answers are permuted among the models of the same replicate and query. Models
+        that are the same but have read different posts can well be told apart: this
+        is about answers, not about models.
     "model"
-        The unit is a model in a replicate, by its mean answer over queries (or
-        its mixture weights). The null hypothesis is that the models' names
-        could be exchanged within each replicate: whatever one model differs by
-        from another in one network, it does not in the next. Only this one
-        speaks of the models, and it takes replicates: three models in two
-        replicates cannot give a p below 1/6.
-
-    With "model" and "energy", replicates that lie far apart hide differences
-    within them: distances to units of other replicates then say little. "f"
-    does not mind.
+        The models' names could be exchanged within each replicate. The unit is a
+        model in a replicate, by its mean answer over queries (or its mixture
+        weights). Only this one speaks of the models, and it takes replicates: three
+        models in two replicates cannot give a p below 1/6. Replicates that lie far
+        apart hide differences within them from "energy"; "f" does not mind.
 
     In a cell (a replicate and query; or all units, replicates being blocks)
     with doubly centred ``-d^a / 2``, a = 1 for "energy" and 2 for "f",
@@ -186,25 +178,16 @@ def collapse_test(
         F = (sum SS_between / sum df) / (sum SS_within / sum df),
 
     sums going over cells, and ``p = (number of permuted F >= F, + 1) / (B +
-    1)``. With a = 1 this is the DISCO statistic of Rizzo and Székely. R has no
-    such test of a network; in a single cell F is that of ``energy::disco(x,
-    factors, index = 1)`` ("energy") or of ``vegan::adonis2`` ("f").
+    1)``. R has no such test of a network; in a single cell F is that of
+    ``energy::disco(x, factors, index = 1)`` or of ``vegan::adonis2``.
 
-    Sums of squares that are 0 but for rounding are taken as 0: where models are the
-    same F and `r2` are 0 and p is 1.
+    Times share their permutations, and "max-T" compares F with the largest of all
+    times under each permutation (Westfall and Young). That is exact for "model"; for
+    "given_prompts" it takes answers at different times as independent given their
+    prompts.
 
-    Times share their permutations, and "max-T" compares F with the largest of
-    all times under each permutation (Westfall and Young), each time on the scale
-    of its own permutation distribution. That is exact for "model"; for
-    "given_prompts" it takes answers at different times as independent given
-    their prompts.
-
-    `r2` is the share of squared distances that lies between models, which is
-    above 0 by chance alone; `r2_adjusted` is 0 on average where the models are
-    the same. `energy_distance` is the unbiased estimate of ``2 E|X - Y| -
-    E|X - X'| - E|Y - Y'|``, the mean over pairs of models and cells; it
-    may be below 0. A p-value that is not small does not show that the models
-    have collapsed: read it with them.
+    A p-value that is not small does not show that the models have collapsed: read it
+    with `r2_adjusted` and `energy_distance` (``docs/methods.md``).
 
     References
     ----------

@@ -37,9 +37,8 @@ def check_decay(
 ) -> DecayCheck:
     r"""Check by simulation how the expected difference between two models decays.
 
-    The paper says that a step leaves the share ``(1 - alpha_t)^k_t`` of it. The
-    check says whether a simulation agrees with that, differs from it, or does
-    not decide, and which conditions of the proof it kept to.
+    The paper says that a step leaves the share ``(1 - alpha_t)^k_t`` of it. A simulation
+    agrees with that, differs from it, or does not decide.
 
     Parameters
     ----------
@@ -50,12 +49,10 @@ def check_decay(
     replicates : int, optional
         How many runs to simulate, by default 1000.
     level : float
-        Of the simultaneous band; verdicts err with probability ``1 - level`` at
-        most.
+        Of the simultaneous band; verdicts err with probability ``1 - level`` at most.
     margin : float
-        What counts as agreement, in (0, 1): a share of the largest initial
-        difference for the mean differences, and so a share for a step's factor,
-        which is one itself.
+        What counts as agreement, in (0, 1): a share of the largest initial difference,
+        and so a share for a step's factor, which is one itself.
     pairs : array_like of int, shape (m, 2), optional
         Which models, i < j; all pairs by default.
     n_draws : int
@@ -75,46 +72,35 @@ def check_decay(
     Raises
     ------
     InputError
-        If an argument is not as above; if the replicates of a dataset start from
-        different weights or points; or if all models start alike, so that
-        nothing can decay.
+        If an argument is not as above, the replicates of a dataset start from different
+        weights or points, or all models start alike, so that nothing can decay.
 
     Notes
     -----
-    *One start.* Over random starts all models are alike and E[pi_i - pi_j] is 0
-    whatever happens. A dataset of such is refused. Of a specification with a
-    random start one is drawn and held (`drawn` says so).
+    *One start.* Over random starts E[pi_i - pi_j] is 0 whatever happens, so a dataset of
+    such is refused; of a specification one start is drawn and held (`drawn` says so).
 
     *Mean difference.* The mean over runs at each time, for each pair and
-    component, with a band that holds all of them at once: each run's deviation
-    from the mean has its sign flipped at random and t is computed anew, its
-    standard error too (a wild bootstrap of the largest \|t\|, studentized). It
-    is lost in noise after a few steps, when it is near 0 by any theory.
+    component, with a band that holds all of them at once (a wild bootstrap of the
+    largest \|t\|, studentized). It is lost in noise after a few steps.
 
     *Step factor.* So each step is looked at by itself: the difference after over
-    that before, as a slope through 0 across runs and pairs, for B = 2 the
-    ``factor`` of `measured_decay`, in a band over all steps and their mean.
+    that before, as a slope through 0 across runs and pairs, in a band over all
+    steps and their mean.
 
     *Two tests.* "Differs": the largest \|t\| against theory. "Agrees": two
-    one-sided tests, of being above and below by the margin, each at ``1 - level``
-    and passed by every mean difference (by the mean over steps, for the factor).
-    A verdict of agreement needs the second: that the first finds nothing shows
-    nothing. One margin in the units of the largest initial difference holds all
-    pairs to the same standard, those that start alike too.
+    one-sided tests, of being above and below by the margin. A verdict of agreement
+    needs the second: that the first finds nothing shows nothing.
 
-    *Overlap counted.* Factors by `overlap_decay` at the states that the runs went
-    through: draw by draw while few points are read, later by J. The mean
-    differences are those of the product of these factors. Both take the law of
-    the consensus from the simulation, but no differences.
+    *Overlap counted.* The same with the factors of `overlap_decay` at the states that
+    the runs went through. More on each: ``docs/methods.md``.
 
-    Size and coverage as measured: ``benchmarks/validity/check_decay.md``. R has no such
-    function.
+    Size and coverage: ``benchmarks/validity/check_decay.md``. R has no such function.
 
     References
     ----------
     Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Appendix A.
-    Schuirmann, D. J. (1987), Journal of Pharmacokinetics and Biopharmaceutics 15,
-    657-680 (two one-sided tests).
+    Schuirmann, D. J. (1987), J. Pharmacokinetics and Biopharmaceutics 15, 657-680.
     Berger, R. L. (1982), Technometrics 24, 295-300 (intersection-union tests).
     Mammen, E. (1993), Annals of Statistics 21, 255-285 (wild bootstrap).
 

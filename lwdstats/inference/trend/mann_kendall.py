@@ -113,8 +113,7 @@ def mann_kendall(
     Parameters
     ----------
     x : xarray.Dataset, xarray.DataArray or array_like, shape (T,) or (T, R)
-        Curves over time; a dataset stands for its ||D||_F. Replicates are
-        tested one by one, never together.
+        Curves over time, tested one by one; a dataset stands for its ||D||_F.
     autocorrelation : {"ar1", "none"}
         What the null hypothesis takes the path to be, see below.
     alternative : {"two-sided", "less", "greater"}
@@ -130,20 +129,17 @@ def mann_kendall(
     Returns
     -------
     HTest or TrendTests
-        Of one path: S, and among the estimates the Theil-Sen slope, per unit of
-        time, and tau-b; in ``tidy()`` they are `estimate1` and `estimate2`. Of
-        several replicates: a table of their tests.
+        Of one path: S, and as estimates the Theil-Sen slope, per unit of time, and
+        tau-b. Of several replicates: a table of their tests.
 
     Raises
     ------
     InputError
-        If an argument is not as above, or there are fewer than 4 times (10 for
-        "ar1").
+        If an argument is not as above, or there are fewer than 4 times (10: "ar1").
 
     Notes
     -----
-    ``S = sum over i < j of sign(x_j - x_i)``; tau-b is S over the number of pairs,
-    less ties.
+    ``S = sum over i < j of sign(x_j - x_i)``; tau-b is S over the untied pairs.
 
     "none"
         The values are independent. p is exact below 50 values without ties;
@@ -152,29 +148,22 @@ def mann_kendall(
         three paths without a trend in ten.
     "ar1"
         Some increasing function of the path is a stationary Gaussian AR(1).
-        The values are replaced by the normal scores of their ranks; a line is
-        taken out; phi is the lag-1 autocorrelation, its bias (of order 1/n)
-        taken out, and at most 0.95. The statistic ``S / sqrt((1 + phi) / (1 -
-        phi))`` is compared with that of simulated AR(1) paths, on which phi is
-        estimated anew, ``p = (number as extreme, + 1) / (n_bootstrap + 1)``.
+        The statistic ``S / sqrt((1 + phi) / (1 - phi))``, phi being that of the
+        normal scores about a line (``docs/methods.md``), is compared with that of
+        simulated AR(1) paths, ``p = (number as extreme, + 1) / (n_bootstrap + 1)``.
 
     The slope's interval is Sen's, which holds under independence only, so "ar1"
-    gives none. It is from -inf for "less" and to inf for "greater".
+    gives none. A constant path has S = 0, p = 1 on either side, and no tau-b and phi.
 
-    A constant path has S = 0, p = 1 on either side, and no tau-b and no phi (NaN).
-
-    "none" is R's ``cor.test(time, x, method = "kendall", continuity = TRUE)``, and
-    ``Kendall::MannKendall`` with exact p for n from 9 on, where that takes an
-    Edgeworth series. The variance correction of Hamed and Rao and trend-free
-    prewhitening are not offered, as they reject too often on paths of these
-    lengths: see ``benchmarks/validity/size_curves.md``.
+    "none" is R's ``cor.test(time, x, method = "kendall", continuity = TRUE)``. Size
+    on autocorrelated paths, also of corrections that are not offered:
+    ``benchmarks/validity/size_curves.md``.
 
     References
     ----------
     Mann, H. B. (1945), Econometrica 13, 245-259.
     Kendall, M. G. (1975), Rank Correlation Methods, Griffin.
     Sen, P. K. (1968), Journal of the American Statistical Association 63, 1379-1389.
-    Hamed, K. H. and Rao, A. R. (1998), Journal of Hydrology 204, 182-196.
 
     Examples
     --------

@@ -453,3 +453,16 @@ def test_formulas_that_cannot_be_read_say_how_to_write_them(right):
         adonis2(f"d ~ {right}", data, d=lwd.dist(np.arange(4.0) ** 2))
     assert error.value.argument == "formula"
     assert "C(w)" in str(error.value)
+
+
+def test_a_pair_apart_from_four_is_one_of_the_15_ways_to_choose_two():
+    d = lwd.dist([0.0, 1.0, 5.0, 6.0, 7.0, 8.0])
+    fit = adonis2("d ~ group", {"group": list("aabbbb")}, d=d)
+    assert fit.table.loc["group", "p_value"] * 15 == pytest.approx(1.0, abs=1e-6)
+
+
+def test_answers_of_a_dataset_are_its_observations():
+    ds = lwd.simulate_gmm(n_steps=5, n_responses=10, replicates=2, seed=1)
+    fit = adonis2("d ~ model", ds.sel(time=0), strata="replicate", seed=1)
+    # 2 replicates, 3 models, 10 answers each.
+    assert fit.table["df"].to_dict() == {"model": 2, "Residual": 57, "Total": 59}
