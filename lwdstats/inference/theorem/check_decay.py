@@ -24,6 +24,7 @@ from lwdstats.inference.theorem.result import DecayCheck
 from lwdstats.inference.theorem.runs import FEWEST, Made, check_pairs, given, simulated
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.streams import resolve_seed
+from lwdstats.theory.moments import second_moments
 
 
 def check_decay(
@@ -208,8 +209,6 @@ def _check(
 
 def _exact(start: FloatArray, spec: GmmSpec, n_runs: int) -> tuple[FloatArray, FloatArray]:
     """Return the exact standard errors (T+1, B) of a difference, and E||D||_F^2 (T+1,)."""
-    from lwdstats.theory.moments import second_moments
-
     moments = second_moments(
         start / start.sum(1, keepdims=True),
         n_responses=spec.n_responses,
