@@ -117,10 +117,6 @@ def graph():
     }
 
 
-UNDER_WAY = pytest.mark.xfail(strict=False, reason="files have moved; circles are still to open")
-
-
-@UNDER_WAY
 @pytest.mark.parametrize("name", sorted(set(MODULES) - {"lwdstats"}))
 def test_imports_go_one_way(name):
     own = name.split(".")[1]
@@ -132,7 +128,6 @@ def test_imports_go_one_way(name):
         assert layer == own or RANK[layer] < RANK[own], f"{own} imports {other}"
 
 
-@UNDER_WAY
 def test_no_circle_of_files():
     try:
         tuple(graphlib.TopologicalSorter(graph()).static_order())
@@ -169,7 +164,6 @@ def test_a_package_is_no_heap(package):
     assert len(modules) <= MOST_MODULES, modules
 
 
-@UNDER_WAY
 @pytest.mark.parametrize("package", sorted(packages_of(MODULES) - {"lwdstats"}))
 def test_a_package_holds_a_line_of_doc_and_no_code(package):
     tree = ast.parse(MODULES[package].read_text())
@@ -177,7 +171,6 @@ def test_a_package_holds_a_line_of_doc_and_no_code(package):
     assert len(str(ast.get_docstring(tree)).splitlines()) == 1
 
 
-@UNDER_WAY
 @pytest.mark.parametrize("home", sorted(set(HOMES.values())))
 def test_a_file_bears_the_name_of_its_public_function(home):
     names = {name for name, at in HOMES.items() if at == home}

@@ -49,8 +49,12 @@ def stacked_distances(x: FloatArray, method: str, p: float) -> FloatArray:
 
 def gower(d: FloatArray) -> FloatArray:
     """Return the doubly centred matrix of -d^2 / 2, (n, n), of distances d."""
-    G = -0.5 * d * d
-    G -= G.mean(axis=0)
+    return doubly_centred(-0.5 * d * d)
+
+
+def doubly_centred(G: FloatArray) -> FloatArray:
+    """Return a symmetric matrix (n, n) less the means of its rows and columns."""
+    G = G - G.mean(axis=0)
     G -= G.mean(axis=1, keepdims=True)
     return (G + G.T) / 2.0
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.laws import GRID, decay, rate_range, regress, values
+from lwdstats.inference.laws import GRID, decay, rate_range, values
 
 _HALVINGS = 40
 _MAX_STEPS = 100
@@ -94,19 +94,28 @@ def starting_theta(
     log_q = np.array([fixed[2]]) if 2 in fixed else np.linspace(*bounds(s), GRID)
     shape, _ = decay(s, log_q[:, None])
     # In relative errors the weights are those of the curve itself, kept off 0.
-    root = np.ones_like(y) if family is Family.SQUARES else 1.0 / np.maximum(y, y.max() * 1e-3)
-    columns = {0: np.ones_like(shape), 1: shape}
-    held = sum((fixed[j] * columns[j] for j in columns if j in fixed), np.zeros_like(shape))
-    free = [j for j in columns if j not in fixed]
-    found, loss = regress([root * columns[j] for j in free], root * (y - held))
-    theta = np.stack([np.full(len(log_q), fixed.get(j, 0.0)) for j in columns] + [log_q], axis=1)
-    theta[:, free] = found
+    w = np.ones_like(y) if family is Family.SQUARES else np.maximum(y, y.max() * 1e-3) ** -2
+    total = w.sum()
+    c = np.full(len(log_q), fixed.get(0, 0.0))
+    a = np.full(len(log_q), fixed.get(1, 0.0))
+    # Written out, as a fit starts here for each law: several times as fast as `regress`.
+    mean_shape, mean_y = shape @ w / total, (w @ y) / total
+    if 0 not in fixed and 1 not in fixed:
+        centred = shape - mean_shape[:, None]
+        a = (centred @ (w * y)) / np.maximum((centred**2) @ w, 1e-300)
+    elif 1 not in fixed:
+        a = (shape @ w * -c + shape @ (w * y)) / np.maximum((shape**2) @ w, 1e-300)
+    if 0 not in fixed:
+        c = mean_y - a * mean_shape
+    f = c[:, None] + a[:, None] * shape
+    loss = ((y - f) ** 2) @ w
     if family is Family.RELATIVE:
-        inside = (theta[:, :1] + theta[:, 1:2] * shape > 0).all(axis=1)
+        inside = (f > 0).all(axis=1)
         loss = np.where(inside, loss, np.inf)
         if not inside.any():
             return np.array([fixed.get(0, 0.0), fixed.get(1, float(y.mean())), log_q[0]])
-    return theta[np.argmin(loss)]
+    best = int(np.argmin(loss))
+    return np.array([c[best], a[best], log_q[best]])
 
 
 def minimise(

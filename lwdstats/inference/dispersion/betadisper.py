@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -13,20 +12,13 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.geometry.kernels import gower
-from lwdstats.inference.dispersion.permuted import (
-    POINT,
-    aligned_residuals,
-    permute_distances,
-    permute_points,
-)
+from lwdstats.inference.dispersion.permuted import POINT
 from lwdstats.inference.dispersion.result import BetaDisper
 from lwdstats.inference.dispersion.spatial_median import spatial_median
-from lwdstats.inference.dispersion.table import DispersionTable, permutation_table
+from lwdstats.inference.dispersion.table import DispersionTable
 from lwdstats.inference.permutation.answers import check_blocks, distances_of
-from lwdstats.inference.permutation.scheme import as_codes, scheme
+from lwdstats.inference.permutation.scheme import as_codes
 
-# Below this size of a group the permutation of distances to centroids rejects too often.
-_FEW = 40
 # Axes whose eigenvalue is below this share of the largest hold rounding errors only.
 _AXIS = float(np.sqrt(np.finfo(np.float64).eps))
 
@@ -241,26 +233,7 @@ def permutest(
     """
     if not isinstance(x, BetaDisper):
         raise InputError("x", x.__class__.__name__, "what betadisper returned")
-    permute = check_choice("permute", permute, ("points", "distances"))
-    smallest = int(np.bincount(x.group).min())
-    if permute == "distances" and x.type == "centroid" and smallest < _FEW:
-        warnings.warn(
-            f'with type="centroid" and a group of {smallest} the test of permuted distances '
-            'rejects too often; use permute="points"',
-            stacklevel=2,
-        )
-    plan = scheme(len(x.group), permutations, None, seed)
-    pairs = list(combinations(range(len(x.levels)), 2)) if pairwise else []
-    if permute == "points":
-        residuals = aligned_residuals(x.vectors, x.eig > 0, x.group)
-        moved = permute_points(
-            residuals, x.eig > 0, x.group, x.type, plan, pairs, bias_adjust=x.bias_adjust
-        )
-    else:
-        moved = permute_distances(x.distances, x.group, plan, pairs)
-    return permutation_table(
-        x.distances, x.group, x.levels, plan, moved, pairs if pairwise else None, permute
-    )
+    return x.permutest(pairwise=pairwise, permute=permute, permutations=permutations, seed=seed)
 
 
 def _check_groups(codes: npt.NDArray[np.intp], levels: tuple[str, ...]) -> None:

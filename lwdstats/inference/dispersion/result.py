@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,13 +12,23 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.dispersion.table import DispersionTable, anova_table
+from lwdstats.errors import check_choice
+from lwdstats.inference.dispersion.permuted import (
+    aligned_residuals,
+    permute_distances,
+    permute_points,
+)
+from lwdstats.inference.dispersion.table import DispersionTable, anova_table, permutation_table
+from lwdstats.inference.permutation.scheme import scheme
 from lwdstats.results import drawing
 from lwdstats.results.printing import named_lines
 from lwdstats.results.result import Result, one_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+# Below this size of a group the permutation of distances to centroids rejects too often.
+_FEW = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +90,26 @@ class BetaDisper(Result):
         seed: int | str | None = None,
     ) -> DispersionTable:
         """Test by permutation; see `permutest`."""
-        from lwdstats.inference.dispersion.betadisper import permutest
-
-        return permutest(
-            self, pairwise=pairwise, permute=permute, permutations=permutations, seed=seed
-        )
+        permute = check_choice("permute", permute, ("points", "distances"))
+        positive, group = self.eig > 0, self.group
+        smallest = int(np.bincount(group).min())
+        if permute == "distances" and self.type == "centroid" and smallest < _FEW:
+            warnings.warn(
+                f'with type="centroid" and a group of {smallest} the test of permuted distances '
+                'rejects too often; use permute="points"',
+                stacklevel=3,
+            )
+        plan = scheme(len(group), permutations, None, seed)
+        pairs = list(combinations(range(len(self.levels)), 2)) if pairwise else []
+        if permute == "points":
+            points, adjust = aligned_residuals(self.vectors, positive, group), self.bias_adjust
+            moved = permute_points(
+                points, positive, group, self.type, plan, pairs, bias_adjust=adjust
+            )
+        else:
+            moved = permute_distances(self.distances, group, plan, pairs)
+        compared = pairs if pairwise else None
+        return permutation_table(self.distances, group, self.levels, plan, moved, compared, permute)
 
     def lines(self) -> list[str]:
         """Return vegan's block."""

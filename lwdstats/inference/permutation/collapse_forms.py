@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from lwdstats.arrays import FloatArray
+from lwdstats.geometry.kernels import doubly_centred
 from lwdstats.inference.permutation.scheme import quadratic_forms, scheme
 
 # F, (T,); permuted F, (T, B); R2 and adjusted R2, (T,); the smallest possible p.
@@ -117,10 +118,7 @@ def centred(x: np.ndarray, alpha: int) -> FloatArray:
         x -= x[0]  # first, so that equal points are at exactly 0
         x -= x.mean(axis=0)
         return x @ x.T
-    G = -0.5 * squareform(pdist(x))
-    G -= G.mean(axis=0)
-    G -= G.mean(axis=1, keepdims=True)
-    return (G + G.T) / 2.0
+    return doubly_centred(-0.5 * squareform(pdist(x)))
 
 
 def _contrasts(n: int, size: int) -> FloatArray:

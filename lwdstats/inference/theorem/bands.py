@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from lwdstats.arrays import FloatArray
 
@@ -155,8 +156,6 @@ class Comparison:
 
 def compare(found: Means, theory: FloatArray, scale: float, margin: float) -> Comparison:
     """Test means against `theory` (C,): for any difference, and for one within margin * scale."""
-    from scipy import stats
-
     if not theory.size:
         return Comparison(0.0, -1, 1.0, 0.0, False, found.n_runs, found.n_runs)
     off, reach = found.estimate - theory, margin * scale

@@ -20,6 +20,8 @@ from lwdstats.inference.theorem.result import DecayCheck
 from lwdstats.inference.theorem.runs import FEWEST, Made, check_pairs, given, simulated
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.streams import resolve_seed
+from lwdstats.theory.moments import covariance_moments
+from lwdstats.theory.network import Network
 
 
 def check_decay(
@@ -192,9 +194,6 @@ def _check(
 
 def _exact(start: FloatArray, spec: GmmSpec, n_runs: int) -> tuple[FloatArray, FloatArray]:
     """Return the exact standard errors (T+1, B) of a difference, and E||D||_F^2 (T+1,)."""
-    from lwdstats.theory.moments import covariance_moments
-    from lwdstats.theory.network import Network
-
     begun = replace(spec, initial_weights=start / start.sum(1, keepdims=True))
     moments = covariance_moments(Network.from_spec(begun), np.arange(spec.n_steps + 1))
     variance = 2 * (moments.cov_within - moments.cov_between)

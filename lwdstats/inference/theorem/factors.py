@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.mixtures.spec import GmmSpec
+from lwdstats.theory.decay import decay_factor
 from lwdstats.theory.overlap.information import (
     MissingInformation,
     missing_information,
@@ -47,8 +48,6 @@ class Factors:
 
 def paper_factors(spec: GmmSpec) -> FloatArray:
     """Return ``(1 - alpha_t)^k_t``, (T,); 1 where nothing is read."""
-    from lwdstats.theory.decay import decay_factor
-
     return decay_factor(spec.n_retrieved[:-1], spec.alpha)
 
 

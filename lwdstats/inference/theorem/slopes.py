@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.theorem import bands as kernel
@@ -107,8 +108,6 @@ def compare_slopes(
     Any difference is looked for at every step and in the mean over steps, one
     within the margin in the mean.
     """
-    from scipy import stats
-
     n_runs = len(slopes.cross)
 
     def studentized(claim: FloatArray) -> FloatArray:
