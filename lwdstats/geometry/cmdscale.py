@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,6 @@ from lwdstats.geometry.axes import axes_frame, coordinate_columns
 from lwdstats.geometry.kernels import gower
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _DISTANCES = (
     "a symmetric (n, n) matrix of finite distances with a zero diagonal, "
@@ -101,7 +97,7 @@ class CMDScale(Result):
     def _caption(self) -> str:
         return "Points of classical multidimensional scaling"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         plane = drawing.plane(self.points)
         ax.scatter(*plane.T, s=24)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,9 +16,6 @@ from lwdstats.geometry.out_of_sample import METHODS, place
 from lwdstats.geometry.perspectives import POINT
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Numbers in a block of distances from new points to old: 16 MB of float64.
 _BLOCK = 1 << 21
@@ -176,7 +172,7 @@ class DKPS(Result):
         """Return the points by the name of the model."""
         return self.augment().set_index("model").rename_axis(None)
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         points = self.points
         # A replicate's lines have a style, a model's a colour.

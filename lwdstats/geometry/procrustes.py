@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,6 @@ from lwdstats.geometry.axes import coordinate_columns
 from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
 _SPREAD = "points that do not all coincide"
@@ -129,7 +125,7 @@ class Procrustes(Result):
     def _caption(self) -> str:
         return f"Procrustes rotation, sum of squares {self.ss:.4g}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         target, points = drawing.plane(self.x + self.xmean), drawing.plane(self.fitted())
         ax.plot(*points.T, "o", markerfacecolor="none", color="C0", label="rotated")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,6 @@ from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"
 
@@ -63,7 +59,7 @@ class ProfileLikelihood(Result):
     def _caption(self) -> str:
         return f"Profile likelihood of the dimension: {self.dimension}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         finite = np.where(np.isfinite(self.profile), self.profile, np.nan)
         ax.plot(np.arange(1, len(self.profile) + 1), finite, "o-", markersize=4)

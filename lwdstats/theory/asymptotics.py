@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,6 @@ from lwdstats.results import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.moments import consensus_moments, covariance_moments
 from lwdstats.theory.network import Network, network
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # The composition of the web is taken at this many steps and at twice that; what is left of
 # its way to the limit falls like 1/t and is taken off by Richardson's extrapolation.
@@ -129,7 +126,7 @@ class Asymptotics(Result):
     def _caption(self) -> str:
         return "Quantiles of t ||D||_F^2 in the limit (no overlap, no truncation)"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the distribution function of ``t ||D^(t)||_F^2``."""
         ax = drawing.new_axes(ax)
         grid = np.linspace(0.0, float(self.ppf(0.99)), 61)[1:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,6 @@ from lwdstats.errors import InputError, check_choice, check_integer, check_level
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, network
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 METHODS = {
     "markov": "Markov, second moment",
@@ -93,7 +89,7 @@ class NormBound(Result):
     def _caption(self) -> str:
         return f"Bounds on ||D||_F, each with probability {self.level:g}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the candidates and the smallest of them, beside the root of the second moment."""
         ax = drawing.new_axes(ax)
         time = np.arange(self.bound.size)

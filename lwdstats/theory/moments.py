@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,6 @@ from lwdstats.errors import InputError, check_integer
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, Rule, network
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def expected_sq_norm(
@@ -212,7 +209,7 @@ class SecondMoments(Result):
     def _caption(self) -> str:
         return self.lines()[0]
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw E ||D||_F^2 over time."""
         ax = drawing.over_time(self.tidy(), ax, ["expected_sq_norm"])
         ax.set_ylabel(r"$E\,\|D^{(t)}\|_F^2$")
