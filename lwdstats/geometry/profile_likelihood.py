@@ -11,6 +11,7 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError
+from lwdstats.geometry.axes import first_values
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
 
@@ -35,15 +36,12 @@ class ProfileLikelihood(Result):
 
     def lines(self) -> list[str]:
         """Return the dimension chosen, and the profile."""
-        shown = min(len(self.profile), 10)
-        rest = f" ... and {len(self.profile) - shown} more" if shown < len(self.profile) else ""
-        values = " ".join(f"{v:.5g}" for v in self.profile[:shown])
         return [
             "Profile likelihood of the dimension (Zhu and Ghodsi)",
             "",
             f"Dimension: {self.dimension}",
             "Log-likelihood from dimension 1 on:",
-            f"{values}{rest}",
+            first_values(self.profile),
         ]
 
     def tidy(self) -> pd.DataFrame:
