@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import betaincinv
+from scipy.stats import qmc
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
@@ -17,6 +20,7 @@ from lwdstats.results import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.moments import consensus_moments, covariance_moments
 from lwdstats.theory.network import Network, network
+from lwdstats.theory.quadratic import weighted_chi_square
 
 # The composition of the web is taken at this many steps and at twice that; what is left of
 # its way to the limit falls like 1/t and is taken off by Richardson's extrapolation.
@@ -82,8 +86,6 @@ class Asymptotics(Result):
 
         So ``sqrt(ppf(0.95) / t)`` is about the 95% point of ||D^(t)||_F.
         """
-        from scipy.optimize import brentq
-
         wanted = np.asarray(q, dtype=np.float64)
         if wanted.size and not ((wanted > 0) & (wanted < 1)).all():
             raise InputError("q", q, "numbers in (0, 1)")
@@ -107,8 +109,6 @@ class Asymptotics(Result):
         return out.reshape(wanted.shape)
 
     def _tails(self, x: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        from lwdstats.theory.quadratic import weighted_chi_square
-
         at = np.asarray(x, dtype=np.float64)
         weights = self.scale * self.eigenvalues
         rows = weights.shape[0]
@@ -283,9 +283,6 @@ def _limit(net: Network) -> tuple[FloatArray, float]:
 
 def _dirichlet_nodes(mean: FloatArray, diversity: float) -> FloatArray:
     """Return nodes of alike weight, (R, B), of the Dirichlet law with that mean and diversity."""
-    from scipy.special import betaincinv
-    from scipy.stats import qmc
-
     most = 1 - float(mean @ mean)
     spread = 1 - diversity / most if most > 0 else 0.0  # 1 / (1 + the sum of the parameters)
     if mean.size == 1 or spread < 1e-9:

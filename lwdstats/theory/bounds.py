@@ -100,9 +100,7 @@ class NormBound(Result):
         ax.plot(time, root, "--", color="0.5", label=r"$(E\|D\|_F^2)^{1/2}$")
         drawing.name_time(ax)
         ax.set_ylabel(r"$\|D^{(t)}\|_F$")
-        ax.set_ylim(
-            0, 1.2 * float(np.nanmax(np.where(np.isfinite(self.bound), self.bound, np.nan)))
-        )
+        ax.set_ylim(0, 1.2 * float(self.bound[np.isfinite(self.bound)].max()))
         ax.legend(frameon=False, fontsize="small")
         ax.set_title(self._caption(), fontsize="medium")
         return ax
@@ -216,11 +214,10 @@ def _norm_bound(net: Network, level: float, composition: str) -> NormBound:
     scale = 2 * net.n_models
     found = {name: np.sqrt(scale * s) * (1 + _SLACK) for name, s in squares.items()}
     stack = np.stack(list(found.values()))
-    best = stack.argmin(0)
     return NormBound(
         level=float(level),
         bound=stack.min(0),
-        method=np.array(list(found))[best],
+        method=np.array(list(found))[stack.argmin(0)],
         candidates=found,
         expected_sq_norm=scale * mean,
         truncation_risk=truncation_risk(net),

@@ -128,11 +128,7 @@ def consensus_moments(net: Network) -> tuple[FloatArray, FloatArray]:
     own = float(np.trace(net.start))
     deviation, concentration = np.empty(net.n_steps + 1), np.empty(net.n_steps + 1)
     consensus(
-        net.rho,
-        net.v,
-        net.h,
-        net.c,
-        net.kept,
+        _steps(net),
         float(n),
         float(n * net.n_responses),
         float(net.n_components),
@@ -314,14 +310,10 @@ def covariance_moments(net: Network, kept: NDArray[np.int64]) -> SecondMoments:
     slot = np.full(net.n_steps + 1, -1)
     slot[kept] = np.arange(kept.size)
     decay = np.empty(kept.size)
-    x, p = np.empty((2, kept.size, n_b))
-    k_x, k_p, k_xp, k_d = np.empty((4, kept.size, n_b, n_b))
+    x, p = means = np.empty((2, kept.size, n_b))
+    k_x, k_p, k_xp, k_d = matrices = np.empty((4, kept.size, n_b, n_b))
     covariances(
-        net.rho,
-        net.v,
-        net.h,
-        net.c,
-        net.kept,
+        _steps(net),
         float(n),
         float(n * net.n_responses),
         net.spread,
@@ -330,16 +322,17 @@ def covariance_moments(net: Network, kept: NDArray[np.int64]) -> SecondMoments:
         net.start / n,
         net.start * (1 - 1 / n),
         slot,
-        x,
-        p,
         decay,
-        k_x,
-        k_p,
-        k_xp,
-        k_d,
+        means,
+        matrices,
     )
     apart = np.zeros((n, n_b)) if net.weights is None else net.weights - net.mean
     return SecondMoments(kept, x, p, decay, k_x, k_p, k_xp, k_d, n, apart)
+
+
+def _steps(net: Network) -> tuple[FloatArray, ...]:
+    """Return what the recursions take of each step, (T,) each."""
+    return net.rho, net.v, net.h, net.c, net.kept
 
 
 def _times(times: ArrayLike | None, n_steps: int) -> NDArray[np.int64]:

@@ -182,9 +182,8 @@ def missing_information(
                 rows, components.means[:, 0], components.factors[:, 0, 0]
             )
         except TooManyNodesError:
-            got = (
-                f"components {np.ptp(components.means) / components.factors.min():.3g} widths apart"
-            )
+            widths = np.ptp(components.means) / components.factors.min()
+            got = f"components {widths:.3g} widths apart"
             takes = "components not that far apart, or far apart with no weight below 1e-12"
             raise InputError("means", got, takes) from None
         matrix, eigenvalues = _information(rows, integrals)
