@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from scipy.stats import norm
 
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
 from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.distance import fnorm, noise_floor
-from lwdstats.results.drawing import MARKERS, new_axes
+from lwdstats.results import drawing
 from lwdstats.results.result import Result
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
-
-def plot(x: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
+def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.Axes:
     """Draw a result.
 
     Parameters
@@ -79,7 +77,7 @@ def plot(x: Any, *, ax: Axes | None = None, **options: Any) -> Axes:
     return x.plot(ax=ax, **options)
 
 
-def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> Axes:
+def plot_norm(ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = False) -> drawing.Axes:
     """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6).
 
     Where models are compared by the mean of L answers, the dashed line is the
@@ -106,12 +104,12 @@ def plot_norm(ds: xr.Dataset, *, ax: Axes | None = None, log: bool = False) -> A
     5
     """
     validate(ds)
-    ax = new_axes(ax)
-    norm = fnorm(ds)
+    ax = drawing.new_axes(ax)
+    norms = fnorm(ds)
     shift = 1 if log else 0
-    time = norm["time"].values + shift
-    for replicate in norm["replicate"].values:
-        values = norm.sel(replicate=replicate).values
+    time = norms["time"].values + shift
+    for replicate in norms["replicate"].values:
+        values = norms.sel(replicate=replicate).values
         ax.plot(time, values, linewidth=1.2, label=f"replicate {replicate}")
     if "weight" not in ds and ds.sizes["response"] > 1:
         floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
@@ -135,7 +133,7 @@ def plot_answers(
     times: Sequence[int] | None = None,
     replicate: int | None = None,
     query: str | None = None,
-) -> list[Axes]:
+) -> list[drawing.Axes]:
     """Draw every answer as a point in the plane of classical scaling (Figure 3).
 
     The answers of all times shown are scaled together, so that the panels have
@@ -175,7 +173,7 @@ def plot_answers(
     figure, axes = _panels(len(shown), height=1.5 + 3.6 * min(max(shape, 0.3), 1.0), sharey=True)
     for panel, ax in enumerate(axes):
         for i, model in enumerate(ds["model"].values):
-            marker = MARKERS[i % len(MARKERS)]
+            marker = drawing.MARKERS[i % len(drawing.MARKERS)]
             x, y = plane[panel, i].T
             ax.scatter(x, y, s=22, marker=marker, alpha=0.65, linewidths=0, label=str(model))
         ax.set_title(f"t = {shown[panel]}")
@@ -183,17 +181,14 @@ def plot_answers(
         ax.set_aspect("equal", adjustable="box")
     axes[0].set_ylabel("second coordinate")
     axes[0].legend(frameon=False, fontsize="small", title="model", title_fontsize="small")
-    kept = fit.gof[1]
-    figure.suptitle(
-        f"Answers by classical multidimensional scaling ({kept:.0%} of the variation)",
-        fontsize="medium",
-    )
+    title = f"Answers by classical multidimensional scaling ({fit.gof[1]:.0%} of the variation)"
+    figure.suptitle(title, fontsize="medium")
     return axes
 
 
 def plot_mixtures(
     ds: xr.Dataset, *, times: Sequence[int] | None = None, replicate: int | None = None
-) -> list[Axes]:
+) -> list[drawing.Axes]:
     """Draw the density of every mixture at two times or more (Figure 5).
 
     Parameters
@@ -213,8 +208,6 @@ def plot_mixtures(
     validate(ds)
     if "weight" not in ds:
         raise InputError("ds", "no weight", "a dataset of Gaussian mixtures")
-    from scipy.stats import norm
-
     shown = _times(ds, times)
     mean = ds["component_mean"].isel(feature=0).values
     scale = float(np.sqrt(ds["component_covariance"].values.flat[0]))
@@ -237,7 +230,7 @@ def plot_mixtures(
     return axes
 
 
-def _panels(n: int, height: float = 4.2, **options: Any) -> tuple[Any, list[Axes]]:
+def _panels(n: int, height: float = 4.2, **options: Any) -> tuple[Any, list[drawing.Axes]]:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(

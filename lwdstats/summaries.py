@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -58,7 +59,7 @@ class DatasetSummary(Result):
         lines += ["", "Frobenius norm of the distance matrix, ||D||_F:"]
         lines += self.norm.to_string(index=False, float_format=_fixed).splitlines()
         for note in self.notes:
-            lines += ["", *_wrap(f"Note: {note}")]
+            lines += ["", *textwrap.wrap(f"Note: {note}", 88, subsequent_indent="      ")]
         return lines
 
 
@@ -104,7 +105,6 @@ def summary(x: Any, **kwargs: Any) -> Any:
 
 
 def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
-    web = ds["n_web"].values if "n_web" in ds else None
     facts = [("Models", f"{ds.sizes['model']}: {_listing(ds['model'].values)}")]
     time = ds["time"].values
     run = f"t = {time[0]}..{time[-1]}"
@@ -112,7 +112,8 @@ def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
         run += f" ({len(time)} times kept)"
     run += f", {_count(ds.sizes['replicate'], 'replicate')}, seed {ds.attrs['seed']}"
     facts.append(("Run", run))
-    if web is not None:
+    if "n_web" in ds:
+        web = ds["n_web"].values
         text = f"{web.flat[0]} to {web.flat[-1]} posts"
         if "n_retrieved" in ds:
             read = ds["n_retrieved"].values
@@ -133,16 +134,11 @@ def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]
     size += f" in {_count(ds.sizes['feature'], 'dimension')}"
     size += f"; L = {spec['n_responses']} points" if "n_responses" in spec else ""
     facts = [("Mixtures", size)]
-    shown = {
-        "step_size": "step size {}",
-        "complexity": "complexity {}",
-        "threshold": "threshold {}",
-    }
-    rules = []
-    for name, text in shown.items():
-        if name in spec:
-            value = spec[name]
-            rules.append(text.format("by step" if isinstance(value, list) else value))
+    rules = [
+        f"{name.replace('_', ' ')} {'by step' if isinstance(spec[name], list) else spec[name]}"
+        for name in ("step_size", "complexity", "threshold")
+        if name in spec
+    ]
     if rules:
         facts.append(("Update", ", ".join(rules)))
     if "n_truncated" in ds:
@@ -252,9 +248,3 @@ def _listing(values: Any, most: int = 6) -> str:
     # A name may hold a comma.
     separator = "; " if any("," in name for name in shown) else ", "
     return separator.join(shown) + (f"{separator}..." if len(values) > most else "")
-
-
-def _wrap(text: str) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, 88, subsequent_indent="      ")

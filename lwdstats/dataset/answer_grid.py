@@ -5,20 +5,18 @@ The steps of `as_results`: each reader checks what a user has and returns `Answe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
+from lwdstats.dataset.schema import ANSWER, CELL
 from lwdstats.errors import InputError, check_integer
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-CELL = ("time", "model", "replicate", "query")
-ANSWER = (*CELL, "response")
 # What a table may say of a whole cell, besides its answers.
 CELL_VARIABLES = ("n_web", "n_retrieved", "n_truncated", "synthetic_share")
 
@@ -50,24 +48,22 @@ def from_frame(frame: pd.DataFrame, names: Mapping[str, Any], n_responses: int |
     columns = {part: _column(frame, part, name) for part, name in names.items()}
     if len(frame) == 0:
         raise InputError("data", "a table without rows", "one row an answer")
-    labels: dict[str, NDArray[Any]] = {}
-    codes: list[NDArray[Any]] = []
-    for dim in CELL:
-        code, labels[dim] = _factor(frame, columns[dim], dim)
-        codes.append(code)
-    shape = tuple(len(labels[dim]) for dim in CELL)
-    cell = np.ravel_multi_index(codes, shape)
+    factors = {dim: _factor(frame, columns[dim], dim) for dim in CELL}
+    labels = {dim: values for dim, (_, values) in factors.items()}
+    shape = tuple(map(len, labels.values()))
+    cell = np.ravel_multi_index([code for code, _ in factors.values()], shape)
     rows, responses = _arrange(frame, columns["response"], labels, cell, n_responses)
     if columns["query"] is None:
         labels.pop("query")
     labels["response"] = responses
     full = (*shape, len(responses))
     vectors = frame_vectors(frame, names["embedding"], "embedding")
-    texts = {}
-    for name in ("text", "text_raw"):
-        column = columns["text"] if name == "text" else name
-        if columns["text"] is not None and column in frame.columns:
-            texts[name] = _strings(frame[column].tolist(), str(column))[rows].reshape(full)
+    sources = {"text": columns["text"], "text_raw": "text_raw"}
+    texts = {
+        name: _strings(frame[column].tolist(), str(column))[rows].reshape(full)
+        for name, column in sources.items()
+        if columns["text"] is not None and column in frame.columns
+    }
     return Answers(
         labels,
         None if vectors is None else vectors[rows].reshape(*full, -1),
@@ -93,13 +89,16 @@ def from_arrays(vectors: Any, texts: Any, labels: Mapping[str, Any]) -> Answers:
     between = (*lead[2:-1], 1, 1)[:2]
     shape = (*lead[:2], *between, lead[-1])
     for dim, size in zip(ANSWER, shape, strict=True):
-        if dim == "query" and labels[dim] is None and size == 1:
+        if labels[dim] is None:
+            if dim != "query" or size > 1:
+                known[dim] = np.arange(size)
             continue
-        if labels[dim] is not None and np.ndim(labels[dim]) != 1:
-            raise InputError(dim, labels[dim], f"{size} labels, one along its dimension")
-        given = np.arange(size) if labels[dim] is None else _labels(labels[dim], dim)
+        takes = f"{size} labels, one along its dimension"
+        if np.ndim(labels[dim]) != 1:
+            raise InputError(dim, labels[dim], takes)
+        given = _labels(labels[dim], dim)
         if len(given) != size:
-            raise InputError(dim, f"{len(given)} labels", f"{size} labels, one along its dimension")
+            raise InputError(dim, f"{len(given)} labels", takes)
         if len(set(given.tolist())) != size:
             raise InputError(dim, given, "labels that differ")
         known[dim] = given
@@ -172,13 +171,8 @@ def _factor(frame: pd.DataFrame, column: Any, dim: str) -> tuple[NDArray[Any], N
     if column is None:
         return np.zeros(len(frame), dtype=np.intp), np.zeros(1, dtype=np.int64)
     values = _labels(frame[column].tolist(), dim)
-    position = {label: i for i, label in enumerate(dict.fromkeys(values.tolist()))}
-    labels = _labels(list(position), dim)
-    codes = np.array([position[label] for label in values.tolist()], dtype=np.intp)
-    if dim == "time":
-        order = np.argsort(labels)
-        return np.argsort(order)[codes], labels[order]
-    return codes, labels
+    codes, labels = pd.factorize(values, sort=dim == "time")
+    return codes, np.asarray(labels)
 
 
 def _labels(values: Any, dim: str) -> NDArray[Any]:
@@ -213,31 +207,29 @@ def _arrange(
     n_responses: int | None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the row of each answer, laid out as (cells, L), and the labels of responses."""
-    n_cells = int(np.prod([len(labels[dim]) for dim in CELL]))
+    shape = [len(labels[dim]) for dim in CELL]
+    n_cells = math.prod(shape)
 
     def name(index: int) -> str:
-        at = np.unravel_index(index, [len(labels[dim]) for dim in CELL])
+        at = np.unravel_index(index, shape)
         pairs = [(dim, labels[dim].tolist()[i]) for dim, i in zip(CELL, at, strict=True)]
         return ", ".join(
             f"{dim}={label!r}" for dim, label in pairs if dim != "query" or len(labels[dim]) > 1
         )
 
-    order = np.argsort(cell, kind="stable")
     counts = np.bincount(cell, minlength=n_cells)
-    starts = np.cumsum(counts) - counts
-    rank = np.empty_like(cell)
-    rank[order] = np.arange(len(cell)) - starts[cell[order]]
+    rank = pd.Series(cell).groupby(cell).cumcount().to_numpy()
     code, responses = rank, np.arange(counts.max())
     if column is not None:
         code, responses = _factor(frame, column, "response")
         key = cell * len(responses) + code
-        first = np.full(n_cells * len(responses), -1)
-        for row, place in enumerate(key.tolist()):
-            if first[place] >= 0:
-                label = responses[code[row]]
-                got = f"rows {first[place]} and {row} both for {name(cell[row])}, response={label}"
-                raise InputError("data", got, "one row an answer (response=None numbers them)")
-            first[place] = row
+        again = pd.Series(key).duplicated().to_numpy()
+        if again.any():
+            row = int(again.argmax())
+            first = int((key == key[row]).argmax())
+            label = responses[code[row]]
+            got = f"rows {first} and {row} both for {name(cell[row])}, response={label}"
+            raise InputError("data", got, "one row an answer (response=None numbers them)")
     if n_responses is not None:
         n = check_integer("n_responses", n_responses, minimum=1)
         short = np.flatnonzero(counts < n)
@@ -249,16 +241,14 @@ def _arrange(
         rows[cell[kept] * n + rank[kept]] = kept
         return rows, np.arange(n)
     usual = int(np.bincount(counts).argmax())
-    odd = np.flatnonzero(counts != (usual if column is None else len(responses)))
-    if np.any(counts != usual):
-        odd = np.flatnonzero(counts != usual)
+    odd = np.flatnonzero(counts != usual)
+    if odd.size:
         got = f"{counts[odd[0]]} answers at {name(odd[0])}, where most cells have {usual}"
         takes = "as many in every cell (n_responses=L keeps the first L of each)"
         raise InputError("data", got, takes)
-    if odd.size:
-        seen = set(code[cell == odd[0]].tolist())
-        lost = next(label for i, label in enumerate(responses.tolist()) if i not in seen)
-        got = f"no response {lost!r} at {name(odd[0])}"
+    if usual != len(responses):
+        lost = np.delete(responses, code[cell == 0]).tolist()[0]
+        got = f"no response {lost!r} at {name(0)}"
         raise InputError("data", got, "the same responses everywhere (response=None numbers them)")
     rows = np.empty(len(cell), dtype=np.intp)
     rows[cell * usual + code] = np.arange(len(cell))

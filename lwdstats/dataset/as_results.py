@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import embed_each_once
-from lwdstats.dataset.answer_grid import (
-    ANSWER,
-    CELL,
-    Answers,
-    as_vectors,
-    frame_vectors,
-    from_arrays,
-    from_frame,
-)
-from lwdstats.dataset.schema import VARIABLES, attributes, describe, validate
+from lwdstats.dataset.answer_grid import Answers, as_vectors, frame_vectors, from_arrays, from_frame
+from lwdstats.dataset.schema import ANSWER, CELL, VARIABLES, attributes, describe, validate
 from lwdstats.errors import InputError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _POSTS = "texts, records or a table with text or embedding, or an array (posts, feature)"
 
@@ -221,24 +211,21 @@ def _name_of(embedder: Any) -> str:
     name = getattr(embedder, "name", None)
     if isinstance(name, str):
         return name
-    return str(getattr(embedder, "__qualname__", type(embedder).__qualname__)).split(".<locals>.")[
-        -1
-    ]
+    qualified = str(getattr(embedder, "__qualname__", type(embedder).__qualname__))
+    return qualified.split(".<locals>.")[-1]
 
 
 def _posts_table(posts: Any) -> pd.DataFrame:
     """Return the initial posts as a table with texts, embeddings or both."""
-    import pandas as pd
-
     if isinstance(posts, str):
         raise InputError("posts", posts, _POSTS)
     if isinstance(posts, pd.DataFrame):
         return posts
-    listed = posts if isinstance(posts, np.ndarray) else list(posts)
-    if len(listed) and all(isinstance(post, str) for post in listed):
+    listed = list(posts)
+    if listed and all(isinstance(post, str) for post in listed):
         return pd.DataFrame({"text": listed})
-    if len(listed) and all(isinstance(post, Mapping) for post in listed):
-        return pd.DataFrame(list(listed))
+    if listed and all(isinstance(post, Mapping) for post in listed):
+        return pd.DataFrame(listed)
     return pd.DataFrame({"embedding": list(as_vectors(listed, "posts", (2,)))})
 
 
@@ -261,21 +248,20 @@ def _initial_web(
     if vectors is None or vectors.shape[1] != shape[-1]:
         got = "no vectors" if vectors is None else f"vectors of {vectors.shape[1]} numbers"
         raise InputError("posts", got, f"vectors of {shape[-1]}, as those of the answers")
-    webs = (shape[2], shape[3], len(vectors))
     if not texts:
-        points = np.broadcast_to(vectors, (shape[2], *vectors.shape)).copy()
+        points = np.tile(vectors, (shape[2], 1, 1))
         return {"initial_point": (("replicate", "post", "feature"), points)}
-    initial = np.full(webs, -1, dtype=np.int32)
-    sentiment = posts["sentiment"].fillna("").astype(str) if "sentiment" in posts else None
-    values = {"post_text": texts} | ({} if sentiment is None else {"post_sentiment": sentiment})
+    columns = {"post_text": np.array(texts, dtype=object)}
+    if "sentiment" in posts:
+        sentiment = posts["sentiment"].fillna("").astype(str)
+        columns["post_sentiment"] = sentiment.to_numpy(dtype=object)
+    for name in ("post_time", "post_model", "post_response"):
+        columns[name] = np.full(len(vectors), -1, dtype=np.int32)
     on_web = ("replicate", "query", "post")
     out: dict[str, Any] = {
-        name: (on_web, np.broadcast_to(np.array(list(column), dtype=object), webs).copy())
-        for name, column in values.items()
+        name: (on_web, np.tile(column, (*shape[2:4], 1))) for name, column in columns.items()
     }
-    out |= {name: (on_web, initial.copy()) for name in ("post_time", "post_model", "post_response")}
-    width = (*webs, vectors.shape[1])
-    out["post_embedding"] = ((*on_web, "feature"), np.broadcast_to(vectors, width).copy())
+    out["post_embedding"] = ((*on_web, "feature"), np.tile(vectors, (*shape[2:4], 1, 1)))
     return out
 
 

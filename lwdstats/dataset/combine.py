@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,8 @@ import numpy as np
 import xarray as xr
 
 from lwdstats.dataset.files import read_results
-from lwdstats.dataset.schema import CONVENTIONS, spec_of, validate
+from lwdstats.dataset.schema import attributes, spec_of, validate
 from lwdstats.errors import InputError, check_choice
-from lwdstats.version import __version__
 
 # Arguments that hold one array a replicate where their lists are three deep.
 _BY_REPLICATE = {"initial_weights", "initial_points"}
@@ -120,9 +118,8 @@ def _check_alike(first: xr.Dataset, other: xr.Dataset, name: str, label: str) ->
     """Raise unless two datasets differ in their replicates alone."""
 
     def refuse(what: str) -> None:
-        raise InputError(
-            "files", f"{name} and {label}, which differ in {what}", "files of one specification"
-        )
+        got = f"{name} and {label}, which differ in {what}"
+        raise InputError("files", got, "files of one specification")
 
     odd = sorted({str(v) for v in set(first.data_vars) ^ set(other.data_vars)})
     if odd:
@@ -198,7 +195,7 @@ def _shared(
     for part in parts:
         rest = part.pop("rest")
         odd = sorted(k for k in {*shared, *rest} if shared.get(k, ...) != rest.get(k, ...))
-        odd += [] if part["spec"].get("simulator") == simulator else ["simulator"]
+        odd += ["simulator"] * (part["spec"].get("simulator") != simulator)
         if odd:
             shown = ", ".join(f"{k} ({_short(shared.get(k))}, {_short(rest.get(k))})" for k in odd)
             got = f"{parts[0]['file']} and {part['file']}, which differ in {shown}"
@@ -238,13 +235,10 @@ def _attributes(
     """Return attributes that claim no more than is true of all parts together."""
     names = list(dict.fromkeys(k for ds in loaded for k in ds.attrs if k not in _OWN))
     same = [k for k in names if len({ds.attrs.get(k) for ds in loaded}) == 1]
-    attrs = {k: loaded[0].attrs[k] for k in same}
-    attrs.setdefault("title", f"{len(loaded)} datasets of one specification")
-    attrs.setdefault("Conventions", CONVENTIONS)
-    attrs.setdefault("lwdstats_version", __version__)
-    attrs.setdefault("created", datetime.now(UTC).isoformat(timespec="seconds"))
     seeds = [seed for ds in loaded for seed in str(ds.attrs["seed"]).split(", ")]
-    attrs["seed"] = ", ".join(dict.fromkeys(seeds))
+    title, seed = f"{len(loaded)} datasets of one specification", ", ".join(dict.fromkeys(seeds))
+    attrs: dict[str, Any] = attributes(title, seed, {"simulator": None} | shared)
+    attrs |= {k: loaded[0].attrs[k] for k in same}
     own = [part["spec"] for part in parts]
     if len(set(seeds)) == 1 and all({"seed", "replicates"} <= set(one) for one in own):
         # One run in parts: its arguments that hold something for each replicate go together.
@@ -254,17 +248,11 @@ def _attributes(
         order = [k for k in spec_of(loaded[0]) if k in whole]
         attrs["spec"] = json.dumps({k: whole[k] for k in order}, ensure_ascii=False)
         return attrs
-    attrs["spec"] = json.dumps({"simulator": None} | shared, ensure_ascii=False)
     listed = []
     for part in parts:
         from_file = {k: v for k, v in part["owner"].attrs.items() if k not in (*_OWN, *same)}
-        listed.append(
-            {
-                "spec": part["spec"],
-                "replicate": part["replicate"],
-                "attributes": from_file | part["attributes"],
-            }
-        )
+        kept = {"attributes": from_file | part["attributes"]}
+        listed.append({name: part[name] for name in ("spec", "replicate")} | kept)
     attrs["parts"] = json.dumps(listed, ensure_ascii=False)
     return attrs
 

@@ -48,59 +48,37 @@ class Variable:
     long_name: str
     optional: tuple[str, ...] = ()
     finite: bool = False
-    units: str = "1"
 
 
-_ANSWER = ("time", "model", "replicate", "query", "response")
+_MODEL = ("time", "model", "replicate")
+CELL = (*_MODEL, "query")
+ANSWER = (*CELL, "response")
 _POST = ("replicate", "query", "post")
 
 VARIABLES: dict[str, Variable] = {
     "embedding": Variable(
-        (*_ANSWER, "feature"), "f", "point or embedded answer", ("query",), finite=True
+        (*ANSWER, "feature"), "f", "point or embedded answer", ("query",), finite=True
     ),
-    "text": Variable(_ANSWER, "OTU", "answer of a language model, empty where it is missing"),
-    "text_raw": Variable(
-        _ANSWER, "OTU", "answer before it was cut, where that differs, else empty"
-    ),
-    "weight": Variable(
-        ("time", "model", "replicate", "component"), "f", "mixture weight", finite=True
-    ),
+    "text": Variable(ANSWER, "OTU", "answer of a language model, empty where it is missing"),
+    "text_raw": Variable(ANSWER, "OTU", "answer before it was cut, where that differs, else empty"),
+    "weight": Variable((*_MODEL, "component"), "f", "mixture weight", finite=True),
     "component_mean": Variable(
-        ("time", "model", "replicate", "component", "feature"),
-        "f",
-        "mean of a mixture component",
-        ("time", "model", "replicate"),
-        finite=True,
+        (*_MODEL, "component", "feature"), "f", "mean of a mixture component", _MODEL, finite=True
     ),
     "component_covariance": Variable(
-        ("time", "model", "replicate", "component", "feature", "feature_"),
+        (*_MODEL, "component", "feature", "feature_"),
         "f",
         "covariance of a mixture component",
-        ("time", "model", "replicate"),
+        _MODEL,
         finite=True,
     ),
-    "n_web": Variable(
-        ("time", "model", "replicate", "query"),
-        "iu",
-        "number of posts on the web before the step",
-        ("model", "replicate", "query"),
-    ),
-    "n_retrieved": Variable(
-        ("time", "model", "replicate", "query"),
-        "iu",
-        "number of posts that a model reads in the step",
-        ("model", "replicate", "query"),
-    ),
+    "n_web": Variable(CELL, "iu", "number of posts on the web before the step", CELL[1:]),
+    "n_retrieved": Variable(CELL, "iu", "number of posts that a model reads in the step", CELL[1:]),
     "n_truncated": Variable(
-        ("time", "model", "replicate"),
-        "f",
-        "how often the truncation fired in the update that leaves this time",
+        _MODEL, "f", "how often the truncation fired in the update that leaves this time"
     ),
     "synthetic_share": Variable(
-        ("time", "model", "replicate", "query"),
-        "f",
-        "share of the retrieved posts that is synthetic",
-        ("query",),
+        CELL, "f", "share of the retrieved posts that is synthetic", ("query",)
     ),
     "post_text": Variable(_POST, "OTU", "post on the web"),
     "post_time": Variable(_POST, "i", "step at which a post was made, -1 for an initial post"),
@@ -115,9 +93,7 @@ VARIABLES: dict[str, Variable] = {
     ),
     "post_embedding": Variable((*_POST, "feature"), "f", "embedded post", finite=True),
     "retrieved": Variable(
-        ("time", "model", "replicate", "query", "draw"),
-        "i",
-        "row of the web at each place of the prompt, -1 past its end",
+        (*CELL, "draw"), "i", "row of the web at each place of the prompt, -1 past its end"
     ),
     "initial_point": Variable(
         ("replicate", "post", "feature"), "f", "point of the initial web", finite=True
@@ -148,17 +124,21 @@ def attributes(title: str, seed: int | str, spec: dict[str, Any]) -> dict[str, s
 def describe(ds: xr.Dataset) -> xr.Dataset:
     """Return `ds` with the schema's long names and units on every variable."""
     ds = ds.copy()
-    for name in ds.variables:
-        attrs = ds[name].attrs
-        if name in VARIABLES:
-            attrs.setdefault("long_name", VARIABLES[str(name)].long_name)
-            if ds[name].dtype.kind in "fiu":
-                attrs.setdefault("units", VARIABLES[str(name)].units)
-        elif name in COORDINATES:
-            attrs.setdefault("long_name", COORDINATES[str(name)])
+    long_names = COORDINATES | {name: v.long_name for name, v in VARIABLES.items()}
+    for name in map(str, ds.variables):
+        if name in long_names:
+            attrs = ds[name].attrs
+            attrs.setdefault("long_name", long_names[name])
             if ds[name].dtype.kind in "fiu":
                 attrs.setdefault("units", "1")
     return ds
+
+
+def named(array: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
+    """Return a pure number over some dimensions under its name, with the attributes of all."""
+    array = array.rename(name).copy(deep=False)
+    array.attrs = {"long_name": long_name, "units": "1"}
+    return array
 
 
 def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
@@ -193,9 +173,8 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
         raise InputError(source, type(ds).__name__, "an xarray.Dataset")
     missing = [name for name in REQUIRED_ATTRIBUTES if name not in ds.attrs]
     if missing:
-        raise InputError(
-            source, f"no attribute {', '.join(missing)}", "a dataset that lwdstats wrote"
-        )
+        got = f"no attribute {', '.join(missing)}"
+        raise InputError(source, got, "a dataset that lwdstats wrote")
     spec_of(ds, source=source)
     if "time" not in ds.coords:
         raise InputError(source, "no coordinate time", "a dataset with time 0..T")
@@ -205,11 +184,8 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     if time.ndim != 1 or time.size == 0 or not np.all(np.diff(time.astype(float)) > 0):
         raise InputError(f"{source}: time", time, "increasing steps")
     if "weight" not in ds and "embedding" not in ds:
-        raise InputError(
-            source,
-            f"variables {', '.join(map(str, ds.data_vars)) or 'none'}",
-            "weight or embedding",
-        )
+        got = f"variables {', '.join(map(str, ds.data_vars)) or 'none'}"
+        raise InputError(source, got, "weight or embedding")
     for name, variable in VARIABLES.items():
         if name in ds:
             text = ds.get(_TEXT_OF.get(name, ""))
@@ -245,12 +221,12 @@ def _check_variable(
 ) -> None:
     required = [dim for dim in variable.dims if dim not in variable.optional]
     order = [dim for dim in variable.dims if dim in array.dims]
-    if list(array.dims) != order or any(dim not in array.dims for dim in required):
-        lost = [d for d in required if d not in array.dims and d in array.coords]
+    gone = [dim for dim in required if dim not in array.dims]
+    if list(array.dims) != order or gone:
+        lost = [dim for dim in gone if dim in array.coords]
         if lost:
             raise InputError(label, *_lost(lost[0], array[lost[0]].item()))
         wanted = ", ".join(f"[{d}]" if d in variable.optional else d for d in variable.dims)
-        gone = [d for d in required if d not in array.dims]
         advice = f"; a selection keeps {gone[0]} by a list, ds.isel({gone[0]}=[0])" if gone else ""
         raise InputError(label, f"dimensions {array.dims}", f"dimensions ({wanted}){advice}")
     if array.dtype.kind not in variable.kinds:
@@ -263,6 +239,5 @@ def _check_variable(
         if not len(where):
             return
         first = ", ".join(f"{d}={i}" for d, i in zip(array.dims, where[0], strict=True))
-        raise InputError(
-            label, f"{len(where)} values not finite (first at {first})", "finite numbers"
-        )
+        got = f"{len(where)} values not finite (first at {first})"
+        raise InputError(label, got, "finite numbers")

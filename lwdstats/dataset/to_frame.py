@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_choice
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 # What one row is, and the variable whose dimensions are the rows.
 _ROWS = {"answers": "embedding", "weights": "weight", "posts": "post_text"}
@@ -65,8 +63,6 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
     >>> len(frame), len(to_frame(ds, "weights"))
     (18, 18)
     """
-    import pandas as pd
-
     validate(ds)
     if what is None:
         what = "answers" if "embedding" in ds else "weights"

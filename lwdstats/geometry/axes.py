@@ -34,6 +34,12 @@ def axes_frame(eig: FloatArray, k: int) -> pd.DataFrame:
     )
 
 
+def first_values(values: FloatArray, most: int = 10) -> str:
+    """Return the first of some numbers as a line, and how many more there are."""
+    rest = f" ... and {len(values) - most} more" if len(values) > most else ""
+    return " ".join(f"{v:.5g}" for v in values[:most]) + rest
+
+
 def coordinate_columns(points: FloatArray) -> dict[str, FloatArray]:
     """Return the columns of points (n, k) by name: coordinate_0 and so on."""
     return {f"coordinate_{j}": points[:, j] for j in range(points.shape[1])}

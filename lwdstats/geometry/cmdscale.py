@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +15,10 @@ from scipy.spatial.distance import squareform
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry.axes import axes_frame, coordinate_columns
-from lwdstats.geometry.kernels import gower
+from lwdstats.geometry.axes import axes_frame, coordinate_columns, first_values
+from lwdstats.geometry.kernels import centred, gower
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _DISTANCES = (
     "a symmetric (n, n) matrix of finite distances with a zero diagonal, "
@@ -73,8 +69,7 @@ class CMDScale(Result):
         lines += [f"Points ({n} in {k} dimension{'' if k == 1 else 's'}):"]
         lines += aligned(head, list(zip(*columns, strict=True)), left=[0])
         lines += [f"... and {n - shown} more"] * (n > shown)
-        rest = f" ... and {n - shown} more" if n > shown else ""
-        lines += ["", "Eigenvalues:", " ".join(f"{v:.5g}" for v in self.eig[:shown]) + rest]
+        lines += ["", "Eigenvalues:", first_values(self.eig, _ROWS)]
         lines += ["", "GOF: " + " ".join(f"{g:.5g}" for g in self.gof)]
         lines += [f"Additive constant: {self.ac:.5g}"] * (self.ac > 0)
         return lines
@@ -101,7 +96,7 @@ class CMDScale(Result):
     def _caption(self) -> str:
         return "Points of classical multidimensional scaling"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         plane = drawing.plane(self.points)
         ax.scatter(*plane.T, s=24)
@@ -207,14 +202,10 @@ def cmdscale(
     if (d is None) == (points is None):
         got = "neither d nor points" if d is None else "both d and points"
         raise InputError("d", got, "exactly one of d and points")
-    if d is not None:
-        matrix = as_distances(d)
-        n = len(matrix)
-    else:
-        matrix = as_points(points, "points", _POINTS)
-        n = len(matrix)
-        if n < 2:
-            raise InputError("points", f"shape {matrix.shape}", _POINTS)
+    matrix = as_points(points, "points", _POINTS) if d is None else as_distances(d)
+    n = len(matrix)
+    if n < 2:
+        raise InputError("points", f"shape {matrix.shape}", _POINTS)
     k = check_integer("k", k, minimum=1)
     if k > n - 1:
         raise InputError("k", k, f"an integer in 1..{n - 1} (n - 1, for n = {n} points)")
@@ -232,10 +223,16 @@ def cmdscale(
     if kept < k:
         warnings.warn(f"only {kept} of the first {k} eigenvalues are > 0", stacklevel=2)
 
-    used, total = float(eig[:kept].sum()), float(np.abs(eig).sum())
-    positive = float(np.maximum(eig, 0.0).sum())
-    gof = (used / total, used / positive) if positive > 0 else (math.nan, math.nan)
+    gof = goodness(float(eig[:kept].sum()), eig)
     return CMDScale(fix_signs(coordinates), eig, gof, ac, _labels(d))
+
+
+def goodness(used: float, eig: FloatArray) -> tuple[float, float]:
+    """Return the sum `used` over that of all eigenvalues, absolute or positive, as R has it."""
+    positive = float(np.maximum(eig, 0.0).sum())
+    if positive == 0:
+        return math.nan, math.nan
+    return used / float(np.abs(eig).sum()), used / positive
 
 
 def additive_constant(d: FloatArray) -> float:
@@ -279,8 +276,7 @@ def scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     points; its positive eigenvalues are those of X'X.
     """
     n, p = x.shape
-    x = x - x[0]  # first, as the mean of equal numbers can be off by a rounding error
-    x -= x.mean(axis=0)
+    x = centred(x)
     gram = x.T @ x if p < n else x @ x.T
     values, vectors = np.linalg.eigh(gram)
     values, vectors = values[::-1], vectors[:, : -k - 1 : -1]

@@ -11,6 +11,7 @@ import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.dataset.positions import n_answers, positions
+from lwdstats.dataset.schema import named
 from lwdstats.errors import InputError, check_choice, is_number
 from lwdstats.geometry import kernels, spread
 
@@ -86,25 +87,23 @@ def dist(
         return kernels.distances(as_points(x, "x", _POINTS), method, p)
 
     position = positions(x)
-    inner = [dim for dim in position.dims if dim not in ("time", "replicate", "model")]
     n_queries = position.sizes.get("query", 1)
     powers = {"euclidean": 2.0, "manhattan": 1.0, "canberra": 1.0, "minkowski": p}
     divisor = n_queries ** (1.0 / powers[method]) if method in powers else 1.0
 
     def kernel(values: np.ndarray) -> np.ndarray:
-        flat = values.reshape(*values.shape[:3], -1)
-        return kernels.stacked_distances(flat, method, p) / divisor
+        return kernels.distances(values.reshape(len(values), -1), method, p) / divisor
 
     out = xr.apply_ufunc(
         kernel,
         position,
-        input_core_dims=[["model", *inner]],
+        input_core_dims=[position.dims[2:]],
         output_core_dims=[["model", "model_"]],
+        vectorize=True,
     )
     if "model" in out.coords:
         out = out.assign_coords(model_=("model_", out["model"].values))
-    out.attrs = {"long_name": f"{method} distance between models", "units": "1"}
-    return out.rename("dist")
+    return named(out, "dist", f"{method} distance between models")
 
 
 # A DataArray is array_like as well; the first match counts.
@@ -178,28 +177,23 @@ def fnorm(
     """
     if isinstance(x, xr.Dataset):
         position = positions(x)
-        inner = [dim for dim in position.dims if dim not in ("time", "replicate", "model")]
         square = xr.apply_ufunc(
             kernels.squared_norm,
             position,
-            input_core_dims=[["model", *inner]],
+            input_core_dims=[position.dims[2:]],
             kwargs={"n_queries": position.sizes.get("query", 1)},
         )
         if debias:
             square = square - _inflation(x, "x")
-        return _root(square, "fnorm", "Frobenius norm of the distance matrix")
+        return signed_root(square, "fnorm", "Frobenius norm of the distance matrix")
 
     if debias:
         raise InputError("debias", debias, "False, unless x is a Dataset with its responses")
     if isinstance(x, xr.DataArray):
         if not {"model", "model_"} <= set(x.dims):
             raise InputError("x", f"dimensions {x.dims}", _MATRICES)
-        x = x.transpose(..., "model", "model_")
-        norm = _norm(x.values)
-        kept = {str(k): c for k, c in x.coords.items() if not {"model", "model_"} & set(c.dims)}
-        out = xr.DataArray(norm, kept, x.dims[:-2])
-        out.attrs = {"long_name": "Frobenius norm of the distance matrix", "units": "1"}
-        return out.rename("fnorm")
+        out = xr.apply_ufunc(_norm, x.compute(), input_core_dims=[["model", "model_"]])
+        return named(out, "fnorm", "Frobenius norm of the distance matrix")
     return _norm(x)
 
 
@@ -235,17 +229,20 @@ def noise_floor(ds: xr.Dataset) -> xr.DataArray:
     0.0
     """
     positions(ds)  # validates
-    return _root(_inflation(ds, "ds"), "noise_floor", "noise floor of the Frobenius norm")
+    return signed_root(_inflation(ds, "ds"), "noise_floor", "noise floor of the Frobenius norm")
 
 
 def _inflation(ds: xr.Dataset, argument: str) -> xr.DataArray:
-    """Return the finite-L part of E ||D||_F^2, dimensions (time, replicate)."""
+    """Return the finite-L part of E ||D||_F^2, dimensions (time, replicate).
+
+    Each of the n - 1 ordered pairs in which a model comes first, and each in which
+    it comes second, holds tr(S_i)/L once: 2 (n - 1) sum_i tr(S_i)/L.
+    """
     if "weight" in ds:
-        weight = ds["weight"]
-        zero = xr.zeros_like(weight.isel(model=0, component=0, drop=True), dtype=np.float64)
+        one = ds["weight"].isel(model=0, component=0, drop=True)
+        zero = xr.zeros_like(one, dtype=np.float64)
         return zero.transpose("time", "replicate")
-    embedding = ds["embedding"]
-    n_responses = embedding.sizes["response"]
+    n_responses = ds.sizes["response"]
     if n_responses < 2:
         raise InputError(
             f"{argument}: embedding",
@@ -253,33 +250,34 @@ def _inflation(ds: xr.Dataset, argument: str) -> xr.DataArray:
             "2 or more, to estimate their variance",
         )
     there = n_answers(ds)
-    if there is not None:
-        if int(there.min()) < 2:
-            raise InputError(
-                f"{argument}: embedding",
-                f"{int(there.min())} answer of a model at a time, others being missing",
-                "2 or more, to estimate their variance",
-            )
-        # As below, of as many answers as each model has.
-        trace = xr.apply_ufunc(
-            spread.total_variance, embedding, input_core_dims=[["response", "feature"]]
+    if there is not None and int(there.min()) < 2:
+        raise InputError(
+            f"{argument}: embedding",
+            f"{int(there.min())} answer of a model at a time, others being missing",
+            "2 or more, to estimate their variance",
         )
-        each = trace / there
-        each = each.mean("query") if "query" in each.dims else each
-        return 2.0 * (ds.sizes["model"] - 1) * each.sum("model").transpose("time", "replicate")
-    inner = [dim for dim in ("model", "query", "response", "feature") if dim in embedding.dims]
-    return xr.apply_ufunc(
-        kernels.sampling_inflation,
-        embedding,
-        input_core_dims=[inner],
-        kwargs={"n_queries": embedding.sizes.get("query", 1)},
+    each = mean_variance(ds["embedding"]).sum("model").transpose("time", "replicate")
+    return 2.0 * (ds.sizes["model"] - 1) * each
+
+
+def mean_variance(embedding: xr.DataArray) -> xr.DataArray:
+    """Return the variance of the mean of a model's answers, tr(S_i)/L, averaged over queries."""
+    trace = xr.apply_ufunc(
+        spread.total_variance, embedding, input_core_dims=[["response", "feature"]]
     )
+    there = embedding.isel(feature=0, drop=True).notnull().sum("response")
+    return over_queries(trace / there)
 
 
-def _root(square: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
-    out = square.copy(data=np.sign(square.values) * np.sqrt(np.abs(square.values)))
-    out.attrs = {"long_name": long_name, "units": "1"}
-    return out.rename(name)
+def over_queries(x: xr.DataArray) -> xr.DataArray:
+    """Return the mean over queries, where they are told apart."""
+    return x.mean("query") if "query" in x.dims else x
+
+
+def signed_root(square: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
+    """Return the root of what estimates a square, and so may be below 0; it keeps the sign."""
+    root = np.sign(square.values) * np.sqrt(np.abs(square.values))
+    return named(square.copy(data=root), name, long_name)
 
 
 def _norm(x: npt.ArrayLike) -> FloatArray:

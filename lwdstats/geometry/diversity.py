@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset.positions import n_answers, positions
-from lwdstats.dataset.schema import validate
+from lwdstats.dataset.positions import positions
+from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import spread
+from lwdstats.geometry.distance import mean_variance, over_queries, signed_root
 
 _CELL = ("time", "model", "replicate")
 
@@ -90,18 +89,15 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
         input_core_dims=[[inner], [inner]],
     )
     if debias and inner == "feature":
-        there = n_answers(ds)
-        noise = _over_queries(_trace(ds) / (ds.sizes["response"] if there is None else there))
-        square = _over_queries(square) - noise
+        noise = mean_variance(_answers(ds))
+        square = over_queries(square) - noise
         if origin == "start":
             # At the first time a model is compared with itself, and nothing is added.
             later = square["time"] > square["time"][0]
             square = (square - noise.isel(time=0, drop=True)).where(later, 0.0)
-    square = _over_queries(square).transpose(*_CELL)
-    out = square.copy(data=np.sign(square.values) * np.sqrt(np.abs(square.values)))
     place = "the initial web" if origin == "web" else "its own start"
-    out.attrs = {"long_name": f"distance of a model from {place}", "units": "1"}
-    return out.rename("drift")
+    square = over_queries(square).transpose(*_CELL)
+    return signed_root(square, "drift", f"distance of a model from {place}")
 
 
 def inner_diversity(
@@ -180,22 +176,18 @@ def inner_diversity(
             raise InputError("measure", measure, "'variance' of a mixture, or of='answers'")
         out = _mixture_variance(ds)
     else:
-        out = _trace(ds) if measure == "variance" else _mean_distance(ds)
-    out = _over_queries(out).transpose(*_CELL)
+        kernel = spread.total_variance if measure == "variance" else spread.mean_distance
+        out = xr.apply_ufunc(kernel, _answers(ds), input_core_dims=[["response", "feature"]])
+    out = over_queries(out).transpose(*_CELL)
     what = "total variance" if measure == "variance" else "mean distance"
     within = "the answers of a model" if of == "answers" else "the mixture of a model"
-    out.attrs = {"long_name": f"{what} within {within}", "units": "1"}
-    return out.rename("inner_diversity")
+    return named(out, "inner_diversity", f"{what} within {within}")
 
 
 def _has_web(ds: xr.Dataset) -> bool:
     if {"post_embedding", "post_time"} <= set(ds.data_vars):
         return bool((ds["post_time"] == -1).any("post").all())
     return "initial_point" in ds
-
-
-def _over_queries(x: xr.DataArray) -> xr.DataArray:
-    return x.mean("query") if "query" in x.dims else x
 
 
 def _answers(ds: xr.Dataset) -> xr.DataArray:
@@ -206,27 +198,13 @@ def _answers(ds: xr.Dataset) -> xr.DataArray:
     return ds["embedding"]
 
 
-def _trace(ds: xr.Dataset) -> xr.DataArray:
-    return _reduced(spread.total_variance, _answers(ds))
-
-
-def _mean_distance(ds: xr.Dataset) -> xr.DataArray:
-    return _reduced(spread.mean_distance, _answers(ds))
-
-
-def _reduced(kernel: Any, answers: xr.DataArray) -> xr.DataArray:
-    return xr.apply_ufunc(kernel, answers, input_core_dims=[["response", "feature"]])
-
-
 def _mixture_variance(ds: xr.Dataset) -> xr.DataArray:
     weight, mean = ds["weight"].astype(np.float64), ds["component_mean"].astype(np.float64)
     weight = weight / weight.sum("component")
-    covariance = ds["component_covariance"]
     own = xr.apply_ufunc(
-        np.trace,
-        covariance,
+        lambda matrix: matrix.trace(axis1=-2, axis2=-1),
+        ds["component_covariance"],
         input_core_dims=[["feature", "feature_"]],
-        kwargs={"axis1": -2, "axis2": -1},
     )
     away = mean - (weight * mean).sum("component")
     return (weight * (own + (away**2).sum("feature"))).sum("component")

@@ -11,6 +11,7 @@ import xarray as xr
 
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.geometry import perspectives, samples
+from lwdstats.geometry.cmdscale import goodness
 from lwdstats.geometry.dkps_result import DKPS
 from lwdstats.geometry.profile_likelihood import profile_likelihood
 
@@ -135,7 +136,7 @@ def dkps(
     lead = () if joint else ("time",)
     where = {} if joint or "time" not in template.coords else {"time": template["time"].values}
     used = [float(v[: min(r, chosen)].sum()) for v, r in zip(eig, ranks, strict=True)]
-    gof = np.array([perspectives.goodness(u, v) for u, v in zip(used, eig, strict=True)])
+    gof = np.array([goodness(u, v) for u, v in zip(used, eig, strict=True)])
     return DKPS(
         points=perspectives.points_array(np.concatenate(spaces), template, chosen),
         eig=xr.DataArray(eig[0] if joint else eig, where, (*lead, "eigenvalue"), name="eig"),
@@ -157,8 +158,7 @@ def dkps(
 
 
 def _check_bandwidth(bandwidth: Any, aggregate: str) -> None:
-    if bandwidth is None:
-        return
     takes = "a finite number above 0, with aggregate='mmd'"
-    if aggregate != "mmd" or not is_number(bandwidth) or not 0 < bandwidth < math.inf:
+    usable = aggregate == "mmd" and is_number(bandwidth) and 0 < bandwidth < math.inf
+    if bandwidth is not None and not usable:
         raise InputError("bandwidth", bandwidth, takes)

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lwdstats.dataset.schema import named
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import perspectives
-from lwdstats.geometry.axes import axes_frame, coordinate_columns
+from lwdstats.geometry.axes import axes_frame, coordinate_columns, first_values
 from lwdstats.geometry.out_of_sample import METHODS, place
 from lwdstats.geometry.perspectives import POINT
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Numbers in a block of distances from new points to old: 16 MB of float64.
 _BLOCK = 1 << 21
@@ -85,9 +82,8 @@ class DKPS(Result):
         kept = {str(k): v for k, v in self.points.coords.items() if "coordinate" not in v.dims}
         if "model" in kept:
             kept["model_"] = xr.DataArray(kept["model"].values, dims="model_")
-        out = xr.DataArray(np.sqrt(squares), kept, (*POINT, "model_"), name="dist")
-        out.attrs = {"long_name": f"{self.aggregate} distance between models", "units": "1"}
-        return out
+        out = xr.DataArray(np.sqrt(squares), kept, (*POINT, "model_"))
+        return named(out, "dist", f"{self.aggregate} distance between models")
 
     def place(self, ds: xr.Dataset, *, method: str = "gower") -> xr.DataArray:
         """Return coordinates of other models or times in this space, which stays as it is.
@@ -142,10 +138,8 @@ class DKPS(Result):
         lines += [f"Distances: {self.aggregate}{bandwidth}"]
         lines += [f"Dimensions: {self.k}", ""]
         mean = self.eig if self.joint else self.eig.mean("time")
-        shown = min(mean.size, 10)
-        rest = f" ... and {mean.size - shown} more" if mean.size > shown else ""
         of = "" if self.joint else " (mean over times)"
-        lines += [f"Eigenvalues{of}:", " ".join(f"{v:.5g}" for v in mean.values[:shown]) + rest]
+        lines += [f"Eigenvalues{of}:", first_values(mean.values)]
         gof = self.gof if self.joint else self.gof.mean("time")
         return [*lines, "", f"GOF{of}: " + " ".join(f"{g:.5g}" for g in gof.values)]
 
@@ -176,7 +170,7 @@ class DKPS(Result):
         """Return the points by the name of the model."""
         return self.augment().set_index("model").rename_axis(None)
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         points = self.points
         # A replicate's lines have a style, a model's a colour.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset.schema import validate
+from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError, check_integer
 
 # Letters, digits and underscores of any script; an apostrophe inside belongs to the word.
@@ -89,12 +89,12 @@ def distinct_n(x: xr.Dataset | Iterable[str], n: int = 2) -> xr.DataArray | floa
         return distinct_share(texts, n)
     texts = _texts(x)
     out = xr.apply_ufunc(
-        lambda values: _over_last(values, lambda row: distinct_share(row, n)),
+        lambda row: distinct_share(row.tolist(), n),
         texts,
         input_core_dims=[["response"]],
+        vectorize=True,
     )
-    out.attrs = {"long_name": f"share of distinct {n}-grams among a model's answers", "units": "1"}
-    return out.rename("distinct_n")
+    return named(out, "distinct_n", f"share of distinct {n}-grams among a model's answers")
 
 
 def distinct_share(texts: Sequence[str], n: int) -> float:
@@ -157,9 +157,13 @@ def sentiment_share(
     >>> sentiment_share(ds).sel(time=0).mean(["model", "replicate", "query"])  # doctest: +SKIP
     """
     validate(ds)
-    out = _of_reading(ds, labelled_only) if classify is None else _of_answers(ds, classify)
-    out.attrs["units"] = "1"
-    return out.rename("sentiment_share")
+    if classify is not None:
+        shares = _of_answers(ds, classify)
+        return named(shares, "sentiment_share", "share of a sentiment among a model's answers")
+    shares = _of_reading(ds, labelled_only)
+    of = "labelled posts" if labelled_only else "posts"
+    long_name = f"share of a sentiment among the {of} that a model reads"
+    return named(shares, "sentiment_share", long_name)
 
 
 def _of_reading(ds: xr.Dataset, labelled_only: bool) -> xr.DataArray:
@@ -171,9 +175,9 @@ def _of_reading(ds: xr.Dataset, labelled_only: bool) -> xr.DataArray:
     labels = [str(v) for v in dict.fromkeys(sentiment.values.ravel().tolist()) if v]
     if not labels:
         raise InputError("ds", "posts without labels", "posts with labels, or classify")
-    codes = xr.full_like(sentiment, len(labels), dtype=np.int64)
-    for i, label in enumerate(labels):
-        codes = codes.where(sentiment != label, i)
+    code_of = {label: i for i, label in enumerate(labels)}
+    flat = [code_of.get(label, len(labels)) for label in sentiment.values.ravel().tolist()]
+    codes = sentiment.copy(data=np.reshape(flat, sentiment.shape))
     counts = xr.apply_ufunc(
         lambda rows, code: read_counts(rows, code, len(labels) + 1),
         ds["retrieved"],
@@ -185,10 +189,7 @@ def _of_reading(ds: xr.Dataset, labelled_only: bool) -> xr.DataArray:
     if labelled_only:
         counts = counts.isel(sentiment=slice(len(labels)))
     total = counts.sum("sentiment")
-    out = counts / total.where(total > 0)
-    of = "labelled posts" if labelled_only else "posts"
-    out.attrs["long_name"] = f"share of a sentiment among the {of} that a model reads"
-    return out
+    return counts / total.where(total > 0)
 
 
 def read_counts(rows: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray:
@@ -217,13 +218,11 @@ def _of_answers(ds: xr.Dataset, classify: Callable[[list[str]], Sequence[str]]) 
         )
     label_of = dict(zip(unique, given, strict=True))
     labels = sorted(set(given))
-    code_of = {text: labels.index(label) for text, label in label_of.items()}
-    codes = np.array([code_of[text] for text in texts.values.ravel()]).reshape(texts.shape)
-    coded = texts.copy(data=codes)
-    out = xr.concat([(coded == i).mean("response") for i in range(len(labels))], "sentiment")
-    out = out.assign_coords(sentiment=labels).transpose(..., "sentiment")
-    out.attrs["long_name"] = "share of a sentiment among a model's answers"
-    return out
+    found = [label_of[text] for text in texts.values.ravel()]
+    sentiment = texts.copy(data=np.array(found, dtype=object).reshape(texts.shape))
+    shares = [(sentiment == label).mean("response") for label in labels]
+    out = xr.concat(shares, "sentiment")
+    return out.assign_coords(sentiment=labels).transpose(..., "sentiment")
 
 
 def _texts(ds: xr.Dataset) -> xr.DataArray:
@@ -231,8 +230,3 @@ def _texts(ds: xr.Dataset) -> xr.DataArray:
     if "text" not in ds:
         raise InputError("ds", "no variable text", "a dataset with texts")
     return ds["text"]
-
-
-def _over_last(values: np.ndarray, function: Callable[[Any], float]) -> np.ndarray:
-    flat = values.reshape(-1, values.shape[-1])
-    return np.array([function(row.tolist()) for row in flat]).reshape(values.shape[:-1])

@@ -13,6 +13,7 @@ from scipy.spatial.distance import cdist
 from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import CMDScale, as_distances
+from lwdstats.geometry.kernels import centred
 
 METHODS = ("gower", "trosset-priebe")
 
@@ -125,8 +126,7 @@ def out_of_sample(
 
 def mean_squares(x: FloatArray) -> FloatArray:
     """Return the mean squared distance of each row of `x`, (n, p), to all rows, (n,)."""
-    x = x - x[0]
-    x = x - x.mean(axis=0)
+    x = centred(x)
     own = np.einsum("ij,ij->i", x, x)
     return own + own.mean()
 

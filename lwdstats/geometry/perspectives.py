@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from lwdstats.arrays import FloatArray
 from lwdstats.dataset.positions import complete_answers, positions
-from lwdstats.dataset.schema import validate
+from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError
 from lwdstats.geometry import samples
 from lwdstats.geometry.cmdscale import fix_signs, scale_distances, scale_points
@@ -78,8 +78,7 @@ def pad_columns(y: FloatArray, k: int) -> FloatArray:
 
 def align_spaces(spaces: list[FloatArray]) -> list[FloatArray]:
     """Turn each configuration (P, k) to the one before it, as it was turned itself."""
-    out = [spaces[0]]
-    target = spaces[0]
+    out, target = spaces[:1], spaces[0]
     for y in spaces[1:]:
         turned = y @ rotation(target, y, scale=False)[0]
         out.append(turned)
@@ -88,17 +87,8 @@ def align_spaces(spaces: list[FloatArray]) -> list[FloatArray]:
     return out
 
 
-def goodness(used: float, eig: FloatArray) -> tuple[float, float]:
-    """Return the sum `used` over that of all eigenvalues, absolute or positive, as R has it."""
-    positive = float(np.maximum(eig, 0.0).sum())
-    if positive == 0:
-        return math.nan, math.nan
-    return used / float(np.abs(eig).sum()), used / positive
-
-
 def points_array(y: FloatArray, template: xr.DataArray, k: int) -> xr.DataArray:
     """Return coordinates (P, k) with the dimensions and names of `template`."""
     coords = {str(name): c for name, c in template.coords.items()}
     out = xr.DataArray(y.reshape(*template.shape, k), coords, (*POINT, "coordinate"))
-    out.attrs = {"long_name": "coordinate in the data kernel perspective space", "units": "1"}
-    return out.rename("points")
+    return named(out, "points", "coordinate in the data kernel perspective space")

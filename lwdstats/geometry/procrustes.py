@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +13,9 @@ from lwdstats.arrays import FloatArray, as_points
 from lwdstats.errors import InputError
 from lwdstats.geometry.axes import coordinate_columns
 from lwdstats.geometry.cmdscale import CMDScale
+from lwdstats.geometry.kernels import centred
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
 _SPREAD = "points that do not all coincide"
@@ -107,12 +104,11 @@ class Procrustes(Result):
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each number of the transformation, named as in the printed matrix."""
-        rows = {
-            f"rotation[{i},{j}]": float(value) for (i, j), value in np.ndenumerate(self.rotation)
-        }
-        rows |= {f"translation[{j}]": float(value) for j, value in enumerate(self.translation)}
-        rows |= {"scale": self.scale}
-        return pd.DataFrame({"term": list(rows), "estimate": list(rows.values())})
+        k_y, k = self.rotation.shape
+        names = [f"rotation[{i},{j}]" for i in range(k_y) for j in range(k)]
+        names += [f"translation[{j}]" for j in range(k)]
+        values = [*self.rotation.ravel(), *self.translation, self.scale]
+        return pd.DataFrame({"term": [*names, "scale"], "estimate": values})
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the rotation."""
@@ -121,15 +117,13 @@ class Procrustes(Result):
 
     def augment(self) -> pd.DataFrame:
         """Return a row for each point: its rotated coordinates and the distance left."""
-        columns = coordinate_columns(self.fitted())
-        return (
-            pd.DataFrame({**columns, ".resid": self.residuals()}).rename_axis("point").reset_index()
-        )
+        columns = {"point": np.arange(len(self.x)), **coordinate_columns(self.fitted())}
+        return pd.DataFrame(columns | {".resid": self.residuals()})
 
     def _caption(self) -> str:
         return f"Procrustes rotation, sum of squares {self.ss:.4g}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         target, points = drawing.plane(self.x + self.xmean), drawing.plane(self.fitted())
         ax.plot(*points.T, "o", markerfacecolor="none", color="C0", label="rotated")
@@ -217,17 +211,13 @@ def procrustes(
     if missing > 0:
         target = np.pad(target, ((0, 0), (0, missing)))
     xmean, ymean = target.mean(axis=0), points.mean(axis=0)
-    target, points = _centred(target), _centred(points)
+    target, points = centred(target), centred(points)
+    for argument, turned, scaled in (("x", target, symmetric), ("y", points, symmetric or scale)):
+        if scaled and not np.any(turned):
+            raise InputError(argument, "points that all coincide", _SPREAD)
     if symmetric:
-        if not np.any(target):
-            raise InputError("x", "points that all coincide", _SPREAD)
-        target = target / np.linalg.norm(target)
-        xmean = np.zeros_like(xmean)
-    if (symmetric or scale) and not np.any(points):
-        raise InputError("y", "points that all coincide", _SPREAD)
-    if symmetric:
-        points = points / np.linalg.norm(points)
-        ymean = np.zeros_like(ymean)
+        target, points = target / np.linalg.norm(target), points / np.linalg.norm(points)
+        xmean, ymean = np.zeros_like(xmean), np.zeros_like(ymean)
 
     a, c, ss = rotation(target, points, scale=scale)
     return Procrustes(
@@ -256,9 +246,3 @@ def _as_configuration(x: object, argument: str) -> FloatArray:
     if len(points) < 2:
         raise InputError(argument, f"shape {points.shape}", f"{_POINTS}, n at least 2")
     return points
-
-
-def _centred(x: FloatArray) -> FloatArray:
-    # Measured from the first point, so that equal points are at exactly 0.
-    x = x - x[0]
-    return x - x.mean(axis=0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +11,9 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError
+from lwdstats.geometry.axes import first_values
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"
 
@@ -39,15 +36,12 @@ class ProfileLikelihood(Result):
 
     def lines(self) -> list[str]:
         """Return the dimension chosen, and the profile."""
-        shown = min(len(self.profile), 10)
-        rest = f" ... and {len(self.profile) - shown} more" if shown < len(self.profile) else ""
-        values = " ".join(f"{v:.5g}" for v in self.profile[:shown])
         return [
             "Profile likelihood of the dimension (Zhu and Ghodsi)",
             "",
             f"Dimension: {self.dimension}",
             "Log-likelihood from dimension 1 on:",
-            f"{values}{rest}",
+            first_values(self.profile),
         ]
 
     def tidy(self) -> pd.DataFrame:
@@ -63,7 +57,7 @@ class ProfileLikelihood(Result):
     def _caption(self) -> str:
         return f"Profile likelihood of the dimension: {self.dimension}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         finite = np.where(np.isfinite(self.profile), self.profile, np.nan)
         ax.plot(np.arange(1, len(self.profile) + 1), finite, "o-", markersize=4)

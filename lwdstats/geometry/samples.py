@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lwdstats.arrays import FloatArray
+from lwdstats.geometry.kernels import centred
 
 Kernel = Callable[[FloatArray], FloatArray]
 # Numbers in a block of distances: 16 MB of float64.
@@ -30,9 +31,7 @@ def pooled_spread(x: np.ndarray) -> float:
     """Return the root mean square distance from the query's mean; `x` is (q, P, L, F)."""
     total = 0.0
     for answers in x:
-        flat = answers.reshape(-1, answers.shape[-1]).astype(np.float64)
-        flat -= flat[0]
-        flat -= flat.mean(axis=0)
+        flat = centred(answers.reshape(-1, answers.shape[-1]).astype(np.float64))
         total += float(np.vdot(flat, flat)) / len(flat)
     return math.sqrt(total / len(x))
 

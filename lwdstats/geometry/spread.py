@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from lwdstats.arrays import FloatArray
+from lwdstats.geometry.kernels import centred
 from lwdstats.mixtures.components import log_densities
 
 # EM with steps of SQUAREM: most rounds, and how far the likelihood may fall short of
@@ -39,10 +40,7 @@ def total_variance(x: np.ndarray) -> FloatArray:
                 there = _there(now[index])
                 out[t][index] = total_variance(there[None])[0] if len(there) > 1 else np.nan
             continue
-        # Measured from the first answer, equal answers have a variance of exactly 0.
-        away = now.astype(np.float64)
-        away -= away[..., :1, :]
-        away -= away.mean(axis=-2, keepdims=True)
+        away = centred(now.astype(np.float64), axis=-2)
         out[t] = np.einsum("...ij,...ij->...", away, away) / (x.shape[-2] - 1)
     return out
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +13,6 @@ import pandas as pd
 from lwdstats.results import drawing
 from lwdstats.results.printing import matrix_lines
 from lwdstats.results.result import Result
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +66,7 @@ class ConfInt(Result):
     def _caption(self) -> str:
         return f"Confidence intervals ({self.method})"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         frame = self.tidy()
         middle = frame[["conf_low", "conf_high"]].mean(axis="columns")
         ax = drawing.estimates(frame.assign(estimate=middle), "term", ax)

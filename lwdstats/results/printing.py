@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.results.result import aligned
+
 _LEGEND = "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"
 _EPS = float(np.finfo(np.float64).eps)
 _WIDTH = 80
@@ -76,14 +78,11 @@ def format_p(values: npt.ArrayLike, digits: int = 3, eps: float = _EPS) -> list[
     numbers = np.atleast_1d(np.asarray(values, dtype=float)).ravel().tolist()
     shown = [v for v in numbers if v >= eps]
     powers = [math.floor(math.log10(v)) for v in shown]
-    fixed = [p >= -3 or (p == -4 and digits > 1) for p in powers]
-    cells: dict[int, str] = {}
-    for wanted in (True, False):
-        at = [i for i, flag in enumerate(fixed) if flag is wanted]
-        if at:
-            texts = format_numbers([shown[i] for i in at], digits)
-            cells |= dict(zip(at, texts, strict=True))
-    texts = [cells[i] for i in range(len(shown))]
+    fixed = np.array([p >= -3 or (p == -4 and digits > 1) for p in powers], dtype=bool)
+    cells = np.empty(len(shown), dtype=object)
+    for at in (fixed, ~fixed):
+        cells[at] = format_numbers(np.array(shown)[at], digits)
+    texts = cells.tolist()
     small_digits, gap = max(1, digits - 2), " "
     if texts:
         width = max(len(text) for text in texts)
@@ -105,8 +104,6 @@ def stars(p: float) -> str:
     >>> [stars(p) for p in (0.0001, 0.005, 0.03, 0.07, 0.5)]
     ['***', '**', '*', '.', '']
     """
-    if math.isnan(p):
-        return ""
     for limit, mark in ((0.001, "***"), (0.01, "**"), (0.05, "*"), (0.1, ".")):
         if p <= limit:
             return mark
@@ -169,25 +166,24 @@ def coefficient_lines(
     for name, column in numbers.items():
         if name in tests:
             # Python's round, like R's, is exact in decimal where NumPy's is not.
-            rounded = [round(v, test_digits) if math.isfinite(v) else v for v in column.tolist()]
+            rounded = [round(v, test_digits) for v in column.tolist()]
             cells[name] = _format_known(rounded, digits)
         elif name == p_value:
             cells[name] = format_p(column, test_digits)
         elif name not in estimates:
             cells[name] = _format_known(column.tolist(), digits)
     _rescue(cells, numbers, [n for n in numbers if n not in tests and n != p_value], digits)
-    rows = [str(name) for name in table.index]
-    columns = [_column("", rows, left=True)]
+    head, columns = ["", *numbers], [[str(name) for name in table.index]]
     for name, column in numbers.items():
-        shown = [missing if math.isnan(v) else c for v, c in zip(column, cells[name], strict=True)]
-        columns.append(_column(name, shown))
+        pairs = zip(column, cells[name], strict=True)
+        columns.append([missing if math.isnan(v) else cell for v, cell in pairs])
     p_values = numbers[p_value].tolist() if p_value is not None else []
     # As in R, a p of exactly 0.1 has its point only beside one that is below 0.1.
     starred = any(p < 0.1 for p in p_values)
     if starred:
-        marks = [stars(p) for p in p_values]
-        columns.append(_column("", marks, left=True))
-    lines = [" ".join(parts).rstrip() for parts in zip(*columns, strict=True)]
+        head.append("")
+        columns.append([stars(p) for p in p_values])
+    lines = aligned(head, list(zip(*columns, strict=True)), left=[0, len(numbers) + 1])
     return [*lines, "---", _LEGEND] if starred else lines
 
 
@@ -200,7 +196,7 @@ def _zapsmall(values: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.fl
     largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
     # As R to 4.3 rounds digits - log10(largest); later it takes the ceiling of the logarithm.
     places = max(0, math.floor(digits - math.log10(largest) + 0.5)) if largest > 0 else digits
-    return np.array([round(v, places) if math.isfinite(v) else v for v in values.tolist()])
+    return np.array([round(v, places) for v in values.tolist()])
 
 
 def _round_estimates(block: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.float64]:
@@ -208,8 +204,7 @@ def _round_estimates(block: npt.NDArray[np.float64], digits: int) -> npt.NDArray
     if not size.size:
         return block
     places = max(1, digits - 1 - math.floor(math.log10(size.min())))
-    flat = [round(v, places) if math.isfinite(v) else v for v in block.ravel().tolist()]
-    return np.array(flat).reshape(block.shape)
+    return np.array([round(v, places) for v in block.ravel().tolist()]).reshape(block.shape)
 
 
 def _rescue(
@@ -228,11 +223,6 @@ def _rescue(
     again = format_numbers([numbers[n][i] for n, i in lost], max(1, digits - 1)) if lost else []
     for (name, i), text in zip(lost, again, strict=True):
         cells[name][i] = text
-
-
-def _column(head: str, cells: Sequence[str], *, left: bool = False) -> list[str]:
-    width = max(len(cell) for cell in (head, *cells))
-    return [cell.ljust(width) if left else cell.rjust(width) for cell in (head, *cells)]
 
 
 def named_lines(names: Sequence[str], values: npt.ArrayLike, digits: int = 4) -> list[str]:
@@ -257,6 +247,5 @@ def named_lines(names: Sequence[str], values: npt.ArrayLike, digits: int = 4) ->
 
 def matrix_lines(table: pd.DataFrame, digits: int = 7) -> list[str]:
     """Lay out a table of numbers as R prints a matrix, each column by itself."""
-    columns = [_column("", [str(name) for name in table.index], left=True)]
-    columns += [_column(str(name), format_numbers(table[name], digits)) for name in table.columns]
-    return [" ".join(parts).rstrip() for parts in zip(*columns, strict=True)]
+    columns = [map(str, table.index), *(format_numbers(table[c], digits) for c in table.columns)]
+    return aligned(["", *map(str, table.columns)], list(zip(*columns, strict=True)), left=[0])

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
 from lwdstats.results import drawing, table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _SCALARS = (bool, int, float, str)
 
@@ -47,11 +44,11 @@ class Result:
         """Return the summary of the result: itself, unless it has one of its own."""
         return self
 
-    def plot(self, *args: Any, ax: Axes | None = None, **options: Any) -> Axes:
+    def plot(self, *args: Any, ax: drawing.Axes | None = None, **options: Any) -> drawing.Axes:
         """Draw the result on `ax`, or on a new figure; see `lwdstats.plot` for the options."""
         return self._draw(ax, *args, **options)
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the estimates with their intervals, or the first number over time."""
         frame = self.tidy()
         if "estimate" in frame:
@@ -94,7 +91,7 @@ class PermutationResult(Result):
         """Return the statistic under the permutations, (B,), that observed, and its name."""
         raise NotImplementedError
 
-    def _draw(self, ax: Axes | None, **options: Any) -> Axes:
+    def _draw(self, ax: drawing.Axes | None, **options: Any) -> drawing.Axes:
         return drawing.histogram(*self._permuted(**options), ax)
 
 
@@ -131,7 +128,7 @@ class Summary(Result):
         """Return one row about what is summarised."""
         return self.of.glance()
 
-    def _draw(self, ax: Axes | None, **options: Any) -> Axes:
+    def _draw(self, ax: drawing.Axes | None, **options: Any) -> drawing.Axes:
         return self.of._draw(ax, **options)
 
     def _caption(self) -> str:

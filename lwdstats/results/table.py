@@ -57,8 +57,7 @@ def _texts(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
 
 def _on_the_left(frame: pd.DataFrame) -> list[bool]:
     """Return which columns are on the left: the index and those of text."""
-    kinds = [frame.dtypes.iloc[j] for j in range(frame.shape[1])]
-    return [True, *(not pd.api.types.is_numeric_dtype(kind) for kind in kinds)]
+    return [True, *(not pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes)]
 
 
 def _short(value: Any) -> str:

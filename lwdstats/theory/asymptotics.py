@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+from scipy.special import betaincinv
+from scipy.stats import qmc
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
@@ -17,9 +20,7 @@ from lwdstats.results import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.moments import consensus_moments, covariance_moments
 from lwdstats.theory.network import Network, network
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from lwdstats.theory.quadratic import weighted_chi_square
 
 # The composition of the web is taken at this many steps and at twice that; what is left of
 # its way to the limit falls like 1/t and is taken off by Richardson's extrapolation.
@@ -85,8 +86,6 @@ class Asymptotics(Result):
 
         So ``sqrt(ppf(0.95) / t)`` is about the 95% point of ||D^(t)||_F.
         """
-        from scipy.optimize import brentq
-
         wanted = np.asarray(q, dtype=np.float64)
         if wanted.size and not ((wanted > 0) & (wanted < 1)).all():
             raise InputError("q", q, "numbers in (0, 1)")
@@ -110,8 +109,6 @@ class Asymptotics(Result):
         return out.reshape(wanted.shape)
 
     def _tails(self, x: ArrayLike) -> tuple[FloatArray, FloatArray]:
-        from lwdstats.theory.quadratic import weighted_chi_square
-
         at = np.asarray(x, dtype=np.float64)
         weights = self.scale * self.eigenvalues
         rows = weights.shape[0]
@@ -129,7 +126,7 @@ class Asymptotics(Result):
     def _caption(self) -> str:
         return "Quantiles of t ||D||_F^2 in the limit (no overlap, no truncation)"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the distribution function of ``t ||D^(t)||_F^2``."""
         ax = drawing.new_axes(ax)
         grid = np.linspace(0.0, float(self.ppf(0.99)), 61)[1:]
@@ -286,9 +283,6 @@ def _limit(net: Network) -> tuple[FloatArray, float]:
 
 def _dirichlet_nodes(mean: FloatArray, diversity: float) -> FloatArray:
     """Return nodes of alike weight, (R, B), of the Dirichlet law with that mean and diversity."""
-    from scipy.special import betaincinv
-    from scipy.stats import qmc
-
     most = 1 - float(mean @ mean)
     spread = 1 - diversity / most if most > 0 else 0.0  # 1 / (1 + the sum of the parameters)
     if mean.size == 1 or spread < 1e-9:

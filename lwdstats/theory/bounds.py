@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,6 @@ from lwdstats.errors import InputError, check_choice, check_integer, check_level
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, network
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 
 METHODS = {
     "markov": "Markov, second moment",
@@ -93,7 +89,7 @@ class NormBound(Result):
     def _caption(self) -> str:
         return f"Bounds on ||D||_F, each with probability {self.level:g}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the candidates and the smallest of them, beside the root of the second moment."""
         ax = drawing.new_axes(ax)
         time = np.arange(self.bound.size)
@@ -104,9 +100,7 @@ class NormBound(Result):
         ax.plot(time, root, "--", color="0.5", label=r"$(E\|D\|_F^2)^{1/2}$")
         drawing.name_time(ax)
         ax.set_ylabel(r"$\|D^{(t)}\|_F$")
-        ax.set_ylim(
-            0, 1.2 * float(np.nanmax(np.where(np.isfinite(self.bound), self.bound, np.nan)))
-        )
+        ax.set_ylim(0, 1.2 * float(self.bound[np.isfinite(self.bound)].max()))
         ax.legend(frameon=False, fontsize="small")
         ax.set_title(self._caption(), fontsize="medium")
         return ax
@@ -219,11 +213,10 @@ def _norm_bound(net: Network, level: float, composition: str) -> NormBound:
     scale = 2 * net.n_models
     found = {name: np.sqrt(scale * s) * (1 + _SLACK) for name, s in squares.items()}
     stack = np.stack(list(found.values()))
-    best = stack.argmin(0)
     return NormBound(
         level=float(level),
         bound=stack.min(0),
-        method=np.array(list(found))[best],
+        method=np.array(list(found))[stack.argmin(0)],
         candidates=found,
         expected_sq_norm=scale * mean,
         truncation_risk=truncation_risk(net),

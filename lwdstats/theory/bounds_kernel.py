@@ -10,6 +10,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from scipy.special import gammaln
 
 from lwdstats.arrays import FloatArray
 from lwdstats.theory.moments import consensus_moments
@@ -116,7 +117,11 @@ def bound_candidates(
     pairs = net.v**2 * diversity
     own = (1 - 1 / n) ** 2 * n * (one + (n - 1) * top * pairs) + (n - 1) / n * pairs
     fourth(net.rho, net.v, top, float(n), s0, mean, own, fourth_moment)
-    variance = np.maximum(fourth_moment - mean**2, 0) if not any_web else None
+    if any_web:
+        cantelli = np.sqrt(fourth_moment / tail)
+    else:
+        variance = np.maximum(fourth_moment - mean**2, 0)
+        cantelli = mean + np.sqrt(variance * (1 - tail) / tail)
 
     step = proxies(net) if n_b > 1 and n > 1 else np.zeros(net.n_steps)
     chain(net.rho, 0.0, step, proxy)
@@ -125,9 +130,7 @@ def bound_candidates(
     np.cumprod(net.rho, out=decay[1:])
     found = {
         "markov": mean / tail,
-        "cantelli": np.sqrt(fourth_moment / tail)
-        if variance is None
-        else mean + np.sqrt(variance * (1 - tail) / tail),
+        "cantelli": cantelli,
         "chernoff": _chernoff(proxy / 2, decay**2 * s0, (n - 1) * (n_b - 1), tail),
         "pinelis": _pinelis((n - 1) * top * proxy, jump, decay * np.sqrt(s0), tail),
     }
@@ -174,8 +177,6 @@ def _log_cosh(x: FloatArray) -> FloatArray:
 
 def truncation_risk(net: Network) -> FloatArray:
     """Return a bound of the probability of a truncation before each t, (T+1,) (section 7)."""
-    from scipy.special import gammaln
-
     risk = np.zeros(net.n_steps)
     k, rho, h, c, a = net.n_retrieved[:-1], net.rho, net.h, net.c, net.alpha
     reads = np.flatnonzero(k > 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,6 @@ from lwdstats.mixtures.arguments import Rule
 from lwdstats.results import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, network
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 def expected_sq_norm(
@@ -118,11 +115,7 @@ def consensus_moments(net: Network) -> tuple[FloatArray, FloatArray]:
     own = float(np.trace(net.start))
     deviation, concentration = np.empty(net.n_steps + 1), np.empty(net.n_steps + 1)
     consensus(
-        net.rho,
-        net.v,
-        net.h,
-        net.c,
-        net.kept,
+        _steps(net),
         float(n),
         float(n * net.n_responses),
         float(net.n_components),
@@ -199,7 +192,7 @@ class SecondMoments(Result):
     def _caption(self) -> str:
         return self.lines()[0]
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw E ||D||_F^2 over time."""
         ax = drawing.over_time(self.tidy(), ax, ["expected_sq_norm"])
         ax.set_ylabel(r"$E\,\|D^{(t)}\|_F^2$")
@@ -304,14 +297,10 @@ def covariance_moments(net: Network, kept: NDArray[np.int64]) -> SecondMoments:
     slot = np.full(net.n_steps + 1, -1)
     slot[kept] = np.arange(kept.size)
     decay = np.empty(kept.size)
-    x, p = np.empty((2, kept.size, n_b))
-    k_x, k_p, k_xp, k_d = np.empty((4, kept.size, n_b, n_b))
+    x, p = means = np.empty((2, kept.size, n_b))
+    k_x, k_p, k_xp, k_d = matrices = np.empty((4, kept.size, n_b, n_b))
     covariances(
-        net.rho,
-        net.v,
-        net.h,
-        net.c,
-        net.kept,
+        _steps(net),
         float(n),
         float(n * net.n_responses),
         net.spread,
@@ -320,16 +309,17 @@ def covariance_moments(net: Network, kept: NDArray[np.int64]) -> SecondMoments:
         net.start / n,
         net.start * (1 - 1 / n),
         slot,
-        x,
-        p,
         decay,
-        k_x,
-        k_p,
-        k_xp,
-        k_d,
+        means,
+        matrices,
     )
     apart = np.zeros((n, n_b)) if net.weights is None else net.weights - net.mean
     return SecondMoments(kept, x, p, decay, k_x, k_p, k_xp, k_d, n, apart)
+
+
+def _steps(net: Network) -> tuple[FloatArray, ...]:
+    """Return what the recursions take of each step, (T,) each."""
+    return net.rho, net.v, net.h, net.c, net.kept
 
 
 def _times(times: ArrayLike | None, n_steps: int) -> NDArray[np.int64]:

@@ -10,11 +10,7 @@ import numpy as np
 
 @numba.njit(cache=True, nogil=True)
 def consensus(
-    rho: Any,
-    v: Any,
-    h: Any,
-    c: Any,
-    kept: Any,
+    steps: Any,
     n: float,
     n_posted: float,
     n_components: float,
@@ -29,8 +25,8 @@ def consensus(
 
     Parameters
     ----------
-    rho, v, h, c, kept : (T,) float64
-        See `Network`.
+    steps : five arrays (T,) float64
+        rho, v, h, c and kept of `Network`.
     n, n_posted, n_components : float
         n, n L and B.
     pp, xp, xx, dd : float
@@ -39,6 +35,7 @@ def consensus(
     deviation, concentration : (T+1,) float64
         Receive E mean_i |pi_i - x|^2 and E|P|^2.
     """
+    rho, v, h, c, kept = steps
     apart = 1.0 - 1.0 / n
     deviation[0], concentration[0] = dd, pp
     for t in range(rho.size):
@@ -60,11 +57,7 @@ def consensus(
 
 @numba.njit(cache=True, nogil=True)
 def covariances(
-    rho: Any,
-    v: Any,
-    h: Any,
-    c: Any,
-    kept: Any,
+    steps: Any,
     n: float,
     n_posted: float,
     spread: Any,
@@ -73,19 +66,15 @@ def covariances(
     k_x: Any,
     k_d: Any,
     slot: Any,
-    out_x: Any,
-    out_p: Any,
     out_decay: Any,
-    out_kx: Any,
-    out_kp: Any,
-    out_kxp: Any,
-    out_kd: Any,
+    out_mean: Any,
+    out_cov: Any,
 ) -> None:
     """Run the means and the covariances over components.
 
     Parameters
     ----------
-    rho, v, h, c, kept, n, n_posted
+    steps, n, n_posted
         As of `consensus`.
     spread : (B, B) float64
         See `Network`.
@@ -97,11 +86,12 @@ def covariances(
         from it; overwritten.
     slot : (T+1,) int64
         Where time t goes in the outputs, -1 for nowhere.
-    out_x, out_p, out_decay, out_kx, out_kp, out_kxp, out_kd
-        Receive the two means (m, B), the product of rho (m,), and the
-        covariances (m, B, B) of x, of P, between x and P, and of a model's
+    out_decay, out_mean, out_cov
+        Receive the product of rho (m,), the two means (2, m, B), and the
+        covariances (4, m, B, B) of x, of P, between x and P, and of a model's
         difference from x, at the m times kept.
     """
+    rho, v, h, c, kept = steps
     n_b = x.size
     k_p, k_xp = np.zeros((n_b, n_b)), np.zeros((n_b, n_b))
     x_next, p_next = np.empty(n_b), np.empty(n_b)
@@ -110,8 +100,8 @@ def covariances(
         if slot[t] >= 0:
             m = slot[t]
             out_decay[m] = decay
-            out_x[m], out_p[m] = x, p
-            out_kx[m], out_kp[m], out_kxp[m], out_kd[m] = k_x, k_p, k_xp, k_d
+            out_mean[0, m], out_mean[1, m] = x, p
+            out_cov[0, m], out_cov[1, m], out_cov[2, m], out_cov[3, m] = k_x, k_p, k_xp, k_d
         if t == rho.size:
             break
         r, w = rho[t], kept[t]

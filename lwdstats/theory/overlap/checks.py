@@ -96,9 +96,7 @@ def check_components(means: ArrayLike, covariance: ArrayLike, n_components: int)
         sigma = sigma[0]
     if sigma.ndim == 2:
         centre, turn = mu.mean(0), reduce_shared(mu, sigma)
-        r = turn.shape[1]
-        factors = np.zeros((n_components, r, r))
-        factors[:] = np.eye(r)
+        factors = np.tile(np.eye(turn.shape[1]), (n_components, 1, 1))
         return Components((mu - centre) @ turn, factors, centre, turn)
     factors = np.asarray(np.linalg.cholesky(sigma), dtype=np.float64)
     return Components(mu, factors, np.zeros(d), np.eye(d))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -20,9 +19,6 @@ from lwdstats.theory.overlap.quadrature import (
     mean_and_spread,
     sampled_integrals,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +80,7 @@ class MissingInformation(Result):
     def _caption(self) -> str:
         return self.lines()[0]
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the largest eigenvalue over the first weight."""
         ax = drawing.new_axes(ax)
         frame = self.tidy().sort_values("weight_0")
@@ -186,9 +182,8 @@ def missing_information(
                 rows, components.means[:, 0], components.factors[:, 0, 0]
             )
         except TooManyNodesError:
-            got = (
-                f"components {np.ptp(components.means) / components.factors.min():.3g} widths apart"
-            )
+            widths = np.ptp(components.means) / components.factors.min()
+            got = f"components {widths:.3g} widths apart"
             takes = "components not that far apart, or far apart with no weight below 1e-12"
             raise InputError("means", got, takes) from None
         matrix, eigenvalues = _information(rows, integrals)

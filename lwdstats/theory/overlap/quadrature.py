@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import qmc
+from scipy.stats import t as student
 
 from lwdstats.arrays import FloatArray
 from lwdstats.mixtures.components import log_densities, whitening
@@ -177,9 +180,6 @@ def sampled_integrals(
     so M_bc = (Q_bc + Q_cb) / (pi_b + pi_c), in which every mean is of numbers in
     [0, 1] however small a weight is.
     """
-    from scipy.special import ndtri
-    from scipy.stats import qmc
-
     n_b, d = means.shape
     groups = list(_by_support(weights))
     for rng in np.random.default_rng(seed).spawn(n_randomizations):
@@ -214,12 +214,10 @@ def mean_and_spread(
     estimates: Iterator[FloatArray], largest: Callable[[FloatArray], FloatArray]
 ) -> tuple[FloatArray, FloatArray]:
     """Return the mean of independent estimates and the 99% half-width of a number made of it."""
-    from scipy.stats import t as student
-
-    total, numbers = None, []
+    total, numbers = np.zeros(()), []
     for estimate in estimates:
-        total = estimate if total is None else total + estimate
+        total = total + estimate
         numbers.append(largest(estimate))
     count = len(numbers)
     half = student.ppf(0.995, count - 1) / math.sqrt(count)
-    return np.asarray(total) / count, half * np.std(numbers, axis=0, ddof=1)
+    return total / count, half * np.std(numbers, axis=0, ddof=1)

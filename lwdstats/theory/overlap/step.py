@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -240,13 +241,14 @@ def _basis(n_b: int) -> FloatArray:
     return np.linalg.svd(np.ones((1, n_b)))[2][1:].T
 
 
-def _moduli(matrices: FloatArray, basis: FloatArray) -> FloatArray:
+def _moduli(matrices: FloatArray) -> FloatArray:
     """Return the moduli (..., B - 1) of the eigenvalues on vectors that sum to 0."""
+    basis = _basis(matrices.shape[-1])
     values = np.abs(np.linalg.eigvals(basis.T @ matrices @ basis))
     return np.sort(values, axis=-1)[..., ::-1]
 
 
-def _norm(matrix: FloatArray, basis: FloatArray, pi: FloatArray) -> float:
+def _norm(matrix: FloatArray, pi: FloatArray) -> float:
     """Return the norm on sum-zero vectors where a vector's square is sum x^2 / pi."""
     alive = pi > 0
     root = np.sqrt(pi[alive])
@@ -256,57 +258,42 @@ def _norm(matrix: FloatArray, basis: FloatArray, pi: FloatArray) -> float:
     return float(np.linalg.norm(inner @ free, 2))
 
 
-def _result(
-    matrix: FloatArray,
-    basis: FloatArray,
-    without: FloatArray,
-    pi: FloatArray,
-    method: str,
-    n_runs: int,
+def _jackknife(
+    estimate: Callable[..., FloatArray], parts: list[FloatArray], pi: FloatArray, method: str
 ) -> StepFactor:
-    moduli = _moduli(matrix, basis)
-    count = len(without)
+    """Return the step of the matrix that `estimate` makes of sums over runs of each part (R, ...).
+
+    Its error is that of leaving out interleaved groups of runs, one after the other.
+    """
+    n_runs = len(parts[0])
+    groups = min(n_runs, _GROUPS)
+    sums = [np.array([part[g::groups].sum(0) for g in range(groups)]) for part in parts]
+    matrix = estimate(*(each.sum(0) for each in sums))
+    moduli = _moduli(matrix)
     error = np.nan
-    if count > 1:
-        factors = _moduli(without, basis)[:, 0]
-        error = float(np.sqrt((count - 1) * np.var(factors)))
-    norm = _norm(matrix, basis, pi)
+    if groups > 1:
+        factors = _moduli(estimate(*(each.sum(0) - each for each in sums)))[:, 0]
+        error = float(np.sqrt((groups - 1) * np.var(factors)))
+    elif method == "linear":
+        error = 0.0
+    norm = _norm(matrix, pi)
     return StepFactor(matrix, moduli, float(moduli[0]), error, norm, method, n_runs)
 
 
-def _grouped(values: FloatArray) -> FloatArray:
-    """Return sums of values (R, ...) over interleaved groups of runs, (G, ...)."""
-    groups = min(len(values), _GROUPS)
-    return np.array([values[g::groups].sum(0) for g in range(groups)])
-
-
 def _of_matrices(matrices: FloatArray, consensus: FloatArray, method: str) -> StepFactor:
-    n_runs, n_b = consensus.shape
-    sums, sizes = _grouped(matrices), _grouped(np.ones(n_runs))
-    without = np.empty((0, n_b, n_b))
-    if n_runs > 1:
-        without = (sums.sum(0) - sums) / (n_runs - sizes)[:, None, None]
-    pi, mean = consensus.mean(0), matrices.mean(0)
-    fit = _result(mean, _basis(n_b), without, pi, method, n_runs)
-    if n_runs == 1 and method == "linear":
-        return StepFactor(fit.matrix, fit.eigenvalues, fit.factor, 0.0, fit.norm, method, 1)
-    return fit
+    ones = np.ones((len(matrices), 1, 1))
+    return _jackknife(np.divide, [matrices, ones], consensus.mean(0), method)
 
 
 def _of_slope(before: FloatArray, after: FloatArray, method: str) -> StepFactor:
-    n_runs, _, n_b = before.shape
-    basis = _basis(n_b)
+    basis = _basis(before.shape[-1])
     # Over all pairs, sum of (y_i - y_j)(x_i - x_j)' is n times that about the mean.
     x = (before - before.mean(1, keepdims=True)) @ basis
     y = (after - after.mean(1, keepdims=True)) @ basis
-    cross, square = _grouped(y.swapaxes(1, 2) @ x), _grouped(x.swapaxes(1, 2) @ x)
 
     def slope(cross: FloatArray, square: FloatArray) -> FloatArray:
         inverse = np.linalg.pinv(square, rcond=1e-12, hermitian=True)
         return basis @ (cross @ inverse) @ basis.T
 
-    whole = slope(cross.sum(0), square.sum(0))
-    without = np.empty((0, n_b, n_b))
-    if n_runs > 1:
-        without = slope(cross.sum(0) - cross, square.sum(0) - square)
-    return _result(whole, basis, without, before.mean((0, 1)), method, n_runs)
+    parts = [y.swapaxes(1, 2) @ x, x.swapaxes(1, 2) @ x]
+    return _jackknife(slope, parts, before.mean((0, 1)), method)
