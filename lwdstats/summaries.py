@@ -12,7 +12,7 @@ import xarray as xr
 
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.geometry.distance import fnorm, noise_floor
-from lwdstats.results import generics
+from lwdstats.results import drawing, generics
 from lwdstats.results.result import Result, one_row
 
 
@@ -50,6 +50,12 @@ class DatasetSummary(Result):
 
     def _caption(self) -> str:
         return self.title
+
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
+        shown = [name for name in ("mean", "noise_floor", "debiased") if name in self.norm]
+        ax = drawing.over_time(self.norm, ax, shown)
+        ax.set_ylabel(r"$\|D^{(t)}\|_F$")
+        return ax
 
     def lines(self) -> list[str]:
         """Return what ran, ||D||_F, and notes."""

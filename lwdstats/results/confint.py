@@ -68,8 +68,8 @@ class ConfInt(Result):
 
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         frame = self.tidy()
-        middle = frame[["conf_low", "conf_high"]].mean(axis="columns")
-        ax = drawing.estimates(frame.assign(estimate=middle), "term", ax)
+        ends = frame[["conf_low", "conf_high"]].replace([-np.inf, np.inf], np.nan)
+        ax = drawing.estimates(frame.assign(estimate=ends.mean(axis="columns")), "term", ax)
         # Only the ends are known here, not the estimate between them.
         ax.lines[-1].remove()
         ax.set_xlabel(f"{self.level:.4g} confidence interval")

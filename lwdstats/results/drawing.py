@@ -50,12 +50,17 @@ def estimates(frame: pd.DataFrame, names: str, ax: Axes | None) -> Axes:
     values = frame["estimate"].to_numpy(dtype=float)
     rows = np.arange(len(frame))[::-1]
     if "conf_low" in frame:
-        ends = frame[["conf_low", "conf_high"]].to_numpy(dtype=float).T
+        low, high = frame[["conf_low", "conf_high"]].to_numpy(dtype=float).T
     else:
         error = frame["std_error"].to_numpy(dtype=float) if "std_error" in frame else 0.0 * values
-        ends = np.stack([values - error, values + error])
-    ends = np.where(np.isfinite(ends), ends, values)
-    ax.hlines(rows, *ends, color="C0", linewidth=1.5)
+        low, high = values - error, values + error
+    known = np.concatenate([v[np.isfinite(v)] for v in (values, low, high)])
+    room = 0.1 * max(float(np.ptp(known)), 1e-12) if known.size else 1.0
+    for ends, side, arrow in ((low, -1.0, "<"), (high, 1.0, ">")):
+        # An end that does not close is an arrow; one that could not be found is left out.
+        reached = np.where(np.isinf(ends), values + side * room, ends)
+        ax.hlines(rows, values, np.where(np.isnan(reached), values, reached), color="C0")
+        ax.plot(reached[np.isinf(ends)], rows[np.isinf(ends)], arrow, color="C0")
     ax.plot(values, rows, "o", color="C0")
     ax.set_yticks(rows, frame[names].astype(str).tolist())
     ax.set_xlabel("estimate")

@@ -37,3 +37,25 @@ def test_only_fits_have_criteria():
     with pytest.raises(lwd.InputError) as error:
         lwd.BIC(fits()[0], 3)
     assert error.value.argument == "x"
+
+
+@pytest.mark.parametrize("replicates", [1, 8])
+def test_criteria_of_several_laws_are_those_of_their_table(replicates):
+    ds = lwd.simulate_gmm(n_steps=60, replicates=replicates, seed=3)
+    laws = ("power", "power_floor", "exponential")
+    fits = [lwd.convergence_fit(ds, law, since=5) for law in laws]
+    table = lwd.convergence_fit(ds, since=5).laws.loc[list(laws)]
+    found = lwd.AIC(*fits)
+    np.testing.assert_allclose(found["AIC"], table["aic"], rtol=1e-9)
+    np.testing.assert_allclose(found["df"], table["df"], rtol=1e-6)
+    # The price of a parameter is log(n): n replicates, or the times of one path.
+    n = replicates if replicates > 1 else len(fits[0].time)
+    price = found["AIC"] + (np.log(n) - 2.0) * found["df"]
+    np.testing.assert_allclose(lwd.BIC(*fits)["BIC"], price, rtol=1e-6)
+
+
+def test_criteria_of_fits_of_two_kinds_are_not_compared():
+    law = lwd.convergence_fit(np.exp(-0.1 * np.arange(30.0)) + 0.01 * np.cos(np.arange(30.0)))
+    for criterion in (lwd.AIC, lwd.BIC):
+        with pytest.raises(lwd.InputError, match="one kind"):
+            criterion(fits()[0], law)
