@@ -77,11 +77,9 @@ def likeliest_weights(points: np.ndarray, mean: np.ndarray, covariance: np.ndarr
 
 def _densities(x: FloatArray, mean: np.ndarray, covariance: np.ndarray) -> FloatArray:
     """Return f_b(x_i), (N, B), each row over its largest."""
-    log = np.empty((len(x), len(mean)))
-    for b, (mu, sigma) in enumerate(zip(mean, covariance, strict=True)):
-        factor = np.linalg.cholesky(sigma)
-        z = np.linalg.solve(factor, (x - mu).T)
-        log[:, b] = -0.5 * np.einsum("ij,ij->j", z, z) - np.log(np.diagonal(factor)).sum()
+    factors = np.linalg.cholesky(covariance)
+    z = np.linalg.solve(factors, (x - mean[:, None]).swapaxes(1, 2))
+    log = -0.5 * np.einsum("bij,bij->jb", z, z) - np.log(np.einsum("bii->bi", factors)).sum(1)
     return np.exp(log - log.max(axis=1, keepdims=True))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +131,6 @@ def check_points(value: ArrayLike, n_runs: int, components: Components, k: int) 
 
 def check_threshold(value: Any) -> float:
     """Return epsilon."""
-    if not is_number(value) or not 0 <= float(value) <= 1 or math.isnan(float(value)):
+    if not is_number(value) or not 0 <= float(value) <= 1:
         raise InputError("threshold", value, "a number in [0, 1]")
     return float(value)
