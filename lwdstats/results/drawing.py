@@ -57,8 +57,8 @@ def estimates(frame: pd.DataFrame, names: str, ax: Axes | None) -> Axes:
     ends = np.where(np.isfinite(ends), ends, values)
     ax.hlines(rows, *ends, color="C0", linewidth=1.5)
     ax.plot(values, rows, "o", color="C0")
-    labels = frame.get(names, frame.index)
-    ax.set_yticks(rows, [str(label) for label in labels])
+    labels = frame.get(names)
+    ax.set_yticks(rows, list(map(str, frame.index if labels is None else labels)))
     ax.set_xlabel("estimate")
     ax.margins(y=0.15)
     return ax
