@@ -164,22 +164,20 @@ def plot_answers(
     there: np.ndarray = np.asarray(np.isfinite(flat).all(axis=1))
     fit = cmdscale(points=flat[there], k=min(2, int(there.sum()) - 1, part.shape[-1]))
     # A missing answer is no point.
-    plane = np.where(there[:, None], np.zeros((len(flat), 2)), np.nan)
-    plane[there, : fit.points.shape[1]] = fit.points
-    plane = plane.reshape(*part.shape[:3], 2)
+    plane = np.full((len(flat), 2), np.nan)
+    plane[there] = drawing.plane(fit.points)
     # Both axes have one scale, so the panels take the shape of the cloud.
-    spread = np.ptp(plane.reshape(-1, 2)[there], axis=0)
+    spread = np.ptp(plane[there], axis=0)
+    plane = plane.reshape(*part.shape[:3], 2)
     shape = spread[1] / spread[0] if spread[0] > 0 else 1.0
-    figure, axes = _panels(len(shown), height=1.5 + 3.6 * min(max(shape, 0.3), 1.0), sharey=True)
+    height = 1.5 + 3.6 * min(max(shape, 0.3), 1.0)
+    figure, axes = _panels(shown, "first coordinate", "second coordinate", height)
     for panel, ax in enumerate(axes):
         for i, model in enumerate(ds["model"].values):
             marker = drawing.MARKERS[i % len(drawing.MARKERS)]
             x, y = plane[panel, i].T
             ax.scatter(x, y, s=22, marker=marker, alpha=0.65, linewidths=0, label=str(model))
-        ax.set_title(f"t = {shown[panel]}")
-        ax.set_xlabel("first coordinate")
         ax.set_aspect("equal", adjustable="box")
-    axes[0].set_ylabel("second coordinate")
     axes[0].legend(frameon=False, fontsize="small", title="model", title_fontsize="small")
     title = f"Answers by classical multidimensional scaling ({fit.gof[1]:.0%} of the variation)"
     figure.suptitle(title, fontsize="medium")
@@ -215,28 +213,30 @@ def plot_mixtures(
     components = norm.pdf(grid[:, None], mean, scale)
     weight = ds["weight"].sel(time=shown, replicate=_one(ds, "replicate", replicate))
     weight = weight.transpose("time", "model", "component").values
-    _, axes = _panels(len(shown), sharey=True)
+    _, axes = _panels(shown, "point", "density")
     for panel, ax in enumerate(axes):
         for i, model in enumerate(ds["model"].values):
             style = ["-", "--", ":", "-."][i % 4]
             density = components @ weight[panel, i]
             ax.plot(grid, density, style, linewidth=1.5, label=f"model {model}")
-        ax.set_title(f"t = {shown[panel]}")
-        ax.set_xlabel("point")
         ax.set_ylim(bottom=0)
-    axes[0].set_ylabel("density")
     if ds.sizes["model"] <= 8:
         axes[0].legend(frameon=False, fontsize="small")
     return axes
 
 
-def _panels(n: int, height: float = 4.2, **options: Any) -> tuple[Any, list[drawing.Axes]]:
+def _panels(
+    times: list[int], xlabel: str, ylabel: str, height: float = 4.2
+) -> tuple[Any, list[drawing.Axes]]:
+    """Return a figure with a panel for each time beside each other, on the same axes."""
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(
-        1, n, figsize=(4.6 * n, height), layout="constrained", squeeze=False, sharex=True, **options
-    )
-    return figure, list(axes[0])
+    figure = pyplot.figure(figsize=(4.6 * len(times), height), layout="constrained")
+    axes = list(figure.subplots(1, len(times), squeeze=False, sharex=True, sharey=True)[0])
+    for time, ax in zip(times, axes, strict=True):
+        ax.set(title=f"t = {time}", xlabel=xlabel)
+    axes[0].set_ylabel(ylabel)
+    return figure, axes
 
 
 def _times(ds: xr.Dataset, times: Sequence[int] | None) -> list[int]:

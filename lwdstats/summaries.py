@@ -107,7 +107,8 @@ def summary(x: Any, **kwargs: Any) -> Any:
     spec = spec_of(x)
     facts = _run_facts(x, spec)
     facts += _mixture_facts(x, spec) if "weight" in x else _answer_facts(x, spec)
-    return DatasetSummary(str(x.attrs["title"]), tuple(facts), _norm_table(x), tuple(_notes(x)))
+    norm = _norm_table(x)
+    return DatasetSummary(str(x.attrs["title"]), tuple(facts), norm, tuple(_notes(x, norm)))
 
 
 def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
@@ -204,7 +205,7 @@ def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
     return frame
 
 
-def _notes(ds: xr.Dataset) -> list[str]:
+def _notes(ds: xr.Dataset, norm: pd.DataFrame) -> list[str]:
     notes = []
     if "weight" in ds:
         lost = (ds["weight"].isel(time=-1) <= 0).any(["model", "component"]).sum().item()
@@ -218,7 +219,7 @@ def _notes(ds: xr.Dataset) -> list[str]:
             "with one response a model, sampling noise in ||D||_F cannot be told from difference."
         )
     else:
-        end = _norm_table(ds).iloc[-1]
+        end = norm.iloc[-1]
         if end["debiased"] < end["noise_floor"]:
             notes.append(
                 "at the last step more than half of ||D||_F^2 is sampling noise of the "

@@ -283,9 +283,7 @@ def _strings(values: Sequence[Any], argument: str) -> NDArray[Any]:
     for row, value in enumerate(values):
         if not isinstance(value, str):
             raise InputError(argument, f"{value!r} in row {row}", "a string in every row")
-    out = np.empty(len(values), dtype=object)
-    out[:] = [str(value) for value in values]
-    return out
+    return np.array([str(value) for value in values], dtype=object)
 
 
 def _text_array(texts: Any) -> NDArray[Any]:

@@ -73,18 +73,17 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
             "what", got, "one of " + ", ".join(repr(w) for w in _ROWS if _ROWS[w] in ds)
         )
     dims = [dim for dim in ds[lead].dims if dim != "feature"]
-    shape = tuple(ds.sizes[dim] for dim in dims)
+    sizes = {dim: ds.sizes[dim] for dim in dims}
+    shape = tuple(sizes.values())
     columns: dict[str, Any] = {}
     for dim, code in zip(dims, np.indices(shape).reshape(len(shape), -1), strict=True):
         if dim != "query" or dim in ds.coords or ds.sizes[dim] > 1:
             columns[str(dim)] = ds[dim].values[code]
-    template = xr.DataArray(np.empty(shape, dtype=bool), dims=dims)
     vectors = {"answers": "embedding", "posts": "post_embedding"}.get(what)
     if embedding and vectors in ds:
         wide = ds[vectors].transpose(*dims, "feature").values.reshape(-1, ds.sizes["feature"])
         columns |= {f"embedding_{i}": wide[:, i] for i in range(wide.shape[1])}
     for name, array in ds.data_vars.items():
         if set(array.dims) <= set(dims):
-            bare = array.drop_vars(list(array.coords))
-            columns[str(name)] = bare.broadcast_like(template).transpose(*dims).values.ravel()
+            columns[str(name)] = array.variable.set_dims(sizes).values.ravel()
     return pd.DataFrame(columns)

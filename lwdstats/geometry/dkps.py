@@ -135,8 +135,8 @@ def dkps(
 
     lead = () if joint else ("time",)
     where = {} if joint or "time" not in template.coords else {"time": template["time"].values}
-    used = [float(v[: min(r, chosen)].sum()) for v, r in zip(eig, ranks, strict=True)]
-    gof = np.array([goodness(u, v) for u, v in zip(used, eig, strict=True)])
+    pairs = zip(eig, ranks, strict=True)
+    gof = np.array([goodness(float(v[: min(r, chosen)].sum()), v) for v, r in pairs])
     return DKPS(
         points=perspectives.points_array(np.concatenate(spaces), template, chosen),
         eig=xr.DataArray(eig[0] if joint else eig, where, (*lead, "eigenvalue"), name="eig"),

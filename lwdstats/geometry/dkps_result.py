@@ -71,18 +71,16 @@ class DKPS(Result):
         first asked for.
         """
         answers = perspectives.answers_of(self.data, self.aggregate)
-        shape = self.points.shape[:3]
-        n = shape[2]
-        squares = np.empty((*shape, n))
-        for index in np.ndindex(shape[:2]):
-            start = int(np.ravel_multi_index((*index, 0), shape))
-            squares[index] = perspectives.squared_distances(
-                answers[:, start : start + n], None, self.aggregate, self.bandwidth
-            )
+        n_times, n_replicates, n, _ = self.points.shape
+        squares = [
+            perspectives.squared_distances(group, None, self.aggregate, self.bandwidth)
+            for group in np.split(answers, n_times * n_replicates, axis=1)
+        ]
+        values = np.sqrt(squares).reshape(n_times, n_replicates, n, n)
         kept = {str(k): v for k, v in self.points.coords.items() if "coordinate" not in v.dims}
         if "model" in kept:
             kept["model_"] = xr.DataArray(kept["model"].values, dims="model_")
-        out = xr.DataArray(np.sqrt(squares), kept, (*POINT, "model_"))
+        out = xr.DataArray(values, kept, (*POINT, "model_"))
         return named(out, "dist", f"{self.aggregate} distance between models")
 
     def place(self, ds: xr.Dataset, *, method: str = "gower") -> xr.DataArray:

@@ -36,8 +36,5 @@ def log_densities(points: FloatArray, means: FloatArray, factors: FloatArray) ->
 
     `factors` (B, d, d) are lower Cholesky factors of the covariances.
     """
-    out = np.empty((len(points), len(means)))
-    for b, factor in enumerate(factors):
-        white = np.linalg.solve(factor, (points - means[b]).T)
-        out[:, b] = -0.5 * (white**2).sum(0) - np.log(np.diag(factor)).sum()
-    return out
+    white = np.linalg.solve(factors, (points - means[:, None]).swapaxes(1, 2))
+    return -0.5 * (white**2).sum(1).T - np.log(np.einsum("bii->bi", factors)).sum(1)

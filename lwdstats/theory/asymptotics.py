@@ -112,11 +112,10 @@ class Asymptotics(Result):
         at = np.asarray(x, dtype=np.float64)
         weights = self.scale * self.eigenvalues
         rows = weights.shape[0]
-        tails = np.empty((2, at.size))
-        for i, value in enumerate(at.ravel().tolist()):
-            both = weighted_chi_square(np.full(rows, value), weights, float(self.df))
-            tails[:, i] = both[0].mean(), both[1].mean()
-        return tails[0].reshape(at.shape), tails[1].reshape(at.shape)
+        df = float(self.df)
+        tails = [weighted_chi_square(np.full(rows, v), weights, df) for v in at.ravel().tolist()]
+        both = np.reshape(tails, (*at.shape, 2, rows)).mean(-1)
+        return both[..., 0], both[..., 1]
 
     def tidy(self) -> pd.DataFrame:
         """Return quantiles of ``t ||D^(t)||_F^2`` in the limit, a row each."""

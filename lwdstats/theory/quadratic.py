@@ -49,7 +49,7 @@ def weighted_chi_square(
     Helstrom (1996), "Calculating the distribution of sums of correlated
     chi-square variables by contour integration" (method of steepest descent).
     """
-    lower, upper = np.zeros(x.size), np.ones(x.size)
+    upper = np.ones(x.size)
     scale = weights.max(1)
     point = scale <= 0  # Q is 0
     upper[point & (x >= 0)] = 0.0
