@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
+import importlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -81,10 +81,8 @@ def context_of(model: str, listing: list[dict[str, Any]]) -> int | None:
 @functools.cache
 def encoding(model: str) -> Any:
     """Return tiktoken's encoding of a model, or None without it."""
-    if importlib.util.find_spec("tiktoken") is None:
-        return None
     try:
         return importlib.import_module("tiktoken").encoding_for_model(model)
-    except (KeyError, OSError):
-        # Not one of OpenAI's models, or its table cannot be fetched.
+    except (ImportError, KeyError, OSError):
+        # Without tiktoken, not one of OpenAI's models, or its table cannot be fetched.
         return None
