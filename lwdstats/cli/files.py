@@ -7,16 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from lwdstats.cli.options import Integer, Text
+from lwdstats.errors import check_choice
 
 
 def replay(
     file: Annotated[Path, typer.Argument(help="netCDF file of a run of language models.")],
     time: Annotated[int, typer.Option(help="The step.")],
     model: Annotated[str, typer.Option(help="Label of the model.")],
-    replicate: Annotated[Integer, typer.Option(help="By default the first.")] = None,
+    replicate: Annotated[int | None, typer.Option(help="By default the first.")] = None,
     query: Annotated[
-        Integer, typer.Option(help="Place of the query, from 0; by default the first.")
+        int | None, typer.Option(help="Place of the query, from 0; by default the first.")
     ] = None,
 ) -> None:
     """Print the prompt that a model was given, rebuilt from the file.
@@ -48,7 +48,8 @@ def summary(
 def plot(
     file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
     kind: Annotated[
-        Text, typer.Option(help="norm, answers or mixtures; by default all that the file can show.")
+        str | None,
+        typer.Option(help="norm, answers or mixtures; by default all that the file can show."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -62,8 +63,6 @@ def plot(
     Example: lwdstats plot gmm.nc -o pictures
     """
     import matplotlib
-
-    from lwdstats.errors import check_choice
 
     matplotlib.use("Agg")
     from lwdstats import plots

@@ -13,6 +13,7 @@ from lwdstats.cli import files
 from lwdstats.cli.options import notes
 from lwdstats.cli.simulate import plan, simulate
 from lwdstats.errors import InputError
+from lwdstats.simulate.llm.journal import RunStoppedError
 
 app = typer.Typer(
     help="What happens to a network of language models that feed on each other's output?",
@@ -39,11 +40,7 @@ def main() -> None:
     except InputError as error:
         typer.echo("\n".join([f"Error: {error}", *notes(error)]), err=True)
         sys.exit(2)
-    except RuntimeError as error:
-        from lwdstats.simulate.llm.journal import RunStoppedError
-
-        if not isinstance(error, RunStoppedError):
-            raise
+    except RunStoppedError as error:
         typer.echo(f"Error: {error}", err=True)
         sys.exit(1)
 

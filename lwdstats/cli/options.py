@@ -21,8 +21,6 @@ Spec = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Option("--output", "-o", help="netCDF file to write.")]
-Integer = int | None
-Text = str | None
 ByModel = list[str] | None
 Progress = Annotated[
     bool | None,

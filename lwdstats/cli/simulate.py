@@ -9,7 +9,6 @@ import typer
 
 from lwdstats.cli.options import (
     ByModel,
-    Integer,
     Output,
     Progress,
     Spec,
@@ -90,7 +89,7 @@ def plan(
         typer.Option(help="Price of a million tokens written, or MODEL=PRICE."),
     ] = None,
     answer_tokens: Annotated[
-        Integer, typer.Option(help="Tokens of an answer; by default the most it may have.")
+        int | None, typer.Option(help="Tokens of an answer; by default the most it may have.")
     ] = None,
     context_length: Annotated[
         ByModel,

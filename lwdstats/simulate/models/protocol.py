@@ -37,9 +37,8 @@ class Prompt:
     @property
     def plain(self) -> str:
         """One text for a model without a chat template, to be continued."""
-        parts = [self.system] if self.system else []
-        parts.append(f"{self.user}\nAnswer:")
-        return "\n\n".join(parts)
+        said = f"{self.user}\nAnswer:"
+        return f"{self.system}\n\n{said}" if self.system else said
 
     def messages(self, *, system_role: bool = True) -> list[dict[str, str]]:
         """Return the messages of a chat; without a system role the user's message says both."""

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.errors import InputError
-from lwdstats.simulate.web.protocol import BLOCK, Post, draw_rows, nearest_rows
+from lwdstats.simulate.web.protocol import BLOCK, Post, Web
 
 _TABLE = "web"
 _CACHE = 16 << 20
 
 
-class LanceWeb:
+class LanceWeb(Web):
     """A^(t) as a table with columns row, text, time, model, response and vector.
 
     Parameters
@@ -44,9 +44,10 @@ class LanceWeb:
         session = lancedb.Session(index_cache_size_bytes=_CACHE, metadata_cache_size_bytes=_CACHE)
         self._db: Any = lancedb.connect(str(folder), session=session)
         self._table: Any = None
+        self._size = 0
         if (Path(folder) / f"{_TABLE}.lance").is_dir():
             self._table = self._db.open_table(_TABLE)
-        self._size = 0 if self._table is None else int(self._table.count_rows())
+            self._size = int(self._table.count_rows())
 
     def __len__(self) -> int:
         return self._size
@@ -62,27 +63,17 @@ class LanceWeb:
         import pyarrow as pa
 
         n, width = vectors.shape
-        schema = pa.schema(
-            [
-                ("row", pa.int64()),
-                ("text", pa.string()),
-                ("time", pa.int32()),
-                ("model", pa.int32()),
-                ("response", pa.int32()),
-                ("vector", pa.list_(pa.float32(), width)),
-            ]
-        )
         flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
-        columns = [
-            pa.array(np.arange(self._size, self._size + n)),
-            pa.array([post.text for post in posts], pa.string()),
-            *(
-                pa.array([getattr(post, name) for post in posts], pa.int32())
-                for name in ("time", "model", "response")
-            ),
-            pa.FixedSizeListArray.from_arrays(flat, width),
-        ]
-        rows = pa.Table.from_arrays(columns, schema=schema)
+        rows = pa.table(
+            {
+                "row": np.arange(self._size, self._size + n),
+                "text": pa.array([post.text for post in posts], pa.string()),
+                "time": pa.array([post.time for post in posts], pa.int32()),
+                "model": pa.array([post.model for post in posts], pa.int32()),
+                "response": pa.array([post.response for post in posts], pa.int32()),
+                "vector": pa.FixedSizeListArray.from_arrays(flat, width),
+            }
+        )
         # A vector of NaN is none.
         if self._table is None:
             self._table = self._db.create_table(_TABLE, rows, on_bad_vectors="null")
@@ -90,20 +81,12 @@ class LanceWeb:
             self._table.add(rows, on_bad_vectors="null")
         self._size += n
 
-    def sample(self, k: int, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Return rows of `k` different posts, uniformly drawn, in random order."""
-        return draw_rows(len(self), k, rng)
+    def blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield rows and their vectors, a block at a time.
 
-    def nearest(self, vector: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-        """Return rows of the `k` posts next to `vector`, the nearest first.
-
-        The whole table is read, a block at a time: an index, or distances in
-        float32, would break ties otherwise than memory does, and once models
-        repeat themselves there are many.
+        The whole table is read: an index, or distances in float32, would break ties
+        otherwise than memory does, and once models repeat themselves there are many.
         """
-        return nearest_rows(self._blocks(), vector, k)
-
-    def _blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         if self._table is None:
             return
         for batch in self._table.search().select(["row", "vector"]).to_batches(batch_size=BLOCK):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.simulate.web.protocol import BLOCK, Post, draw_rows, nearest_rows
+from lwdstats.simulate.web.protocol import BLOCK, Post, Web
 
 
-class MemoryWeb:
+class MemoryWeb(Web):
     """A^(t), in the order of posting.
 
     Examples
@@ -33,16 +33,11 @@ class MemoryWeb:
         self.posts.extend(posts)
         self._vectors.extend(vectors)
 
-    def sample(self, k: int, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Return rows of `k` different posts, uniformly drawn, in random order."""
-        return draw_rows(len(self), k, rng)
-
-    def nearest(self, vector: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-        """Return rows of the `k` posts next to `vector`, the nearest first."""
-        rows = np.arange(len(self))
-        parts = [slice(start, start + BLOCK) for start in range(0, len(self), BLOCK)]
-        blocks = ((rows[part], np.stack(self._vectors[part])) for part in parts)
-        return nearest_rows(blocks, vector, k)
+    def blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield rows and their vectors, a block at a time."""
+        for start in range(0, len(self), BLOCK):
+            block = np.stack(self._vectors[start : start + BLOCK])
+            yield np.arange(start, start + len(block)), block
 
     def texts(self, rows: Sequence[int] | NDArray[np.int32]) -> list[str]:
         """Return the posts' texts in the order of `rows`."""

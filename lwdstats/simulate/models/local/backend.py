@@ -33,12 +33,11 @@ class LocalBackend(Backend):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = config.get("text_config", config)
-        context = config.get("max_position_embeddings")
         _, dtype = default_place()
         return ModelFacts(
             lambda prompt: len(encode(tokenizer, prompt)),
             "tokenizer",
-            None if context is None else int(context),
+            config.get("max_position_embeddings"),
             weight_bytes(folder, dtype.itemsize),
             cached_numbers(config) * dtype.itemsize,
         )

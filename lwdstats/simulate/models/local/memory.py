@@ -42,32 +42,25 @@ def _group_rooms(root: Path) -> Iterator[float]:
     for line in _lines(root / "proc/self/cgroup"):
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            base = root / "sys/fs/cgroup"
-            names = ("memory.max", "memory.current", ("active_file", "inactive_file"))
+            base, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "")
         elif "memory" in controllers.split(","):
             base = root / "sys/fs/cgroup/memory"
-            names = (
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-                ("total_active_file", "total_inactive_file"),
-            )
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
         else:
             continue
         # Seen from inside a container the group's own path may not exist, its root does.
-        folder = base / path.strip().lstrip("/")
-        while True:
-            yield _room(folder, *names)
-            if folder == base:
-                break
-            folder = folder.parent
+        group = Path(path.strip().lstrip("/"))
+        for folder in (group, *group.parents):
+            yield _room(base / folder, *names)
 
 
-def _room(folder: Path, limit: str, usage: str, reclaimable: tuple[str, str]) -> float:
+def _room(folder: Path, limit: str, usage: str, prefix: str) -> float:
     most, used = (next(iter(_lines(folder / name)), "max").strip() for name in (limit, usage))
     if "max" in (most, used):
         return math.inf
     stat = dict(line.split()[:2] for line in _lines(folder / "memory.stat"))
-    files = sum(int(stat.get(name, 0)) for name in reclaimable)
+    # What is held of files can be given back.
+    files = sum(int(stat.get(f"{prefix}{kind}_file", 0)) for kind in ("active", "inactive"))
     return max(float(int(most) - int(used) + files), 0.0)
 
 

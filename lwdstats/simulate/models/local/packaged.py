@@ -15,7 +15,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -129,14 +129,10 @@ def _packaged_folder(name: str, argument: str) -> Path:
 def _build(packaged: PackagedModel, home: Path, target: Path, argument: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="converting-") as scratch:
+        source = home / str(packaged.gguf)
         if packaged.assemble:
-            source = Path(scratch) / str(packaged.gguf)
-            write: Callable[[Path], Any] = getattr(
-                importlib.import_module(packaged.module), packaged.assemble
-            )
-            write(source)
-        else:
-            source = home / str(packaged.gguf)
+            source = Path(scratch) / source.name
+            getattr(importlib.import_module(packaged.module), packaged.assemble)(source)
         found = _sha256(source)
         if found != packaged.sha256:
             raise InputError(

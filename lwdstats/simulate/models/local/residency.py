@@ -67,7 +67,7 @@ class Residency:
             elif not collected:
                 # Modules that nobody has any more may hold each other in cycles.
                 gc.collect()
-                _empty(one.device)
+                torch.cuda.empty_cache()
                 collected = True
             elif free < needed:
                 raise DeviceMemoryError(
@@ -162,7 +162,7 @@ class Weights:
             logger.info("%s leaves %s; its files keep it", self.name, device)
             self._module = self.at = None
         del module
-        _empty(device)
+        torch.cuda.empty_cache()
 
     def _claim(self, needed: float, spare: float, *, alone: bool) -> Any:
         with self._among.lock:
@@ -170,7 +170,7 @@ class Weights:
             if alone:
                 for other in self._among.others(self, self.device):
                     other.leave()
-                _empty(self.device)
+                torch.cuda.empty_cache()
             here = self.at == self.device
             self._among.make_room(self, needed + (0.0 if here else self.n_bytes), spare)
             if not here:
@@ -202,11 +202,6 @@ def _one_name(device: torch.device) -> torch.device:
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", torch.cuda.current_device())
     return device
-
-
-def _empty(device: torch.device | None) -> None:
-    if device is not None and device.type == "cuda":
-        torch.cuda.empty_cache()
 
 
 def _gb(n_bytes: float) -> str:

@@ -58,13 +58,11 @@ class ContinuationLayer(DynamicLayer):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Append one token a row; return the continuations' keys and values."""
-        if not self.is_initialized:
+        if self.keys is None or self.values is None:
             rows, heads, _, dim = key_states.shape
             self.keys = key_states.new_empty(rows, heads, self.capacity, dim)
             self.values = value_states.new_empty(rows, heads, self.capacity, value_states.shape[-1])
             self.is_initialized = True
-        assert self.keys is not None  # noqa: S101 - set above; for the type checker
-        assert self.values is not None  # noqa: S101
         end = self.filled + key_states.shape[-2]
         self.keys[:, :, self.filled : end] = key_states
         self.values[:, :, self.filled : end] = value_states
@@ -77,7 +75,7 @@ class ContinuationLayer(DynamicLayer):
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep the continuations in `indices`; prompts are held once and stay."""
-        if self.is_initialized and self.keys is not None and self.values is not None:
+        if self.keys is not None and self.values is not None:
             self.keys, self.values = self.keys[indices], self.values[indices]
 
 
@@ -111,11 +109,10 @@ class Continuations(Cache):
     ) -> None:
         layers: list[Any] = []
         for held in zip(*(prefix.layers for prefix in prefixes), strict=True):
-            pairs: list[Any] = []
             for layer in held:
                 if type(layer).__name__ not in ("DynamicLayer", "DynamicSlidingWindowLayer"):
                     raise NotImplementedError(f"no shared prefix for {type(layer).__name__}")
-                pairs.append((layer.keys, layer.values))
+            pairs: list[Any] = [(layer.keys, layer.values) for layer in held]
             layers.append(ContinuationLayer(pairs, length=max(lengths), capacity=capacity))
         super().__init__(layers=layers)
         self.lengths, self.rows = list(lengths), list(rows)

@@ -94,12 +94,12 @@ class TransformersModel:
 
         shared = weights(attn_implementation=NAME)
         try:
-            if shared.run(self._sharing_agrees):
+            if shared.run(lambda module: sharing_agrees(module, self.tokenizer)):
                 return shared, True
-            logger.info("%s: its attention is not ours; the prompt is repeated", self.name)
-        except ValueError:
-            # An architecture without pluggable attention.
-            pass
+        except (NotImplementedError, TypeError, AttributeError, LookupError, ValueError) as error:
+            # An architecture without pluggable attention, or with a cache of another kind.
+            logger.debug("%s: %s", self.name, error)
+        logger.info("%s: its attention is not ours; the prompt is repeated", self.name)
         del shared
         plain = weights()
         plain.run(lambda module: module)
@@ -125,8 +125,7 @@ class TransformersModel:
     @property
     def context_length(self) -> int | None:
         """Largest number of tokens of a prompt and its answer."""
-        declared = getattr(self.config.get_text_config(), "max_position_embeddings", None)
-        return None if declared is None else int(declared)
+        return getattr(self.config.get_text_config(), "max_position_embeddings", None)
 
     def render(self, prompt: Prompt) -> str:
         """Return the prompt as the one text that the model continues."""
@@ -241,13 +240,6 @@ class TransformersModel:
         needed = held * cached_numbers(config) * self.dtype.itemsize
         spare = working_numbers(config, lengths, rows, new_tokens) * self.dtype.itemsize
         return 0.0 if math.isnan(needed) else needed, spare
-
-    def _sharing_agrees(self, module: Any) -> bool:
-        try:
-            return sharing_agrees(module, self.tokenizer)
-        except (NotImplementedError, TypeError, AttributeError, LookupError, ValueError) as error:
-            logger.debug("%s: %s", self.name, error)
-            return False
 
 
 def _read(folder: str | Path, device: torch.device, options: dict[str, Any]) -> Any:

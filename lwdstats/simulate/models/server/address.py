@@ -1,4 +1,4 @@
-"""Where a server is, and what opens it."""
+"""Where a server is."""
 
 from __future__ import annotations
 
@@ -19,12 +19,6 @@ def check_named(argument: str, name: str) -> str:
     if model == name or not model.strip():
         raise InputError(argument, name, "'openai:MODEL'")
     return model
-
-
-def key(variable: str) -> str:
-    """Return the key that an environment variable holds, or nothing."""
-    # A line break at its end is what a file often has.
-    return os.environ.get(variable, "").strip()
 
 
 def address(base_url: str | None) -> str:

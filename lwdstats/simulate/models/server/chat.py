@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import importlib.util
+import importlib
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -24,15 +24,13 @@ def read_choices(payload: Any, asked: int) -> dict[int, Answer]:
     choices = payload.get("choices") if isinstance(payload, dict) else None
     if not isinstance(choices, list):
         raise MalformedError("no choices")
-    texts: dict[int, str] = {}
-    places = [choice.get("index") if isinstance(choice, dict) else None for choice in choices]
+    said = [choice.get("index") if isinstance(choice, dict) else None for choice in choices]
+    places = [place for place in said if isinstance(place, int)]
     # Some servers give every choice the index 0, or none.
-    if sorted(p for p in places if isinstance(p, int)) != list(range(len(choices))):
+    if sorted(places) != list(range(len(choices))):
         places = list(range(len(choices)))
-    for place, choice in zip(places, choices, strict=True):
-        text = _text(choice)
-        if text is not None and isinstance(place, int) and place < asked:
-            texts[place] = text
+    pairs = zip(places, map(_text, choices), strict=True)
+    texts = {place: text for place, text in pairs if text is not None and place < asked}
     if not texts:
         raise MalformedError("no choice with a message")
     usage = payload.get("usage")
@@ -41,8 +39,8 @@ def read_choices(payload: Any, asked: int) -> dict[int, Answer]:
         counts = _share(total, [len(text) for text in texts.values()])
     else:
         counts = [estimate_tokens(text) for text in texts.values()]
-    pairs = zip(texts.items(), counts, strict=True)
-    return {place: Answer(text, count) for (place, text), count in pairs}
+    counted = zip(texts.items(), counts, strict=True)
+    return {place: Answer(text, count) for (place, text), count in counted}
 
 
 def _text(choice: Any) -> str | None:
@@ -81,10 +79,8 @@ def context_of(model: str, listing: list[dict[str, Any]]) -> int | None:
 @functools.cache
 def encoding(model: str) -> Any:
     """Return tiktoken's encoding of a model, or None without it."""
-    if importlib.util.find_spec("tiktoken") is None:
-        return None
     try:
         return importlib.import_module("tiktoken").encoding_for_model(model)
-    except (KeyError, OSError):
-        # Not one of OpenAI's models, or its table cannot be fetched.
+    except (ImportError, KeyError, OSError):
+        # Without tiktoken, not one of OpenAI's models, or its table cannot be fetched.
         return None

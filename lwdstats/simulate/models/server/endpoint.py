@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import json
 import logging
+import os
 import random
 import re
 import time
@@ -15,13 +16,12 @@ from typing import Any, TypeVar
 
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.simulate.models.server import loop
-from lwdstats.simulate.models.server.address import PREFIX, PUBLIC, address, is_loopback, key
+from lwdstats.simulate.models.server.address import PREFIX, PUBLIC, address, is_loopback
 from lwdstats.simulate.models.server.retry import (
     LONGEST_ASKED,
+    BackendError,
     Failure,
     MalformedError,
-    final_error,
-    given_up,
     retry_after,
     wait_before,
 )
@@ -82,7 +82,7 @@ class Endpoint:
         if importlib.util.find_spec("openai") is None:
             takes = "an installed openai package: pip install 'lwdstats[llm]'"
             raise InputError("model", f"{model!r} without the openai package", takes)
-        if self.base_url == PUBLIC and not self.has_key:
+        if self.base_url == PUBLIC and not self._key:
             got = f"the variable {api_key_env} is not set"
             raise InputError("api_key_env", got, "the name of a variable that holds a key")
         self.answered = False
@@ -100,9 +100,9 @@ class Endpoint:
         return f"Endpoint({self.model!r}, {self.base_url!r})"
 
     @property
-    def has_key(self) -> bool:
-        """Whether the variable for the key is set."""
-        return bool(key(self.api_key_env))
+    def _key(self) -> str:
+        # A line break at its end is what a file often has.
+        return os.environ.get(self.api_key_env, "").strip()
 
     def _connect(self) -> tuple[Any, asyncio.Semaphore]:
         """Return the client and the slots for requests that belong to the running loop."""
@@ -110,14 +110,14 @@ class Endpoint:
         if self._bound is None or self._bound[0] is not here:
             import openai
 
-            if not re.fullmatch(r"[!-~]*", key(self.api_key_env)):
+            if not re.fullmatch(r"[!-~]*", self._key):
                 got = f"a value of {self.api_key_env} that cannot be sent (not shown)"
                 raise InputError("api_key_env", got, "a variable that holds a key and no more")
             # A proxy that the environment names cannot reach this machine's own servers.
             direct = openai.DefaultAsyncHttpxClient(trust_env=not is_loopback(self.base_url))
             client = openai.AsyncOpenAI(
                 # A server that wants no key ignores it, but the client wants one.
-                api_key=key(self.api_key_env) or "none",
+                api_key=self._key or "none",
                 base_url=self.base_url,
                 max_retries=0,
                 timeout=self.timeout,
@@ -171,7 +171,7 @@ class Endpoint:
                 allowed = min(self.max_retries, _FIRST_CONTACT) if nobody else self.max_retries
                 asked = failure.retry_after or 0.0
                 if n_failures > allowed or asked > LONGEST_ASKED:
-                    raise given_up(failure, n_failures, self.base_url)
+                    raise self._given_up(failure, n_failures)
                 if await self._is_unknown(failure, n_failures):
                     raise await self._final(failure)
                 wait = wait_before(n_failures, failure, self._random)
@@ -197,13 +197,12 @@ class Endpoint:
         except (TimeoutError, openai.APITimeoutError):
             failure = Failure("timeout")
         except openai.APIStatusError as error:
-            headers = error.response.headers
             failure = Failure(
                 "status",
                 text=self._clean(_message(error.body) or error.response.text),
                 status=error.status_code,
                 param=str(error.param or ""),
-                retry_after=retry_after(headers, time.time()),
+                retry_after=retry_after(error.response.headers, time.time()),
             )
         except openai.APIConnectionError as error:
             refused = type(error.__cause__).__name__ == "ConnectError"
@@ -215,8 +214,7 @@ class Endpoint:
 
     def _clean(self, text: str) -> str:
         """Return a server's words on one line, without anything like a key."""
-        secret = key(self.api_key_env)
-        text = text.replace(secret, "***") if secret else text
+        text = text.replace(self._key, "***") if self._key else text
         text = _LOOKS_LIKE_A_KEY.sub("***", text)
         line = "".join(c if c.isprintable() else " " for c in text)
         return " ".join(line.split())[:400]
@@ -229,14 +227,58 @@ class Endpoint:
         return bool(served) and self.model not in served
 
     async def _final(self, failure: Failure) -> Exception:
-        served = [] if failure.status in (401, 402) else await self.listing(tries=2)
-        return final_error(
-            failure,
-            base_url=self.base_url,
-            model=self.model,
-            api_key_env=self.api_key_env,
-            has_key=self.has_key,
-            served=[str(entry["id"]) for entry in served],
+        """Return the error for a request that will not be sent again: what to change."""
+        said, status = failure.text or "no reason given", failure.status
+        if status == 401:
+            takes = f"a variable with a key of that server: {self.api_key_env}"
+            got = f"a key that {self.base_url} refuses (401)"
+            if not self._key:
+                unset = f"the variable {self.api_key_env} is not set"
+                got = f"{unset}, and {self.base_url} wants a key (401)"
+            return InputError("api_key_env", got, takes)
+        if status == 403:
+            takes = f"a key, in {self.api_key_env}, that may use the model {self.model!r}"
+            return InputError("api_key_env", f"a key that may not do this (403: {said})", takes)
+        if failure.is_context:
+            takes = "a prompt and answer that fit: lower n_steps, beta or max_new_tokens"
+            return InputError("model", f"{self.model!r} with too long a prompt ({said})", takes)
+        if status in (402, 429):
+            return BackendError(
+                f"{self.base_url}: no credit left ({status}: {said}); "
+                "add credit, then go on with the run"
+            )
+        served = [str(entry["id"]) for entry in await self.listing(tries=2)]
+        # Some servers know of no model by an internal error.
+        missing = (status == 404 or status >= 500) and self.model not in served
+        blamed = self.model in said or failure.names("model")
+        if missing or (status in (400, 404, 422) and blamed):
+            takes = "a model that the server has"
+            takes += (
+                ": " + ", ".join(served[:20]) if served else f"; is {self.base_url} its address?"
+            )
+            return InputError(
+                "model", f"{self.model!r} at {self.base_url} ({status}: {said})", takes
+            )
+        return BackendError(
+            f"{self.base_url} refuses the request ({failure}); "
+            "see whether base_url, model, and the sampling settings are ones it takes"
+        )
+
+    def _given_up(self, failure: Failure, n_failures: int) -> BackendError:
+        """Return the error for a server that failed too often."""
+        if failure.kind == "refused":
+            return BackendError(
+                f"nothing answers at {self.base_url} (tried {n_failures} times: {failure}); "
+                "start the server, or change base_url"
+            )
+        if failure.retry_after is not None and failure.retry_after > LONGEST_ASKED:
+            return BackendError(
+                f"{self.base_url} asks to wait {failure.retry_after:.0f} s ({failure}); "
+                "go on after that"
+            )
+        return BackendError(
+            f"{self.base_url} failed {n_failures} times in a row, last with {failure}; "
+            "go on when it is well, or raise max_retries or timeout"
         )
 
     async def listing(self, tries: int = 8) -> list[dict[str, Any]]:

@@ -8,8 +8,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lwdstats.errors import InputError
-
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 60.0
 # A server may ask for longer waits than ours, up to this; beyond it a person should know.
@@ -130,63 +128,3 @@ def _timestamp(said: str | None) -> float | None:
         return email.utils.parsedate_to_datetime(said or "").timestamp()
     except ValueError:
         return None
-
-
-def final_error(
-    failure: Failure,
-    *,
-    base_url: str,
-    model: str,
-    api_key_env: str,
-    has_key: bool,
-    served: list[str],
-) -> Exception:
-    """Return the error for a request that will not be sent again: what to change.
-
-    `served` are the models that the server lists, if it does.
-    """
-    said, status = failure.text or "no reason given", failure.status
-    if status == 401:
-        got = f"a key that {base_url} refuses (401)"
-        if not has_key:
-            got = f"the variable {api_key_env} is not set, and {base_url} wants a key (401)"
-        return InputError(
-            "api_key_env", got, f"a variable with a key of that server: {api_key_env}"
-        )
-    if status == 403:
-        takes = f"a key, in {api_key_env}, that may use the model {model!r}"
-        return InputError("api_key_env", f"a key that may not do this (403: {said})", takes)
-    if failure.is_context:
-        takes = "a prompt and answer that fit: lower n_steps, beta or max_new_tokens"
-        return InputError("model", f"{model!r} with too long a prompt ({said})", takes)
-    # Some servers know of no model by an internal error.
-    missing = (status == 404 or status >= 500) and model not in served
-    if missing or (status in (400, 404, 422) and (model in said or failure.names("model"))):
-        takes = "a model that the server has"
-        takes += ": " + ", ".join(served[:20]) if served else f"; is {base_url} its address?"
-        return InputError("model", f"{model!r} at {base_url} ({status}: {said})", takes)
-    if status in (402, 429):
-        return BackendError(
-            f"{base_url}: no credit left ({status}: {said}); add credit, then go on with the run"
-        )
-    return BackendError(
-        f"{base_url} refuses the request ({failure}); "
-        "see whether base_url, model, and the sampling settings are ones it takes"
-    )
-
-
-def given_up(failure: Failure, n_failures: int, base_url: str) -> BackendError:
-    """Return the error for a server that failed too often."""
-    if failure.kind == "refused":
-        return BackendError(
-            f"nothing answers at {base_url} (tried {n_failures} times: {failure}); "
-            "start the server, or change base_url"
-        )
-    if failure.retry_after is not None and failure.retry_after > LONGEST_ASKED:
-        return BackendError(
-            f"{base_url} asks to wait {failure.retry_after:.0f} s ({failure}); go on after that"
-        )
-    return BackendError(
-        f"{base_url} failed {n_failures} times in a row, last with {failure}; "
-        "go on when it is well, or raise max_retries or timeout"
-    )
