@@ -59,10 +59,6 @@ class Adonis(PermutationResult):
         lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
         return lines
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, a row for each term."""
-        return self.table
-
     def _caption(self) -> str:
         return self.call
 

@@ -94,10 +94,6 @@ class CollapseTest(Result):
         row |= {"n_times": len(self.table), "n_permutations": self.n_permutations}
         return one_row(row | {"smallest_p": self.smallest_p})
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, a row for each time."""
-        return self.table
-
     def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.null]}"
 
@@ -241,8 +237,8 @@ def collapse_test(
     if answers is not None and answers.shape[4] > 1 and n_answers(ds.sel(time=times)) is None:
         distance = forms.energy_distance(answers)
 
-    p = np.array([p_values(f[None], m[:, None])[0] for f, m in zip(*result[:2], strict=True)])
     f, permuted, r2, adjusted, smallest = result
+    p = p_values(f, permuted.T)
     table = pd.DataFrame(
         {
             "f": f,
@@ -275,7 +271,7 @@ def max_t(f: FloatArray, permuted: FloatArray) -> FloatArray:
     flat = spread <= 1e-10 * (1.0 + np.abs(bounded).max(axis=1, keepdims=True))
     z = np.where(flat, -np.inf, np.divide(away, spread, out=np.zeros_like(away), where=~flat))
     largest = z[:, 1:].max(axis=0)
-    return np.where(flat[:, 0], 1.0, p_values(z[:, 0], np.repeat(largest[:, None], len(f), axis=1)))
+    return np.where(flat[:, 0], 1.0, p_values(z[:, 0], largest[:, None]))
 
 
 def holm(p: FloatArray) -> FloatArray:
@@ -290,7 +286,6 @@ def _times(ds: xr.Dataset, time: int | Sequence[int] | None) -> npt.NDArray[np.i
     if time is None:
         return known
     wanted = np.atleast_1d(np.asarray(time))
-    takes = f"times of the dataset, {known[0]} to {known[-1]}"
     if wanted.ndim != 1 or wanted.size == 0 or not np.isin(wanted, known).all():
-        raise InputError("time", repr(time), takes)
+        raise InputError("time", repr(time), f"times of the dataset, {known[0]} to {known[-1]}")
     return wanted

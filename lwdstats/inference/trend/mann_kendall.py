@@ -80,10 +80,6 @@ class TrendTests(Result):
         lines += [f"Null hypothesis: {NULLS[self.autocorrelation]}", ""]
         return [*lines, *coefficient_lines(shown, p_value="p-value"), ""]
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, a row for each replicate."""
-        return self.table
-
     def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.autocorrelation]}"
 
