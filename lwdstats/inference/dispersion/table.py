@@ -99,7 +99,7 @@ def permutation_table(
     levels: tuple[str, ...],
     plan: Scheme,
     permuted: tuple[FloatArray, FloatArray],
-    pairs: list[tuple[int, int]] | None,
+    pairs: list[tuple[int, int]],
     permute: str,
 ) -> DispersionTable:
     """Return the table of distances `z`, (n,), in groups `codes`, (n,), with p by permutation.
@@ -113,7 +113,7 @@ def permutation_table(
     p = p_values(np.nan_to_num(table["f"].iloc[0], posinf=np.inf), f)
     table = table.assign(p_value=[float(p), np.nan])
     frame = None
-    if pairs is not None:
+    if pairs:
         members = np.eye(len(levels))[codes]
         counts = members.sum(axis=0)
         means = z @ members / counts
