@@ -17,7 +17,7 @@ def as_integers(x: object, argument: str, takes: str) -> npt.NDArray[np.int64]:
     """Return `x` as int64, or raise `InputError`, for floating-point numbers too."""
     array = _as_array(x, argument, takes)
     if array.dtype.kind not in "iu":
-        raise InputError(argument, repr(x), takes)
+        raise InputError(argument, x, takes)
     return array.astype(np.int64, copy=False)
 
 
