@@ -11,7 +11,6 @@ from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.spatial_median import spatial_medians
 from lwdstats.inference.permutation.scheme import IndexArray, Scheme, groups_by_size
 
-Codes = npt.NDArray[np.intp]
 Pairs = list[tuple[int, int]]
 Statistics = tuple[FloatArray, FloatArray]
 
@@ -32,7 +31,7 @@ POINT = 1e-11
 EQUAL = 1e-10
 
 
-def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -> Statistics:
+def permute_distances(z: FloatArray, codes: IndexArray, plan: Scheme, pairs: Pairs) -> Statistics:
     """Return F, (B,), and absolute t, (B, pairs), as vegan permutes the distances `z`, (n,).
 
     F is of the permuted residuals from the means of the groups, t of all
@@ -56,7 +55,7 @@ def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -
 def permute_points(
     residuals: FloatArray,
     positive: npt.NDArray[np.bool_],
-    codes: Codes,
+    codes: IndexArray,
     kind: str,
     plan: Scheme,
     pairs: Pairs,
@@ -89,7 +88,7 @@ def permute_points(
 
 
 def aligned_residuals(
-    vectors: FloatArray, positive: npt.NDArray[np.bool_], codes: Codes
+    vectors: FloatArray, positive: npt.NDArray[np.bool_], codes: IndexArray
 ) -> FloatArray:
     """Return points (n, k) less where their group lies, on the scale of a known place.
 
@@ -110,7 +109,7 @@ def aligned_residuals(
     return residuals
 
 
-def locations(x: FloatArray, codes: Codes) -> FloatArray:
+def locations(x: FloatArray, codes: IndexArray) -> FloatArray:
     """Return where each group of the points `x`, (n, p), lies, (g, p), whatever its tails.
 
     The M-estimate of location with Cauchy's loss, log(1 + r^2 / s^2), found from
@@ -160,7 +159,7 @@ def _ties_at_0(statistics: FloatArray) -> FloatArray:
 def _permuted(
     residuals: FloatArray,
     positive: npt.NDArray[np.bool_],
-    codes: Codes,
+    codes: IndexArray,
     kind: str,
     plan: Scheme,
     rows: IndexArray,

@@ -119,16 +119,13 @@ def adonis2(
     if by is not None:
         by = check_choice("by", by, ("terms", "margin"))
     model = check_choice("model", model, ("reduced", "direct"))
-    if isinstance(data, xr.Dataset):
-        between, answers = distances_of(data, "data")
-        matrix = between if d is None else as_distances(d)
-        frame = as_frame(answers, len(matrix))
-    elif d is None:
-        raise InputError("d", None, "distances between the rows of data")
-    else:
+    matrix, rows = distances_of(data, "data") if isinstance(data, xr.Dataset) else (None, data)
+    if d is not None:
         matrix = as_distances(d)
-        frame = as_frame(data, len(matrix))
+    if matrix is None:
+        raise InputError("d", None, "distances between the rows of data")
     n = len(matrix)
+    frame = as_frame(rows, n)
     names, designs, orders = design_of(formula, frame)
     labels = _strata(strata, frame)
     plan = scheme(n, permutations, labels, seed)

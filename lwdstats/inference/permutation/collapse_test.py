@@ -28,7 +28,6 @@ NULLS = {
     "given_prompts": "at these prompts, the answers of all models have one distribution",
     "model": "the names of the models could be exchanged in every replicate",
 }
-_CORRECTIONS = ("max-T", "holm")
 # At which the picture tells times apart.
 _LEVEL = 0.05
 
@@ -205,7 +204,7 @@ def collapse_test(
     position = positions(ds)
     null = check_choice("null", null, tuple(NULLS))
     alpha = {"energy": 1, "f": 2}[check_choice("statistic", statistic, ("energy", "f"))]
-    correction = check_choice("correction", correction, _CORRECTIONS)
+    correction = check_choice("correction", correction, ("max-T", "holm"))
     B = check_integer("permutations", permutations, minimum=1)
     root = resolve_seed(seed)
     times = _times(ds, time)

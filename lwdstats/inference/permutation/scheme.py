@@ -200,10 +200,8 @@ def as_codes(
         raise InputError(argument, f"{len(series)} labels", takes)
     if bool(series.isna().any()):
         raise InputError(argument, "missing labels", takes)
-    if isinstance(series.dtype, pd.CategoricalDtype):  # its own order, unused levels dropped
-        series = series.cat.remove_unused_categories()
     try:
-        categories = series.astype("category").cat
+        categories = series.astype("category").cat.remove_unused_categories().cat
     except (TypeError, ValueError):
         raise InputError(argument, "labels that cannot be compared", takes) from None
     return categories.codes.to_numpy(np.intp), tuple(str(c) for c in categories.categories)

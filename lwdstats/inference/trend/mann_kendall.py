@@ -27,7 +27,6 @@ NULLS = {
     "ar1": "no trend; AR(1) in time, on the normal scale",
     "none": "no trend; values independent",
 }
-_ALTERNATIVES = ("two-sided", "less", "greater")
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +184,7 @@ def mann_kendall(
     <BLANKLINE>
     """
     check_choice("autocorrelation", autocorrelation, tuple(NULLS))
-    check_choice("alternative", alternative, _ALTERNATIVES)
+    check_choice("alternative", alternative, ("two-sided", "less", "greater"))
     check_level(level)
     B = check_integer("n_bootstrap", n_bootstrap, minimum=1)
     root = resolve_seed(seed)
