@@ -13,12 +13,17 @@ from lwdstats.errors import InputError
 FloatArray = npt.NDArray[np.float64]
 
 
+def as_integers(x: object, argument: str, takes: str) -> npt.NDArray[np.int64]:
+    """Return `x` as int64, or raise `InputError`, for floating-point numbers too."""
+    array = _as_array(x, argument, takes)
+    if array.dtype.kind not in "iu":
+        raise InputError(argument, x, takes)
+    return array.astype(np.int64, copy=False)
+
+
 def as_floats(x: object, argument: str, takes: str) -> FloatArray:
     """Return `x` as finite float64, or raise `InputError`."""
-    try:
-        array = np.asarray(x)
-    except ValueError:  # rows of different lengths
-        raise InputError(argument, "rows of different lengths", takes) from None
+    array = _as_array(x, argument, takes)
     if array.dtype.kind not in "fiub":
         raise InputError(argument, f"dtype {array.dtype} ({type(x).__name__})", takes)
     array = array.astype(np.float64, copy=False)
@@ -26,6 +31,13 @@ def as_floats(x: object, argument: str, takes: str) -> FloatArray:
     if bad:
         raise InputError(argument, f"{bad} values that are NaN or infinite", takes)
     return array
+
+
+def _as_array(x: object, argument: str, takes: str) -> npt.NDArray[Any]:
+    try:
+        return np.asarray(x)
+    except ValueError:
+        raise InputError(argument, "rows of different lengths", takes) from None
 
 
 def as_points(x: object, argument: str, takes: str) -> FloatArray:

@@ -174,7 +174,7 @@ def hamed_rao(y: np.ndarray) -> float:
     rho[np.abs(rho) <= norm.isf(0.025) / np.sqrt(n)] = 0.0
     factor = 2.0 * ((n - lags) * (n - lags - 1) * (n - lags - 2) * rho).sum()
     factor = max(1.0 + factor / (n * (n - 1) * (n - 2)), 0.01)
-    return normal_p(trend.kendall_s(y), trend.independent_variance(y) * factor)
+    return normal_p(float(trend.kendall_many(y[None])[0]), trend.independent_variance(y) * factor)
 
 
 def prewhitened(y: np.ndarray) -> float:
@@ -185,7 +185,7 @@ def prewhitened(y: np.ndarray) -> float:
     centred = left - left.mean()
     rho = centred[1:] @ centred[:-1] / (centred @ centred)
     white = left[1:] - rho * left[:-1] + slope * t[1:]
-    return normal_p(trend.kendall_s(white), trend.independent_variance(white))
+    return normal_p(float(trend.kendall_many(white[None])[0]), trend.independent_variance(white))
 
 
 def part_trend(count: int) -> Iterator[str]:

@@ -59,10 +59,6 @@ class ConfInt(Result):
         ends = self.table.set_axis(["conf_low", "conf_high"], axis="columns")
         return ends.rename_axis("term").reset_index()
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table of intervals."""
-        return self.table
-
     def _caption(self) -> str:
         return f"Confidence intervals ({self.method})"
 

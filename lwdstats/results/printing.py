@@ -31,7 +31,7 @@ def format_numbers(values: npt.ArrayLike, digits: int = 7) -> list[str]:
     >>> format_numbers([1e-10, 5.0], 4)
     ['1e-10', '5e+00']
     """
-    numbers = np.atleast_1d(np.asarray(values, dtype=float)).ravel().tolist()
+    numbers = np.ravel(np.asarray(values, dtype=float)).tolist()
     finite = [v for v in numbers if math.isfinite(v)]
     shapes = [_shape(v, digits) for v in finite]
     if shapes:
@@ -75,7 +75,7 @@ def format_p(values: npt.ArrayLike, digits: int = 3, eps: float = _EPS) -> list[
     >>> format_p([0.00012345, 0.5, 1e-20])
     ['0.000123', '0.500000', '< 2e-16']
     """
-    numbers = np.atleast_1d(np.asarray(values, dtype=float)).ravel().tolist()
+    numbers = np.ravel(np.asarray(values, dtype=float)).tolist()
     shown = [v for v in numbers if v >= eps]
     powers = [math.floor(math.log10(v)) for v in shown]
     fixed = np.array([p >= -3 or (p == -4 and digits > 1) for p in powers], dtype=bool)
@@ -164,14 +164,12 @@ def coefficient_lines(
         for j, name in enumerate(estimates):
             cells[name] = texts[j :: len(estimates)]
     for name, column in numbers.items():
-        if name in tests:
-            # Python's round, like R's, is exact in decimal where NumPy's is not.
-            rounded = [round(v, test_digits) for v in column.tolist()]
-            cells[name] = _format_known(rounded, digits)
-        elif name == p_value:
+        if name == p_value:
             cells[name] = format_p(column, test_digits)
         elif name not in estimates:
-            cells[name] = _format_known(column.tolist(), digits)
+            rounded = _rounded(column, test_digits) if name in tests else column
+            # What is missing takes no room.
+            cells[name] = [cell.strip() for cell in format_numbers(rounded, digits)]
     _rescue(cells, numbers, [n for n in numbers if n not in tests and n != p_value], digits)
     head, columns = ["", *numbers], [[str(name) for name in table.index]]
     for name, column in numbers.items():
@@ -187,16 +185,16 @@ def coefficient_lines(
     return [*lines, "---", _LEGEND] if starred else lines
 
 
-def _format_known(values: list[float], digits: int) -> list[str]:
-    known = iter(format_numbers([v for v in values if not math.isnan(v)], digits))
-    return ["NaN" if math.isnan(v) else next(known) for v in values]
+def _rounded(values: npt.NDArray[np.float64], places: int) -> npt.NDArray[np.float64]:
+    # Python's round, like R's, is exact in decimal where NumPy's is not.
+    return np.reshape([round(v, places) for v in values.ravel().tolist()], values.shape)
 
 
 def _zapsmall(values: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.float64]:
     largest = np.nanmax(np.abs(values)) if np.isfinite(values).any() else 0.0
     # As R to 4.3 rounds digits - log10(largest); later it takes the ceiling of the logarithm.
     places = max(0, math.floor(digits - math.log10(largest) + 0.5)) if largest > 0 else digits
-    return np.array([round(v, places) for v in values.tolist()])
+    return _rounded(values, places)
 
 
 def _round_estimates(block: npt.NDArray[np.float64], digits: int) -> npt.NDArray[np.float64]:
@@ -204,7 +202,7 @@ def _round_estimates(block: npt.NDArray[np.float64], digits: int) -> npt.NDArray
     if not size.size:
         return block
     places = max(1, digits - 1 - math.floor(math.log10(size.min())))
-    return np.array([round(v, places) for v in block.ravel().tolist()]).reshape(block.shape)
+    return _rounded(block, places)
 
 
 def _rescue(

@@ -58,7 +58,12 @@ class Result:
         raise NotImplementedError
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the table that a notebook, Markdown and LaTeX show, its rows by name."""
+        """Return the table that a notebook, Markdown and LaTeX show, its rows by name.
+
+        That is the result's `table`, where it has one.
+        """
+        if isinstance(own := getattr(self, "table", None), pd.DataFrame):
+            return own
         frame = self.tidy()
         return frame.set_index(self._rows).rename_axis(None) if self._rows in frame else frame
 

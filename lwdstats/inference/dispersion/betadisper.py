@@ -112,7 +112,10 @@ def betadisper(
         matrix = as_distances(d)
     n = len(matrix)
     codes, levels = as_codes(group, n, "group")
-    _check_groups(codes, levels)
+    if len(levels) < 2:
+        raise InputError("group", f"one group, {', '.join(levels)}", "two groups or more")
+    if len(codes) == len(levels):
+        raise InputError("group", "one observation in each", "a group of at least two")
     if not matrix.any():
         raise InputError("d", "distances that are all 0", "distances that differ")
     eig, vectors = _coordinates(matrix)
@@ -234,13 +237,6 @@ def permutest(
     if not isinstance(x, BetaDisper):
         raise InputError("x", x.__class__.__name__, "what betadisper returned")
     return x.permutest(pairwise=pairwise, permute=permute, permutations=permutations, seed=seed)
-
-
-def _check_groups(codes: npt.NDArray[np.intp], levels: tuple[str, ...]) -> None:
-    if len(levels) < 2:
-        raise InputError("group", f"one group, {', '.join(levels)}", "two groups or more")
-    if len(codes) == len(levels):
-        raise InputError("group", "one observation in each", "a group of at least two")
 
 
 def _coordinates(d: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.spatial_median import spatial_medians
-from lwdstats.inference.permutation.scheme import IndexArray, Scheme
+from lwdstats.inference.permutation.scheme import IndexArray, Scheme, groups_by_size
 
-Codes = npt.NDArray[np.intp]
 Pairs = list[tuple[int, int]]
 Statistics = tuple[FloatArray, FloatArray]
 
@@ -32,7 +31,7 @@ POINT = 1e-11
 EQUAL = 1e-10
 
 
-def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -> Statistics:
+def permute_distances(z: FloatArray, codes: IndexArray, plan: Scheme, pairs: Pairs) -> Statistics:
     """Return F, (B,), and absolute t, (B, pairs), as vegan permutes the distances `z`, (n,).
 
     F is of the permuted residuals from the means of the groups, t of all
@@ -56,7 +55,7 @@ def permute_distances(z: FloatArray, codes: Codes, plan: Scheme, pairs: Pairs) -
 def permute_points(
     residuals: FloatArray,
     positive: npt.NDArray[np.bool_],
-    codes: Codes,
+    codes: IndexArray,
     kind: str,
     plan: Scheme,
     pairs: Pairs,
@@ -70,16 +69,16 @@ def permute_points(
     places.
     """
 
-    def statistics(rows: IndexArray | None) -> Iterator[tuple[FloatArray, FloatArray]]:
-        own = codes if rows is None else codes[rows]
-        _, own = np.unique(own, return_inverse=True)
+    def statistics(rows: IndexArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        own = np.unique(codes[rows], return_inverse=True)[1]
         members = np.eye(own.max() + 1)[own]
         counts = members.sum(axis=0)
         grow = np.sqrt(counts / (counts - 1.0))[own] if bias_adjust else 1.0
-        for z in _permuted(residuals, positive, codes, kind, plan, rows):
+        for z in _permuted(residuals, positive, own, kind, plan, rows):
             yield grow * z, members
 
-    f = np.concatenate([f_statistic(z, members) for z, members in statistics(None)])
+    every = np.arange(len(codes))
+    f = np.concatenate([f_statistic(z, members) for z, members in statistics(every)])
     t = np.empty((plan.count, len(pairs)))
     for j, (one, two) in enumerate(pairs):
         rows = np.flatnonzero((codes == one) | (codes == two))
@@ -89,7 +88,7 @@ def permute_points(
 
 
 def aligned_residuals(
-    vectors: FloatArray, positive: npt.NDArray[np.bool_], codes: Codes
+    vectors: FloatArray, positive: npt.NDArray[np.bool_], codes: IndexArray
 ) -> FloatArray:
     """Return points (n, k) less where their group lies, on the scale of a known place.
 
@@ -110,7 +109,7 @@ def aligned_residuals(
     return residuals
 
 
-def locations(x: FloatArray, codes: Codes) -> FloatArray:
+def locations(x: FloatArray, codes: IndexArray) -> FloatArray:
     """Return where each group of the points `x`, (n, p), lies, (g, p), whatever its tails.
 
     The M-estimate of location with Cauchy's loss, log(1 + r^2 / s^2), found from
@@ -128,9 +127,8 @@ def locations(x: FloatArray, codes: Codes) -> FloatArray:
     """
     counts = np.bincount(codes)
     places = np.empty((len(counts), x.shape[1]))
-    for size in set(counts.tolist()):
-        alike = np.flatnonzero(counts == size)
-        places[alike] = spatial_medians(np.stack([x[codes == j] for j in alike]))
+    for members in groups_by_size(codes):
+        places[codes[members[:, 0]]] = spatial_medians(x[members])
     away = np.linalg.norm(x - places[codes], axis=1)
     away = away[away > POINT * np.linalg.norm(x, axis=1).max(initial=0.0)]
     if not away.size:
@@ -161,28 +159,24 @@ def _ties_at_0(statistics: FloatArray) -> FloatArray:
 def _permuted(
     residuals: FloatArray,
     positive: npt.NDArray[np.bool_],
-    codes: Codes,
+    codes: IndexArray,
     kind: str,
     plan: Scheme,
-    rows: IndexArray | None,
+    rows: IndexArray,
 ) -> Iterator[FloatArray]:
     """Yield distances to the new centre of the group, (b, m), for blocks of permutations.
 
-    With `rows`, (m,), only these change places, and in the order in which a
-    permutation of all holds them, which is a random permutation of them.
+    Only `rows`, (m,), whose groups are `codes`, (m,), change places, and in the order
+    in which a permutation of all holds them, which is a random permutation of them.
     """
-    kept = np.arange(len(codes)) if rows is None else rows
-    groups = [np.flatnonzero(codes[kept] == j) for j in np.unique(codes[kept])]
-    sizes = sorted({len(members) for members in groups})
     # Groups of one size, (g, m), are worked on together.
-    stacked = [np.array([g for g in groups if len(g) == size]) for size in sizes]
-    chosen = np.zeros(len(codes), dtype=bool)
-    chosen[kept] = True
+    stacked = groups_by_size(codes)
+    chosen = np.isin(np.arange(len(residuals)), rows)
     parts = [(residuals[:, axes], sign) for axes, sign in ((positive, 1.0), (~positive, -1.0))]
     parts = [(x, sign) for x, sign in parts if x.shape[1]]
     products = [x @ x.T if x.shape[1] > _FEW_AXES else None for x, _ in parts]
     for index in plan.blocks(3 + 4 * min(residuals.shape[1], _FEW_AXES)):
-        order = index if rows is None else index[chosen[index]].reshape(len(index), len(kept))
+        order = index[chosen[index]].reshape(len(index), len(rows))
         z = np.empty(order.shape)
         for members in stacked:
             taken = order[:, members].reshape(-1, members.shape[1])

@@ -108,8 +108,7 @@ class BetaDisper(Result):
             )
         else:
             moved = permute_distances(self.distances, group, plan, pairs)
-        compared = pairs if pairwise else None
-        return permutation_table(self.distances, group, self.levels, plan, moved, compared, permute)
+        return permutation_table(self.distances, group, self.levels, plan, moved, pairs, permute)
 
     def lines(self) -> list[str]:
         """Return vegan's block."""
@@ -127,18 +126,10 @@ class BetaDisper(Result):
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each group: its size and its mean distance from the centre."""
-        counts = np.bincount(self.group)
-        away = self.distances - self.group_distances[self.group]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            deviation = np.sqrt(np.bincount(self.group, away * away) / (counts - 1.0))
-        return pd.DataFrame(
-            {
-                "term": self.levels,
-                "n": counts,
-                "estimate": self.group_distances,
-                "std_dev": deviation,
-            }
-        )
+        deviation = pd.Series(self.distances).groupby(self.group).std().to_numpy()
+        columns = {"term": self.levels, "n": np.bincount(self.group)}
+        columns |= {"estimate": self.group_distances, "std_dev": deviation}
+        return pd.DataFrame(columns)
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the result."""
@@ -161,9 +152,8 @@ class BetaDisper(Result):
         centres = drawing.plane(self.centroids[:, real])
         for j, level in enumerate(self.levels):
             own = plane[self.group == j]
-            ends = np.stack([own, np.broadcast_to(centres[j], own.shape)], axis=1)
-            for line in ends:
-                ax.plot(*line.T, color=f"C{j}", linewidth=0.6, alpha=0.6)
+            spokes = np.stack([own, np.broadcast_to(centres[j], own.shape)])
+            ax.plot(*spokes.transpose(2, 0, 1), color=f"C{j}", linewidth=0.6, alpha=0.6)
             marker = drawing.MARKERS[j % len(drawing.MARKERS)]
             ax.plot(*own.T, marker, color=f"C{j}", markersize=4, label=level)
             ax.plot(*centres[j], "P", color=f"C{j}", markersize=9, markeredgecolor="black")

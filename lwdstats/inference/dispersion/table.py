@@ -80,10 +80,6 @@ class DispersionTable(PermutationResult):
         count = 0 if self.permutations is None else self.permutations.count
         return one_row(row | {"n_permutations": count})
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, a row for the groups and one for the residuals."""
-        return self.table
-
     def _permuted(self) -> tuple[FloatArray | None, float, str]:
         return self.f_permuted, float(self.table["f"].iloc[0]), "F of dispersions"
 
@@ -103,7 +99,7 @@ def permutation_table(
     levels: tuple[str, ...],
     plan: Scheme,
     permuted: tuple[FloatArray, FloatArray],
-    pairs: list[tuple[int, int]] | None,
+    pairs: list[tuple[int, int]],
     permute: str,
 ) -> DispersionTable:
     """Return the table of distances `z`, (n,), in groups `codes`, (n,), with p by permutation.
@@ -114,10 +110,10 @@ def permutation_table(
     f, t = permuted
     table = _anova(z, codes, len(levels))
     # Where distances are all equal all arrangements tie, and p is 1.
-    p = p_values(np.nan_to_num(table["f"].to_numpy()[:1], posinf=np.inf), f[:, None])[0]
+    p = p_values(np.nan_to_num(table["f"].iloc[0], posinf=np.inf), f)
     table = table.assign(p_value=[float(p), np.nan])
     frame = None
-    if pairs is not None:
+    if pairs:
         members = np.eye(len(levels))[codes]
         counts = members.sum(axis=0)
         means = z @ members / counts

@@ -119,16 +119,13 @@ def adonis2(
     if by is not None:
         by = check_choice("by", by, ("terms", "margin"))
     model = check_choice("model", model, ("reduced", "direct"))
-    if isinstance(data, xr.Dataset):
-        between, answers = distances_of(data, "data")
-        matrix = between if d is None else as_distances(d)
-        frame = as_frame(answers, len(matrix))
-    elif d is None:
-        raise InputError("d", None, "distances between the rows of data")
-    else:
+    matrix, rows = distances_of(data, "data") if isinstance(data, xr.Dataset) else (None, data)
+    if d is not None:
         matrix = as_distances(d)
-        frame = as_frame(data, len(matrix))
+    if matrix is None:
+        raise InputError("d", None, "distances between the rows of data")
     n = len(matrix)
+    frame = as_frame(rows, n)
     names, designs, orders = design_of(formula, frame)
     labels = _strata(strata, frame)
     plan = scheme(n, permutations, labels, seed)
@@ -151,7 +148,7 @@ def adonis2(
     rss = total - float(np.vdot(Q, G @ Q))
     df = np.array([M.shape[1] for M in bases], dtype=np.int64)
     size = float(np.abs(np.diagonal(G)).sum())
-    f = _f(ss[None], np.array([rss]), df, rdf, size)[0]
+    f = _f(ss[None], np.array([[rss]]), df, rdf, size)[0]
     moved = _permuted_reduced if model == "reduced" and len(bases) > 1 else _permuted_direct
     f_permuted = _f(*moved(G, Q, bases, plan), df, rdf, size)
     p = p_values(f, f_permuted)
@@ -193,14 +190,14 @@ def _strata(strata: str | npt.ArrayLike | None, frame: pd.DataFrame) -> npt.Arra
 def _permuted_direct(
     G: FloatArray, Q: FloatArray, bases: list[FloatArray], plan: Scheme
 ) -> tuple[FloatArray, FloatArray]:
-    """Return sums of squares (B, tests) and residual ones (B,), observations permuted."""
+    """Return sums of squares (B, tests) and residual ones (B, 1), observations permuted."""
     # The tests' columns are the model's, in order, unless they are marginal.
     own = sum(M.shape[1] for M in bases) == Q.shape[1] and np.array_equal(np.hstack(bases), Q)
     forms = quadratic_forms(G, Q if own else np.hstack([Q, *bases]), plan)
     ends = np.cumsum([0, *(M.shape[1] for M in bases)]) + (0 if own else Q.shape[1])
     parts = pairwise(ends.tolist())
     ss = np.stack([forms[:, i:j].sum(axis=1) for i, j in parts], axis=1)
-    return ss, np.trace(G) - forms[:, : Q.shape[1]].sum(axis=1)
+    return ss, np.trace(G) - forms[:, : Q.shape[1]].sum(axis=1, keepdims=True)
 
 
 def _permuted_reduced(
@@ -225,8 +222,7 @@ def _permuted_reduced(
 def _f(
     ss: FloatArray, rss: FloatArray, df: npt.NDArray[np.int64], rdf: int, size: float
 ) -> FloatArray:
-    """Return F, (B, tests), from sums of squares and residual ones, (B, tests) or (B,)."""
-    rss = rss if rss.ndim == 2 else rss[:, None]
+    """Return F, (B, tests), from sums of squares and residual ones, (B, tests) or (B, 1)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         f = (ss / df) / (rss / rdf)
     exact = np.where(ss > _ROUNDING * size, np.inf, 0.0)

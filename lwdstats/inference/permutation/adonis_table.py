@@ -44,11 +44,10 @@ class Adonis(PermutationResult):
 
     def lines(self) -> list[str]:
         """Return vegan's block."""
-        how = {"terms": ["Terms added sequentially (first to last)"]}
-        how["margin"] = ["Marginal effects of terms"]
         kind = self.permutations.kind
         lines = [f"Permutation test for adonis under {self.model} model"]
-        lines += how.get(self.by or "", [])
+        lines += ["Terms added sequentially (first to last)"] * (self.by == "terms")
+        lines += ["Marginal effects of terms"] * (self.by == "margin")
         lines += ["Blocks:  strata"] * (kind == "strata")
         lines += [f"Permutation: {'free' if kind == 'strata' else kind}"]
         lines += [f"Number of permutations: {self.permutations.count}", "", self.call]
@@ -58,10 +57,6 @@ class Adonis(PermutationResult):
         zap = ["SumOfSqs", "R2"]
         lines += coefficient_lines(table, 5, tests=["F"], zap=zap, p_value="Pr(>F)", missing="")
         return lines
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, a row for each term."""
-        return self.table
 
     def _caption(self) -> str:
         return self.call

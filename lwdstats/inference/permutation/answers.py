@@ -13,7 +13,6 @@ from lwdstats.errors import InputError
 from lwdstats.geometry.kernels import distances
 from lwdstats.inference.permutation.scheme import as_codes
 
-_BLOCKS = ("replicate", "query")
 _UNITS = ("replicate", "query", "model", "response")
 
 
@@ -29,16 +28,13 @@ def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]
     """
     if "embedding" not in ds:
         raise InputError(argument, "a dataset without answers (embedding)", "one with answers")
-    embedding = ds["embedding"]
+    held = ds[[name for name in ("embedding", "text") if name in ds]]
+    dims = VARIABLES["embedding"].dims
     # What was selected by a single label has lost its dimension.
-    lost = [d for d in VARIABLES["embedding"].dims if d in embedding.coords and d not in ds.dims]
-    embedding = embedding.expand_dims(lost)
-    dims = [dim for dim in VARIABLES["embedding"].dims if dim in embedding.dims]
-    embedding = embedding.transpose(*dims)
-    held = {"embedding": embedding}
-    if "text" in ds:
-        held["text"] = ds["text"].expand_dims(lost).transpose(*dims[:-1])
-    validate(xr.Dataset(held, attrs=ds.attrs), source=argument)
+    held = held.expand_dims([d for d in dims if d in held.coords and d not in held.dims])
+    held = held.transpose(*dims, missing_dims="ignore")
+    validate(held, source=argument)
+    embedding = held["embedding"]
     if embedding.sizes["time"] > 1:
         times = embedding["time"].values
         raise InputError(
@@ -77,19 +73,12 @@ def check_blocks(
     to a query share the query: between replicates or queries they differ, whether
     models do or not, and are not exchangeable.
     """
-    keys = None if labels is None else as_codes(labels, len(frame), "strata")[0]
-    for dim in _BLOCKS:
-        block = frame[dim].cat.codes.to_numpy()
-        several = len(np.unique(block))
-        if several == 1:
-            continue
-        both = 0 if keys is None else np.unique(np.stack([keys, block]), axis=1).shape[1]
-        # Each stratum lies in one block if to know the block adds nothing.
-        if keys is None or both > len(np.unique(keys)):
-            plural = {"replicate": "replicates", "query": "queries"}[dim]
+    strata = np.zeros(len(frame)) if labels is None else as_codes(labels, len(frame), "strata")[0]
+    for dim, plural in (("replicate", "replicates"), ("query", "queries")):
+        if frame[dim].groupby(strata).nunique().gt(1).to_numpy().any():
             raise InputError(
                 argument,
-                f"answers of {several} {plural}, pooled",
+                f"answers of {frame[dim].nunique()} {plural}, pooled",
                 f"answers that are exchangeable, and across {plural} they are not (those of a "
                 "model in one share what it has read): "
                 f"select one, {argument}.sel({dim}=...){advice}",

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from lwdstats.arrays import FloatArray
-from lwdstats.geometry.kernels import doubly_centred
+from lwdstats.geometry.kernels import centred, doubly_centred
 from lwdstats.inference.permutation.scheme import quadratic_forms, scheme
 
 # F, (T,); permuted F, (T, B); R2 and adjusted R2, (T,); the smallest possible p.
@@ -25,7 +25,7 @@ def given_prompts(x: np.ndarray, alpha: int, n_permutations: int, seed: int) -> 
     """Test answers `x`, (T, R, q, n, L, F), that are permuted within replicate and query."""
     T, R, q, n, L, _ = x.shape
     Q = _contrasts(n, L)
-    between, within, permuted = np.zeros(T), np.zeros(T), np.zeros((T, n_permutations))
+    between, total, permuted = np.zeros(T), np.zeros(T), np.zeros((T, n_permutations))
     squares = np.zeros((2, T))
     step = max(1, _BLOCK // (n * L) ** 2)
     count = 0
@@ -38,15 +38,12 @@ def given_prompts(x: np.ndarray, alpha: int, n_permutations: int, seed: int) -> 
         for start in range(0, T, step):
             times = slice(start, min(T, start + step))
             points = x[times, cell // q, cell % q].reshape(-1, n * L, x.shape[-1])
-            G = np.stack([centred(p, alpha) for p in points])
+            G = np.stack([_centred_powers(p, alpha) for p in points])
             moved = quadratic_forms(G, Q, plan).sum(axis=-1)
-            total = np.trace(G, axis1=1, axis2=2)
-            own = np.einsum("ik,tij,jk->t", Q, G, Q, optimize=True)
-            between[times] += own
-            within[times] += total - own
+            between[times] += _explained(G, Q)
+            total[times] += np.trace(G, axis1=1, axis2=2)
             permuted[times, :count] += moved
             squares[:, times] += _squares(points, n, L)
-    total = between + within
     df, rdf = R * q * (n - 1), R * q * n * (L - 1)
     f = _f(between, total, df, rdf)
     f_permuted = _f(permuted[:, :count], total[:, None], df, rdf)
@@ -67,20 +64,16 @@ def exchanged_models(x: np.ndarray, alpha: int, n_permutations: int, seed: int) 
     for start in range(0, T, step):
         times = slice(start, min(T, start + step))
         # From the first of each replicate, so that equal units are at exactly 0.
-        units = x[times] - x[times][:, :, :1]
-        units -= units.mean(axis=2, keepdims=True)
-        units[
-            np.einsum("trim,trim->t", units, units) <= _SQUARE * (x[times] ** 2).sum((1, 2, 3))
-        ] = 0.0
+        units = centred(x[times], axis=2)
+        size = np.einsum("trim,trim->t", units, units)
+        units[size <= _SQUARE * (x[times] ** 2).sum((1, 2, 3))] = 0.0
         # Squares do not see what lies between replicates, which would only add rounding errors.
         points = (units if alpha == 2 else x[times]).reshape(-1, R * n, m)
-        G = np.stack([centred(p, alpha) for p in points])
+        G = np.stack([_centred_powers(p, alpha) for p in points])
         # What lies between replicates stays where it is: the blocks are complete.
-        rest = np.trace(G, axis1=1, axis2=2) - np.einsum(
-            "ik,tij,jk->t", block, G, block, optimize=True
-        )
-        own = np.einsum("ik,tij,jk->t", model, G, model, optimize=True)
-        some = (units != 0).any(axis=(1, 2, 3)) & (rest > _ROUNDING * np.trace(G, axis1=1, axis2=2))
+        total = np.trace(G, axis1=1, axis2=2)
+        rest, own = total - _explained(G, block), _explained(G, model)
+        some = (units != 0).any(axis=(1, 2, 3)) & (rest > _ROUNDING * total)
         rest, own = np.where(some, rest, 0.0), np.where(some, own, 0.0)
         f[times] = _f(own, rest, df, rdf)
         moved = quadratic_forms(G, model, plan).sum(axis=-1)
@@ -111,12 +104,16 @@ def energy_distance(x: np.ndarray) -> FloatArray:
     return out / (R * q)
 
 
-def centred(x: np.ndarray, alpha: int) -> FloatArray:
+def _explained(G: FloatArray, Q: FloatArray) -> FloatArray:
+    """Return the trace of Q'GQ, (T,), of matrices (T, m, m) and an orthonormal basis (m, k)."""
+    return np.einsum("ik,tij,jk->t", Q, G, Q, optimize=True)
+
+
+def _centred_powers(x: np.ndarray, alpha: int) -> FloatArray:
     """Return the doubly centred matrix of -d^alpha / 2 of the rows of `x`, (n, m)."""
     x = x.astype(np.float64)
     if alpha == 2:
-        x -= x[0]  # first, so that equal points are at exactly 0
-        x -= x.mean(axis=0)
+        x = centred(x)
         return x @ x.T
     return doubly_centred(-0.5 * squareform(pdist(x)))
 
@@ -129,9 +126,7 @@ def _contrasts(n: int, size: int) -> FloatArray:
 
 def _squares(points: np.ndarray, n: int, L: int) -> FloatArray:
     """Return sums of squares between and in all, (2, T), of points (T, n L, F)."""
-    x = points.reshape(len(points), n, L, -1).astype(np.float64)
-    x -= x[:, :1, :1]
-    x -= x.mean(axis=(1, 2), keepdims=True)
+    x = centred(points.astype(np.float64), axis=1).reshape(len(points), n, L, -1)
     between = L * (x.mean(axis=2) ** 2).sum(axis=(1, 2))
     return np.stack([between, (x * x).sum(axis=(1, 2, 3))])
 

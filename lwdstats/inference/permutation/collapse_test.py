@@ -28,7 +28,6 @@ NULLS = {
     "given_prompts": "at these prompts, the answers of all models have one distribution",
     "model": "the names of the models could be exchanged in every replicate",
 }
-_CORRECTIONS = ("max-T", "holm")
 # At which the picture tells times apart.
 _LEVEL = 0.05
 
@@ -93,10 +92,6 @@ class CollapseTest(Result):
         row = {"null": self.null, "statistic": self.statistic, "correction": self.correction}
         row |= {"n_times": len(self.table), "n_permutations": self.n_permutations}
         return one_row(row | {"smallest_p": self.smallest_p})
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, a row for each time."""
-        return self.table
 
     def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.null]}"
@@ -209,7 +204,7 @@ def collapse_test(
     position = positions(ds)
     null = check_choice("null", null, tuple(NULLS))
     alpha = {"energy": 1, "f": 2}[check_choice("statistic", statistic, ("energy", "f"))]
-    correction = check_choice("correction", correction, _CORRECTIONS)
+    correction = check_choice("correction", correction, ("max-T", "holm"))
     B = check_integer("permutations", permutations, minimum=1)
     root = resolve_seed(seed)
     times = _times(ds, time)
@@ -241,8 +236,8 @@ def collapse_test(
     if answers is not None and answers.shape[4] > 1 and n_answers(ds.sel(time=times)) is None:
         distance = forms.energy_distance(answers)
 
-    p = np.array([p_values(f[None], m[:, None])[0] for f, m in zip(*result[:2], strict=True)])
     f, permuted, r2, adjusted, smallest = result
+    p = p_values(f, permuted.T)
     table = pd.DataFrame(
         {
             "f": f,
@@ -275,7 +270,7 @@ def max_t(f: FloatArray, permuted: FloatArray) -> FloatArray:
     flat = spread <= 1e-10 * (1.0 + np.abs(bounded).max(axis=1, keepdims=True))
     z = np.where(flat, -np.inf, np.divide(away, spread, out=np.zeros_like(away), where=~flat))
     largest = z[:, 1:].max(axis=0)
-    return np.where(flat[:, 0], 1.0, p_values(z[:, 0], np.repeat(largest[:, None], len(f), axis=1)))
+    return np.where(flat[:, 0], 1.0, p_values(z[:, 0], largest[:, None]))
 
 
 def holm(p: FloatArray) -> FloatArray:
@@ -290,7 +285,6 @@ def _times(ds: xr.Dataset, time: int | Sequence[int] | None) -> npt.NDArray[np.i
     if time is None:
         return known
     wanted = np.atleast_1d(np.asarray(time))
-    takes = f"times of the dataset, {known[0]} to {known[-1]}"
     if wanted.ndim != 1 or wanted.size == 0 or not np.isin(wanted, known).all():
-        raise InputError("time", repr(time), takes)
+        raise InputError("time", repr(time), f"times of the dataset, {known[0]} to {known[-1]}")
     return wanted

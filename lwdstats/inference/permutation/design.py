@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from formulaic import Formula, model_matrix
 from formulaic.errors import FormulaicError
 
@@ -27,7 +26,7 @@ _FORMULA = "'d ~ terms', the terms being columns of data, such as 'd ~ group * d
 
 def as_frame(data: object, n: int) -> pd.DataFrame:
     """Return `data` as a frame of `n` rows numbered from 0."""
-    if isinstance(data, Mapping) and not isinstance(data, (xr.Dataset, pd.DataFrame)):
+    if isinstance(data, Mapping):
         try:
             data = pd.DataFrame(dict(data))
         except ValueError as error:

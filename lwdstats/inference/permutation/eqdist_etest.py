@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lwdstats.arrays import FloatArray, as_points
+from lwdstats.arrays import FloatArray, as_integers, as_points
 from lwdstats.errors import InputError, check_integer
 from lwdstats.geometry.cmdscale import as_distances
-from lwdstats.geometry.kernels import distances
+from lwdstats.geometry.kernels import distances, doubly_centred
 from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
 from lwdstats.results.htest import HTest
 
@@ -116,12 +116,11 @@ def eqdist_etest(
     permuted = quadratic_forms(G, basis, plan) @ weight
     # E has the unit of the distances; a tie is judged relative to their size.
     unit = float(matrix.mean()) or 1.0
-    p = p_values(np.array([observed / unit]), permuted[:, None] / unit)[0]
-    listed = " ".join(str(c) for c in counts)
+    listed = " ".join(map(str, counts))
     return HTest(
         statistic=float(observed),
         parameter=None,
-        p_value=float(p),
+        p_value=float(p_values(observed / unit, permuted / unit)),
         conf_int=None,
         estimate=None,
         null_value=None,
@@ -134,7 +133,7 @@ def eqdist_etest(
 
 
 def energy_forms(
-    d: FloatArray, sizes: npt.NDArray[np.intp]
+    d: FloatArray, sizes: npt.NDArray[np.int64]
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return G (n, n), Q (n, k - 1) and weights (k - 1,) with E = sum_l w_l q_l' G q_l.
 
@@ -142,9 +141,6 @@ def energy_forms(
     up to 0, D may be centred; and the sum over pairs of ``n_i n_j / (n_i + n_j)
     c c'`` is a matrix of rank k - 1, whose axes are the columns of Q.
     """
-    G = -d
-    G = G - G.mean(axis=0)
-    G -= G.mean(axis=1, keepdims=True)
     codes = np.repeat(np.arange(len(sizes)), sizes)
     n = sizes.astype(np.float64)
     product = np.outer(n, n) / np.add.outer(n, n)
@@ -154,19 +150,16 @@ def energy_forms(
     A = (np.diag(product.sum(axis=1)) - product) / np.outer(root, root)
     weight, axes = np.linalg.eigh(A)
     # The vector of ones has weight 0 and comes first.
-    return (G + G.T) / 2.0, (axes[:, 1:] / root[:, None])[codes], weight[1:]
+    return doubly_centred(-d), (axes[:, 1:] / root[:, None])[codes], weight[1:]
 
 
-def _as_sizes(sizes: object, n: int) -> npt.NDArray[np.intp]:
-    try:
-        array = np.asarray(sizes)
-    except ValueError:
-        raise InputError("sizes", "rows of different lengths", _SIZES) from None
-    if array.ndim != 1 or array.dtype.kind not in "iu" or len(array) < 2 or array.min() < 1:
+def _as_sizes(sizes: object, n: int) -> npt.NDArray[np.int64]:
+    array = as_integers(sizes, "sizes", _SIZES)
+    if array.ndim != 1 or len(array) < 2 or array.min() < 1:
         raise InputError("sizes", repr(sizes), _SIZES)
     if array.sum() != n:
         raise InputError("sizes", f"{sizes!r}, {array.sum()} in all, for {n} rows", _SIZES)
-    return array.astype(np.intp)
+    return array
 
 
 def _like_distances(x: FloatArray) -> bool:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.spatial.distance import squareform
+from scipy.spatial.distance import is_valid_y, squareform
 from scipy.stats import rankdata
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError, check_choice
+from lwdstats.geometry.kernels import centred
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import PermutationResult, one_row
@@ -153,14 +153,13 @@ def mantel(
     method = check_choice("method", method, tuple(_CORRELATIONS))
     a, b = _pairs(d1, "d1"), _pairs(d2, "d2")
     if len(a) != len(b):
-        raise InputError(
-            "d2", f"{len(b)} pairs of objects", f"as many as d1 has, which is {len(a)}"
-        )
-    n = _n_objects(len(a))
+        takes = f"as many as d1 has, which is {len(a)}"
+        raise InputError("d2", f"{len(b)} pairs of objects", takes)
     a, b = _standardised(a, method, "d1"), _standardised(b, method, "d2")
+    square = squareform(a)
+    n, matrix = len(square), square.ravel()
     plan = scheme(n, permutations, strata, seed)
 
-    matrix = squareform(a).ravel()
     first, second = np.triu_indices(n, 1)
     # One permutation at a time: its pairs stay in the cache, which more of them would not.
     permuted = np.array(
@@ -171,16 +170,14 @@ def mantel(
         ]
     )
     statistic = float(a @ b)
-    p = float(p_values(np.array([statistic]), permuted[:, None])[0])
-    return Mantel(statistic, p, permuted, plan, method)
+    return Mantel(statistic, float(p_values(statistic, permuted)), permuted, plan, method)
 
 
 def _pairs(d: object, argument: str) -> FloatArray:
     """Return the distances above the diagonal by rows, (n (n - 1)/2,)."""
     array = as_floats(d, argument, _DISTANCES)
     if array.ndim == 1:
-        n = _n_objects(array.size)
-        if n < 3 or n * (n - 1) // 2 != array.size:
+        if array.size < 3 or not is_valid_y(array):
             raise InputError(argument, f"a vector of {array.size}", _DISTANCES)
         return array
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 3:
@@ -190,15 +187,9 @@ def _pairs(d: object, argument: str) -> FloatArray:
     return array[np.triu_indices(len(array), 1)]
 
 
-def _n_objects(n_pairs: int) -> int:
-    return round((1.0 + math.sqrt(1.0 + 8.0 * n_pairs)) / 2.0)
-
-
 def _standardised(pairs: FloatArray, method: str, argument: str) -> FloatArray:
     """Return the pairs (or their ranks), centred and with a sum of squares of 1."""
-    values = rankdata(pairs) if method == "spearman" else pairs
-    values = values - values[0]  # first, so that equal distances give exactly 0
-    values -= values.mean()
+    values = centred(rankdata(pairs) if method == "spearman" else pairs)
     size = float(np.linalg.norm(values))
     if size == 0.0:
         raise InputError(argument, "distances that are all equal", "distances that vary")

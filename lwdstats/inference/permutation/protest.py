@@ -10,6 +10,7 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_points
 from lwdstats.geometry.cmdscale import CMDScale
+from lwdstats.geometry.kernels import centred
 from lwdstats.geometry.procrustes import Procrustes, procrustes
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
 from lwdstats.results.printing import format_p
@@ -130,15 +131,13 @@ def protest(
     blocks = plan.blocks(points.shape[1])
     permuted = np.concatenate([_trace_norm(fit.x.T @ points[index]) for index in blocks])
     statistic = float(_trace_norm(fit.x.T @ points))
-    p = float(p_values(np.array([statistic]), permuted[:, None])[0])
+    p = float(p_values(statistic, permuted))
     return Protest(statistic, fit.ss, p, permuted, plan, fit)
 
 
 def _normed(y: npt.ArrayLike | CMDScale) -> FloatArray:
     """Return `y`, (n, k), centred and with a sum of squares of 1."""
-    points = as_points(y.points if isinstance(y, CMDScale) else y, "y", "points")
-    points = points - points[0]
-    points -= points.mean(axis=0)
+    points = centred(as_points(y.points if isinstance(y, CMDScale) else y, "y", "points"))
     return points / np.linalg.norm(points)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, as_integers
 from lwdstats.errors import InputError, check_integer
 from lwdstats.streams import resolve_seed
 
@@ -127,38 +127,26 @@ def scheme(
         rows = _as_permutations(permutations, n, argument)
         return Scheme(n, len(rows), "supplied matrix", False, None, rows, ())
     count = check_integer(argument, permutations, minimum=1)
-    members = [np.arange(n)] if strata is None else _members(strata, n)
+    codes = np.zeros(n, np.intp) if strata is None else as_codes(strata, n, "strata")[0]
     kind = "free" if strata is None else "strata"
-    # n! - 1 for a free scheme; the product stops where it has passed the number asked for.
-    total = 1
-    for m in members:
-        for factor in range(2, len(m) + 1):
-            total = total * factor if total <= count + 1 else total
+    total = math.prod(math.factorial(size) for size in np.bincount(codes).tolist())
     if total == 1:
         raise InputError("strata", "one observation in each", "a stratum of at least two")
     if total - 1 <= count:
-        return Scheme(n, total - 1, kind, True, None, _all_permutations(members, n), ())
-    sizes = sorted({len(m) for m in members})
-    stacked = tuple(np.array([m for m in members if len(m) == size]) for size in sizes)
-    return Scheme(n, count, kind, False, resolve_seed(seed), None, stacked)
+        return Scheme(n, total - 1, kind, True, None, _all_permutations(codes), ())
+    return Scheme(n, count, kind, False, resolve_seed(seed), None, groups_by_size(codes))
 
 
-def p_values(observed: FloatArray, permuted: FloatArray) -> FloatArray:
-    """Return p, (k,), of statistics (k,) from those of B permutations, (B, k).
+def p_values(observed: npt.ArrayLike, permuted: FloatArray) -> FloatArray:
+    """Return p of statistics, a number or (k,), from those of B permutations, (B,) or (B, k).
 
     ``p = (number of permuted >= observed, + 1) / (B + 1)``: the observed
     arrangement counts as one of the B + 1, without which p could be 0 and the
     test would reject too often. Ties count, and rounding must not undo one.
     """
-    counts = np.sum(permuted >= _threshold(observed), axis=0)
+    size = np.abs(np.nan_to_num(observed, posinf=0.0, neginf=0.0))
+    counts = np.sum(permuted >= observed - TIE_TOLERANCE * np.maximum(1.0, size), axis=0)
     return np.where(np.isnan(observed), np.nan, (counts + 1.0) / (len(permuted) + 1.0))
-
-
-def _threshold(observed: FloatArray) -> FloatArray:
-    """Return the smallest value that counts as a tie with `observed`."""
-    finite = np.where(np.isfinite(observed), observed, 0.0)
-    slack = TIE_TOLERANCE * np.maximum(1.0, np.abs(finite))
-    return np.where(np.isinf(observed), observed, observed - slack)
 
 
 def quadratic_forms(G: FloatArray, Q: FloatArray, permutations: Scheme) -> FloatArray:
@@ -187,20 +175,12 @@ def quadratic_forms(G: FloatArray, Q: FloatArray, permutations: Scheme) -> Float
 
 def _as_permutations(rows: npt.ArrayLike, n: int, argument: str) -> IndexArray:
     takes = f"a number of permutations, or rows that each hold 0..{n - 1} once"
-    try:
-        array = np.asarray(rows)
-    except ValueError:
-        raise InputError(argument, "rows of different lengths", takes) from None
-    if array.ndim != 2 or array.shape[1] != n or len(array) == 0 or array.dtype.kind not in "iu":
-        raise InputError(argument, f"shape {array.shape}, dtype {array.dtype}", takes)
+    array = as_integers(rows, argument, takes)
+    if array.ndim != 2 or array.shape[1] != n or len(array) == 0:
+        raise InputError(argument, f"shape {array.shape}", takes)
     if np.any(np.sort(array, axis=1) != np.arange(n)):
         raise InputError(argument, "a row that is not a permutation", takes)
     return array.astype(np.intp)
-
-
-def _members(strata: npt.ArrayLike, n: int) -> list[IndexArray]:
-    codes, levels = as_codes(strata, n, "strata")
-    return [np.flatnonzero(codes == level) for level in range(len(levels))]
 
 
 def as_codes(
@@ -220,19 +200,25 @@ def as_codes(
         raise InputError(argument, f"{len(series)} labels", takes)
     if bool(series.isna().any()):
         raise InputError(argument, "missing labels", takes)
-    if isinstance(series.dtype, pd.CategoricalDtype):  # its own order, unused levels dropped
-        series = series.cat.remove_unused_categories()
     try:
-        categories = series.astype("category").cat
+        categories = series.astype("category").cat.remove_unused_categories().cat
     except (TypeError, ValueError):
         raise InputError(argument, "labels that cannot be compared", takes) from None
     return categories.codes.to_numpy(np.intp), tuple(str(c) for c in categories.categories)
 
 
-def _all_permutations(members: list[IndexArray], n: int) -> IndexArray:
-    """Return every permutation within strata but the identity, (B, n)."""
-    out = np.arange(n)[None, :]
-    for m in members:
+def groups_by_size(codes: IndexArray) -> tuple[IndexArray, ...]:
+    """Return the members of groups, by their codes (n,): (groups, size) for each size, rising."""
+    members = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    sizes = sorted({len(m) for m in members})
+    return tuple(np.array([m for m in members if len(m) == size]) for size in sizes)
+
+
+def _all_permutations(codes: IndexArray) -> IndexArray:
+    """Return every permutation within the strata `codes`, (n,), but the identity, (B, n)."""
+    out = np.arange(len(codes))[None, :]
+    for code in np.unique(codes):
+        m = np.flatnonzero(codes == code)
         within = np.array(list(itertools.permutations(m.tolist())))
         out = np.repeat(out, len(within), axis=0)
         out[:, m] = np.tile(within, (len(out) // len(within), 1))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
+from lwdstats.geometry.kernels import squared_norm
 from lwdstats.inference.theorem.compare import compare_means, compare_steps
 from lwdstats.inference.theorem.conditions import assumptions, truncations
 from lwdstats.inference.theorem.factors import overlap_factors, paper_factors, product
@@ -163,8 +164,7 @@ def _check(
         weight, pairs, curves, exact_error, scale, level, margin, n_draws, seed
     )
     steps, more = compare_steps(weight, spec, factors, level, margin, n_draws, seed)
-    deviation = weight - weight.mean(2, keepdims=True)
-    squared = 2 * spec.n_models * (deviation**2).sum((2, 3))
+    squared = squared_norm(weight, n_queries=1)
     norms = pd.DataFrame(
         {
             "time": np.arange(len(weight)),

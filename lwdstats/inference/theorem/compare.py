@@ -28,16 +28,16 @@ def compare_means(
     seed: int,
 ) -> tuple[pd.DataFrame, list[dict[str, Any]], float]:
     """Return the table of mean differences, their tests, and the band's critical value."""
-    n_times, n_b = len(weight), weight.shape[-1]
     # (T+1, R, m, B) to (R, cells); what is there at 0 is given, and tested nowhere.
     apart = np.moveaxis(kernel.pair_differences(weight, pairs), 1, 0)
     shape = apart.shape[1:]
     errors = np.broadcast_to(exact[:, None, :], shape)
     values = apart[:, 1:].reshape(len(apart), -1)
     found = kernel.means(values, scale, errors[1:].ravel(), level, n_draws, seed, 0)
-    estimate = np.concatenate([apart[0, :1].ravel(), found.estimate])
-    error = np.concatenate([np.zeros(shape[1] * n_b), found.std_error])
     time, pair, component = (axis.ravel() for axis in np.indices(shape))
+    later = time > 0
+    estimate, error = apart[0].ravel(), np.zeros(time.size)
+    estimate[later], error[later] = found.estimate, found.std_error
     table = pd.DataFrame(
         {
             "time": time,
@@ -53,19 +53,8 @@ def compare_means(
             "exact_error": errors.ravel(),
         }
     )
-    times = np.repeat(np.arange(1, n_times), shape[1] * n_b).astype(float)
-    tests = [
-        _row(
-            "mean difference",
-            name,
-            kernel.compare(found, curve[1:].ravel(), scale, margin),
-            times,
-            level,
-            len(apart),
-        )
-        for name, curve in curves.items()
-    ]
-    return table, tests, found.critical
+    seen = {k: kernel.compare(found, v[1:].ravel(), scale, margin) for k, v in curves.items()}
+    return table, _rows("mean difference", seen, time[later], level, len(apart)), found.critical
 
 
 def compare_steps(
@@ -84,18 +73,11 @@ def compare_steps(
         "paper": paper_factors(spec)[reads],
         "overlap": slope_of(factors.matrices[reads], found.second),
     }
-    times = np.append(np.flatnonzero(reads).astype(float), np.nan)
-    tests = [
-        _row(
-            "step factor",
-            name,
-            compare_slopes(found, theory, level, margin, n_draws, seed),
-            times,
-            level,
-            weight.shape[1],
-        )
+    seen = {
+        name: compare_slopes(found, theory, level, margin, n_draws, seed)
         for name, theory in predicted.items()
-    ]
+    }
+    times = np.append(np.flatnonzero(reads), np.nan)
     error, low, high = band(found, level, n_draws, seed)
     known = {"estimate": found.slope, "std_error": error, "conf_low": low, "conf_high": high}
     columns = {}
@@ -108,29 +90,26 @@ def compare_steps(
         "n_retrieved": spec.n_retrieved[:-1],
         "step_size": spec.alpha,
     }
+    tests = _rows("step factor", seen, times, level, weight.shape[1])
     return pd.DataFrame({**steps, **columns}), tests
 
 
-def _row(
+def _rows(
     quantity: str,
-    theory: str,
-    seen: kernel.Comparison,
-    times: FloatArray,
+    compared: Mapping[str, kernel.Comparison],
+    times: NDArray[Any],
     level: float,
     n_runs: int,
-) -> dict[str, Any]:
-    found = kernel.verdict(seen.p_difference, seen.p_equivalence, level)
-    count = seen.n_design
-    if found == "not decided" and count <= n_runs:
-        count = max(seen.n_more, n_runs + 1)
-    return {
-        "quantity": quantity,
-        "theory": theory,
-        "deviation": seen.deviation,
-        "time": float(times[seen.cell]),
-        "p_difference": seen.p_difference,
-        "p_equivalence": seen.p_equivalence,
-        "beyond": seen.beyond,
-        "verdict": found,
-        "n_needed": count,
-    }
+) -> list[dict[str, Any]]:
+    """Return a row of tests for each theory; `times` are those of the cells compared."""
+    rows = []
+    for theory, seen in compared.items():
+        found = kernel.verdict(seen.p_difference, seen.p_equivalence, level)
+        count = seen.n_design
+        if found == "not decided" and count <= n_runs:
+            count = max(seen.n_more, n_runs + 1)
+        row = {"quantity": quantity, "theory": theory, "deviation": seen.deviation}
+        row |= {"time": float(times[seen.cell]), "p_difference": seen.p_difference}
+        row |= {"p_equivalence": seen.p_equivalence, "beyond": seen.beyond}
+        rows.append(row | {"verdict": found, "n_needed": count})
+    return rows

@@ -38,8 +38,7 @@ def assumptions(
         ("no weight lost at the end", *_lost(weight, spec)),
         ("alpha falls to 0", *_falls(spec)),
     ]
-    frame = pd.DataFrame(rows, columns=["condition", "holds", "seen"])
-    return frame.set_index("condition")
+    return pd.DataFrame(rows, columns=["condition", "holds", "seen"]).set_index("condition")
 
 
 def truncations(n_truncated: FloatArray) -> pd.DataFrame:
@@ -60,8 +59,6 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _separate(factors: Factors) -> tuple[bool, str]:
-    if not factors.overlap.size:
-        return True, "a single component has weight"
     worst = int(factors.overlap.argmax())
     largest = float(factors.overlap[worst])
     seen = f"J up to {largest:.2g} (t = {factors.overlap_time[worst]})"
@@ -72,12 +69,12 @@ def _separate(factors: Factors) -> tuple[bool, str]:
 def _truncated(n_truncated: FloatArray) -> tuple[bool, str]:
     hit = n_truncated.sum(2) > 0
     total = int(n_truncated.sum())
-    runs, whole = int(hit.any(0).sum()), hit.shape[1]
     if not total:
         return True, "none"
-    steps = np.flatnonzero(hit.any(1))
+    runs, steps = hit.any(0), np.flatnonzero(hit.any(1))
     when = f"t = {steps[0]}" if len(steps) == 1 else f"t = {steps[0]} to {steps[-1]}"
-    return False, f"{_plural(total, 'truncation')} in {runs:,} of {whole:,} runs, {when}"
+    seen = f"{_plural(total, 'truncation')} in {runs.sum():,} of {runs.size:,} runs"
+    return False, f"{seen}, {when}"
 
 
 def _complexity(weight: FloatArray, n_truncated: FloatArray, spec: GmmSpec) -> tuple[bool, str]:
@@ -125,8 +122,8 @@ def _lost(weight: FloatArray, spec: GmmSpec) -> tuple[bool, str]:
         gone = (last == 0).any((1, 2))
         if not gone.any():
             return True, "none"
-        apart = int(gone.sum())
-        return False, f"a component at 0 for ever in {apart:,} of {len(gone):,} runs (epsilon = 0)"
+        share = f"{gone.sum():,} of {len(gone):,} runs"
+        return False, f"a component at 0 for ever in {share} (epsilon = 0)"
     low = (last <= spec.threshold * (1 + 1e-9)).any((1, 2))
     if not low.any():
         return True, f"none at the threshold {spec.threshold:g}"
@@ -137,10 +134,6 @@ def _falls(spec: GmmSpec) -> tuple[bool, str]:
     alpha = spec.alpha[~np.isnan(spec.alpha)]
     if not alpha.size:
         return True, "nothing is read"
-    falls = bool(alpha[-1] < alpha[0]) or alpha.size == 1
-    if falls:
+    if alpha[-1] < alpha[0] or alpha.size == 1:
         return True, f"from {alpha[0]:.3g} to {alpha[-1]:.3g}"
-    return (
-        False,
-        f"{alpha[-1]:.3g} at the end: E|difference| need not go to 0",
-    )
+    return False, f"{alpha[-1]:.3g} at the end: E|difference| need not go to 0"

@@ -10,19 +10,15 @@ from numpy.typing import NDArray
 from lwdstats.arrays import FloatArray
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.theory.decay import decay_factor
-from lwdstats.theory.overlap.information import (
-    MissingInformation,
-    missing_information,
-    overlap_factor,
-)
+from lwdstats.theory.overlap.information import missing_information, overlap_factor
 from lwdstats.theory.overlap.step import overlap_decay
 
 # Up to so many points a step is followed draw by draw; from there J alone is right to 1% or so.
 _FEW_POINTS = 100
 # J is computed at so many times, evenly over their logarithm, for so many replicates.
-_TIMES, _RUNS = 25, 100
+_CHEAP: tuple[int, int, dict[str, int]] = (25, 100, {})
 # Above one dimension it takes quasi-Monte-Carlo.
-_COSTLY_TIMES, _COSTLY_RUNS, _COSTLY_POINTS = 8, 8, 512
+_COSTLY = (8, 8, {"n_points": 512, "n_randomizations": 2})
 # A J below this moves no factor by more than that much.
 _NONE = 1e-4
 
@@ -57,27 +53,18 @@ def overlap_factors(weight: FloatArray, spec: GmmSpec, seed: int) -> Factors:
     paper = paper_factors(spec)
     matrices = paper[:, None, None] * np.eye(n_b)
     consensus = weight.mean(2)
-    costly = min(n_b - 1, spec.n_features) > 1
-    times = np.unique(
-        np.rint(np.geomspace(1, n_steps + 1, _COSTLY_TIMES if costly else _TIMES)).astype(int) - 1
-    )
+    n_times, n_runs, effort = _COSTLY if min(n_b - 1, spec.n_features) > 1 else _CHEAP
+    times = np.unique(np.rint(np.geomspace(1, n_steps + 1, n_times)).astype(int) - 1)
     runs = consensus.shape[1]
-    some = np.unique(
-        np.linspace(0, runs - 1, min(runs, _COSTLY_RUNS if costly else _RUNS)).astype(int)
-    )
-    found: dict[int, MissingInformation] = {}
-    for t in times.tolist():
-        found[t] = missing_information(
-            consensus[t, some],
-            spec.means,
-            spec.covariance,
-            n_points=_COSTLY_POINTS if costly else 4096,
-            n_randomizations=2 if costly else 16,
-        )
+    some = np.unique(np.linspace(0, runs - 1, min(runs, n_runs)).astype(int))
+    found = {
+        t: missing_information(consensus[t, some], spec.means, spec.covariance, **effort)
+        for t in times.tolist()
+    }
     overlap = np.concatenate([f.largest for f in found.values()])
     known = ~np.isnan(overlap)  # a single component has weight there
     result = Factors(matrices, overlap[known], np.repeat(times, some.size)[known])
-    if not known.any() or overlap[known].max() < _NONE:
+    if overlap[known].max() < _NONE:
         return result
     first_posts, posted = spec.first_counts(0), np.zeros_like(consensus[0])
     for t in range(n_steps):

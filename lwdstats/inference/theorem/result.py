@@ -144,9 +144,10 @@ class DecayCheck(Result):
 
     def glance(self) -> pd.DataFrame:
         """Return one row: the verdicts, and what they rest on."""
-        row = {"verdict": self.verdict, "overlap_verdict": self.overlap_verdict}
         p_difference, p_equivalence = self._p("paper")
-        row |= {
+        row = {
+            "verdict": self.verdict,
+            "overlap_verdict": self.overlap_verdict,
             "p_difference": p_difference,
             "p_equivalence": p_equivalence,
             "margin": self.margin,
@@ -191,20 +192,21 @@ class DecayCheck(Result):
         return ax
 
     def _series(self, pair: Any, component: Any) -> pd.DataFrame:
-        table = self.table
-        labels = table[["model_i", "model_j", "component"]].to_numpy()
-        size = table["estimate"].abs().to_numpy().copy()
-        size[table["time"].to_numpy() > 0] = -1.0
+        """Return the rows of one pair and component, by default of those farthest apart at 0."""
+        columns = ("time", "model_i", "model_j", "component", "estimate")
+        time, i, j, b, estimate = (self.table[name].to_numpy() for name in columns)
+        kept = time == 0
         if pair is not None:
             wanted = np.ravel(pair)
-            if wanted.size != 2 or not (labels[:, :2] == wanted).all(1).any():
+            kept &= (i == wanted[0]) & (j == wanted[1]) if wanted.size == 2 else False
+            if not kept.any():
                 raise InputError("pair", pair, "two models i < j of the check")
-            size[(labels[:, :2] != wanted).any(1)] = -1.0
         if component is not None:
-            if not (labels[:, 2] == component).any():
+            kept &= b == component
+            if not kept.any():
                 raise InputError("component", component, "a component of the check")
-            size[labels[:, 2] != component] = -1.0
-        return table.loc[(labels == labels[size.argmax()]).all(1)]
+        first = int(np.where(kept, np.abs(estimate), -1.0).argmax())
+        return self.table.loc[(i == i[first]) & (j == j[first]) & (b == b[first])]
 
     def _test_lines(self) -> list[str]:
         """Return the table of tests as it is printed."""
@@ -247,52 +249,53 @@ class DecayCheck(Result):
     def lines(self) -> list[str]:
         """Return what was simulated, the tests and the verdicts."""
         n, n_b = self.start.shape
-        lines = ["Check of the decay of E[pi_i - pi_j]", ""]
-        lines += [
+        return [
+            "Check of the decay of E[pi_i - pi_j]",
+            "",
             f"{n} models, {n_b} components, {self.n_replicates:,} replicates, "
             f"times 0 to {self.table['time'].iloc[-1]}; margin {100 * self.margin:g}%",
             "",
+            *self._test_lines(),
+            "",
+            *self._verdict_lines(),
         ]
-        return [*lines, *self._test_lines(), "", *self._verdict_lines()]
 
 
 def _summary_lines(check: DecayCheck) -> list[str]:
     n, n_b = check.start.shape
     last = check.table["time"].iloc[-1]
     engine = "" if check.engine == "exact" else f" by the {check.engine} engine"
-    lines = ["Claim (Appendix A): E[pi_i - pi_j](t) = prod_{s<t} (1 - alpha_s)^k_s * that at 0"]
-    lines += [
-        "",
-        f"{check.n_replicates:,} independent runs{engine} of {n} models with {n_b} components, "
-        f"{last} steps, from one start",
-    ]
-    if check.drawn:
-        lines += ["that was drawn once and is held: over random starts E[pi_i - pi_j] is 0 always."]
-    lines += ["", "Conditions of the proof", *_condition_lines(check), ""]
-    level = f"{100 * check.level:g}%"
-    lines += [
-        f"Seen ({level}; simultaneous band of {check.critical:.2f} standard errors)",
-        *check._test_lines(),
-        "",
-        *_norm_lines(check),
-        "",
+    held = "that was drawn once and is held: over random starts E[pi_i - pi_j] is 0 always."
+    width = max(len(str(name)) for name in check.assumptions.index)
+    conditions = [
+        f"  {str(name).ljust(width)}  {'yes' if holds else 'NO '}  {seen}"
+        for name, holds, seen in check.assumptions.itertuples()
     ]
     about = (
         f"Agreement is shown where every difference is within {100 * check.margin:g}% of the "
         f"largest initial one ({check.scale:.3g}), and so are the steps' factors on average. "
         "Where neither agreement nor a difference is shown, nothing is."
     )
-    lines += [*textwrap.wrap(about, _WIDTH), "", "Verdict"]
-    return [*lines, *check._verdict_lines()]
-
-
-def _condition_lines(check: DecayCheck) -> list[str]:
-    table = check.assumptions
-    width = max(len(str(name)) for name in table.index)
-    lines = []
-    for name, holds, seen in table.itertuples():
-        lines += [f"  {str(name).ljust(width)}  {'yes' if holds else 'NO '}  {seen}"]
-    return lines
+    return [
+        "Claim (Appendix A): E[pi_i - pi_j](t) = prod_{s<t} (1 - alpha_s)^k_s * that at 0",
+        "",
+        f"{check.n_replicates:,} independent runs{engine} of {n} models with {n_b} components, "
+        f"{last} steps, from one start",
+        *([held] if check.drawn else []),
+        "",
+        "Conditions of the proof",
+        *conditions,
+        "",
+        f"Seen ({100 * check.level:g}%; simultaneous band of {check.critical:.2f} standard errors)",
+        *check._test_lines(),
+        "",
+        *_norm_lines(check),
+        "",
+        *textwrap.wrap(about, _WIDTH),
+        "",
+        "Verdict",
+        *check._verdict_lines(),
+    ]
 
 
 def _norm_lines(check: DecayCheck) -> list[str]:

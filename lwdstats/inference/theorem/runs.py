@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, as_integers
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError
 from lwdstats.mixtures.spec import GmmSpec
@@ -42,12 +42,11 @@ def given(ds: xr.Dataset) -> Made:
     if ds.sizes["replicate"] < FEWEST:
         got = f"{ds.sizes['replicate']} replicates"
         raise InputError("ds", got, f"{FEWEST} replicates or more of one start")
-    weight = ds["weight"].transpose("time", "replicate", "model", "component").values
-    hits = ds["n_truncated"].transpose("time", "replicate", "model").values[:-1]
+    made = _made(ds, drawn=False)
     one = (
         "replicates of one start, the same initial {} in all: over random ones E[pi_i - pi_j] is 0"
     )
-    if (weight[0] != weight[0, :1]).any():
+    if (made.weight[0] != made.weight[0, :1]).any():
         got = "replicates that start from different weights"
         raise InputError("ds", got, one.format("weights"))
     if "initial_point" in ds:
@@ -55,7 +54,8 @@ def given(ds: xr.Dataset) -> Made:
         if (points != points[:1]).any():
             got = "replicates that start from different initial points"
             raise InputError("ds", got, one.format("points"))
-    return _checked(Made(weight, hits, spec, False))
+    _check_size(spec, made.weight[0, 0], 1)
+    return made
 
 
 def simulated(
@@ -76,41 +76,42 @@ def simulated(
         raise InputError("replicates", got, f"{FEWEST} or more")
     drawn = spec.initial_weights is None
     asked["initial_weights"] = spec.first_weights(0)
-    made = Made(spec.first_weights(0)[None, None], np.empty(0), spec, drawn)
-    _checked(made, len(check_pairs(pairs, spec.n_models)))
+    _check_size(spec, spec.first_weights(0), len(check_pairs(pairs, spec.n_models)))
     with warnings.catch_warnings():
         # The table of conditions says it.
         warnings.filterwarnings("ignore", "step_size is 1", UserWarning)
         ds = run_spec({"simulator": "gmm", **asked}, n_jobs=n_jobs, progress=progress)
+    return _made(ds, drawn=drawn)
+
+
+def _made(ds: xr.Dataset, *, drawn: bool) -> Made:
     weight = ds["weight"].transpose("time", "replicate", "model", "component").values
     hits = ds["n_truncated"].transpose("time", "replicate", "model").values[:-1]
     return Made(weight, hits, GmmSpec.from_json(spec_of(ds)), drawn)
 
 
-def _checked(made: Made, n_pairs: int = 1) -> Made:
-    """Raise where there is nothing to check, or too much of it."""
-    spec = made.spec
+def _check_size(spec: GmmSpec, start: FloatArray, n_pairs: int) -> None:
+    """Raise where there is nothing to check from weights `start`, (n, B), or too much of it."""
     if spec.n_models < 2 or spec.n_components < 2:
         raise InputError("n_models", spec.n_models, "two models and two components or more")
     if not (spec.n_retrieved[:-1] > 0).any():
         raise InputError("n_steps", spec.n_steps, "a step at which something is read")
-    if np.ptp(made.weight[0, 0], axis=0).max() == 0:
+    if np.ptp(start, axis=0).max() == 0:
         raise InputError("initial_weights", "the same for all models", "weights that differ")
     count = n_pairs * spec.n_components * spec.n_steps * len(spec.replicates)
     if count > _MOST_NUMBERS:
         got = f"{n_pairs} pairs, {spec.n_steps} steps and {len(spec.replicates)} replicates"
         raise InputError("pairs", got, "fewer pairs of models (or fewer steps or replicates)")
-    return made
 
 
 def check_pairs(pairs: ArrayLike | None, n: int) -> NDArray[np.int64]:
     """Return the pairs of models, (m, 2): as given, or all."""
     if pairs is None:
-        return np.stack(np.triu_indices(n, 1), axis=1).astype(np.int64)
+        return np.stack(np.triu_indices(n, 1), axis=1)
     takes = f"pairs i < j of models from 0 to {n - 1}, of shape (m, 2)"
-    array = np.asarray(pairs)
-    if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu" or not len(array):
+    array = as_integers(pairs, "pairs", takes)
+    if array.ndim != 2 or array.shape[1] != 2 or not len(array):
         raise InputError("pairs", pairs, takes)
     if array.min() < 0 or array.max() >= n or (array[:, 0] >= array[:, 1]).any():
         raise InputError("pairs", pairs, takes)
-    return array.astype(np.int64)
+    return array

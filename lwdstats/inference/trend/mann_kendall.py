@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, check_choice, check_integer, is_number
+from lwdstats.errors import InputError, check_choice, check_integer, check_level
 from lwdstats.inference.curves import curves
-from lwdstats.inference.trend.kendall import ar1_p, independent_p, kendall_s, sen_slope, tau_b
+from lwdstats.inference.trend.kendall import ar1_p, independent_p, kendall_many, sen_slope, tau_b
 from lwdstats.results import drawing
 from lwdstats.results.htest import HTest
 from lwdstats.results.printing import coefficient_lines
@@ -27,7 +27,6 @@ NULLS = {
     "ar1": "no trend; AR(1) in time, on the normal scale",
     "none": "no trend; values independent",
 }
-_ALTERNATIVES = ("two-sided", "less", "greater")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +78,6 @@ class TrendTests(Result):
         lines = ["", "\tMann-Kendall test of trend, by replicate", ""]
         lines += [f"Null hypothesis: {NULLS[self.autocorrelation]}", ""]
         return [*lines, *coefficient_lines(shown, p_value="p-value"), ""]
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, a row for each replicate."""
-        return self.table
 
     def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.autocorrelation]}"
@@ -189,9 +184,8 @@ def mann_kendall(
     <BLANKLINE>
     """
     check_choice("autocorrelation", autocorrelation, tuple(NULLS))
-    check_choice("alternative", alternative, _ALTERNATIVES)
-    if not is_number(level) or not 0 < level < 1:
-        raise InputError("level", level, "a number between 0 and 1")
+    check_choice("alternative", alternative, ("two-sided", "less", "greater"))
+    check_level(level)
     B = check_integer("n_bootstrap", n_bootstrap, minimum=1)
     root = resolve_seed(seed)
     curve = curves(x)
@@ -200,19 +194,20 @@ def mann_kendall(
     if n < least:
         raise InputError("x", f"{n} times", f"{least} times or more")
     tests: dict[object, HTest] = {}
-    for j, (replicate, y) in enumerate(zip(curve.replicates, curve.values.T, strict=True)):
-        s, tau = kendall_s(y), tau_b(y)
-        parameter = None
+    rows = []
+    paths = curve.values.T
+    for j, (y, s) in enumerate(zip(paths, kendall_many(paths).tolist(), strict=True)):
+        tau = tau_b(y)
+        slope, interval = sen_slope(curve.time, y, level, alternative)
         if autocorrelation == "none":
-            p = independent_p(y, s, alternative)
-            slope, interval = sen_slope(curve.time, y, level, alternative)
+            p, parameter = independent_p(y, s, alternative), None
         else:
             stream = np.random.SeedSequence(root, spawn_key=(j,))
-            rng = np.random.Generator(np.random.SFC64(stream))
-            p, phi = ar1_p(y, alternative, B, rng)
-            slope, interval = sen_slope(curve.time, y, level, alternative)[0], None
-            parameter = {"AR(1)": phi}
-        tests[replicate] = HTest(
+            p, phi = ar1_p(y, alternative, B, np.random.Generator(np.random.SFC64(stream)))
+            # The interval holds under independence only.
+            parameter, interval = {"AR(1)": phi}, None
+        rows.append((s, tau, slope, p))
+        tests[curve.replicates[j]] = HTest(
             statistic=s,
             parameter=parameter,
             p_value=p,
@@ -227,10 +222,6 @@ def mann_kendall(
         )
     if len(tests) == 1:
         return next(iter(tests.values()))
-    rows = [
-        (t.statistic, (t.estimate or {})["tau"], (t.estimate or {})["Theil-Sen slope"], t.p_value)
-        for t in tests.values()
-    ]
     table = pd.DataFrame(
         rows,
         index=pd.Index(curve.replicates, name="replicate"),
