@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
-from lwdstats.inference.nls.formula import value_and_gradient
+from lwdstats.expression import value_and_gradient
 from lwdstats.inference.nls.problem import Problem, as_variable
 from lwdstats.inference.nls.solver import Solution
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError
-from lwdstats.inference.nls.formula import Formula, value_and_gradient
+from lwdstats.errors import InputError, is_number
+from lwdstats.expression import Tree, value_and_gradient
+from lwdstats.inference.nls.formula import Formula
 from lwdstats.inference.nls.selfstart import initial_values
 from lwdstats.inference.nls.solver import Model
 
@@ -84,9 +85,9 @@ class Problem:
         assert call is not None  # noqa: S101 - parameter_names has seen to it
         fixed = {}
         for parameter, argument in zip(call.model.parameters, call.arguments, strict=True):
-            number = value_of(argument.tree)
-            if number is None and argument.tree[1] in held:
-                number = held[argument.tree[1]]
+            number = value_of(argument)
+            if number is None and argument[1] in held:
+                number = held[argument[1]]
             if number is not None:
                 fixed[parameter] = number
         x = np.broadcast_to(np.asarray(call.input(self.variables), dtype=float), y.shape)
@@ -126,12 +127,13 @@ def parameter_names(
         if formula.call is None:
             takes = "a starting value for each of " + ", ".join(free) if free else "parameters"
             raise InputError("start", None, takes)
-        given = [argument.tree for argument in formula.call.arguments]
+        given = formula.call.arguments
         names = [tree[1] for tree in given if tree[0] == "name"]
         if (
             any(tree[0] != "name" and value_of(tree) is None for tree in given)
             or len(set(names)) < len(names)
             or set(names) != set(free)
+            or not set(formula.call.input.names).isdisjoint(free)
         ):
             takes = (
                 "starting values, unless each argument of the self-start but the first is a "
@@ -142,18 +144,12 @@ def parameter_names(
     if not isinstance(start, Mapping):
         raise InputError("start", start, "a mapping of parameter names to numbers")
     for name, value in start.items():
-        takes = "a finite number for each parameter"
         if name in columns:
             raise InputError("start", repr(name), "names that are not in data")
         if name not in free:
             raise InputError("start", repr(name), f"parameters of the model: {', '.join(free)}")
-        if isinstance(value, bool | str) or not np.isscalar(value):
-            raise InputError("start", f"{name} = {value!r}", takes)
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            raise InputError("start", f"{name} = {value!r}", takes) from None
-        if not math.isfinite(number):
+        if not is_number(value) or not math.isfinite(value):
+            takes = "a finite number for each parameter"
             raise InputError("start", f"{name} = {value!r}", takes)
     missing = [name for name in free if name not in start]
     if missing:
@@ -164,7 +160,7 @@ def parameter_names(
     return tuple(str(name) for name in start)
 
 
-def value_of(tree: tuple[Any, ...]) -> float | None:
+def value_of(tree: Tree) -> float | None:
     """Return the number a tree is, or None."""
     if tree[0] == "number":
         return float(tree[1])
@@ -197,10 +193,9 @@ def as_weights(data: Any, weights: Any) -> FloatArray | None:
     if weights is None:
         return None
     takes = "a vector of numbers that are not negative, or a name in data"
-    if isinstance(weights, str):
-        w = as_variable(data, weights, "weights")
-    else:
-        w = as_variable({"weights": weights}, "weights", "weights")
+    if not isinstance(weights, str):
+        data, weights = {"weights": weights}, "weights"
+    w = as_variable(data, weights, "weights")
     if w.ndim != 1 or np.isnan(w).any() or (w < 0).any():
         raise InputError("weights", f"shape {w.shape}, least {np.min(w, initial=math.inf)}", takes)
     return w
