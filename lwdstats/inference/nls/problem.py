@@ -1,10 +1,11 @@
-"""What `nls` is given, checked and turned into arrays."""
+"""What `nls` is given, checked and turned into arrays, and what the solver makes of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from lwdstats.errors import InputError, is_number
 from lwdstats.expression import Tree, value_and_gradient
 from lwdstats.inference.nls.formula import Formula
 from lwdstats.inference.nls.selfstart import initial_values
-from lwdstats.inference.nls.solver import Model
+from lwdstats.inference.nls.solver import Model, Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class Problem:
     Attributes
     ----------
     formula : Formula
+        The model.
     parameters : tuple of str
         Names of the p parameters.
     variables : dict of str to numpy.ndarray
@@ -31,13 +33,17 @@ class Problem:
     response : numpy.ndarray, shape (n,)
         The left side of the formula.
     weights : numpy.ndarray, shape (n,), or None
+        Weights of the squares, if there are any.
+    n_omitted : int
+        Rows left out for missing values.
     """
 
     formula: Formula
     parameters: tuple[str, ...]
-    variables: Mapping[str, FloatArray]
-    response: FloatArray
-    weights: FloatArray | None
+    variables: Mapping[str, FloatArray] = field(repr=False)
+    response: FloatArray = field(repr=False)
+    weights: FloatArray | None = field(repr=False)
+    n_omitted: int
 
     def nobs(self) -> int:
         """Return the number of observations of positive weight."""
@@ -96,12 +102,30 @@ class Problem:
         return np.array(list(found.values()))
 
 
+@dataclass(frozen=True, eq=False)
+class Fit(Problem, Solution):
+    """A least-squares problem with its solution, of which intervals and tables are made."""
+
+    def deviance(self) -> float:
+        """Return the (weighted) residual sum of squares."""
+        return self.rss
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard error (of an observation of weight 1)."""
+        return math.sqrt(self.rss / self.df_residual())
+
+    @cached_property
+    def standard_errors(self) -> FloatArray:
+        """Standard errors of the estimates, (p,); NaN unless converged."""
+        return self.sigma * np.sqrt(np.diag(self.cov_unscaled))
+
+
 def as_problem(
     formula: Formula, data: Any, start: Mapping[str, float] | None, weights: Any
-) -> tuple[Problem, int]:
-    """Return the problem that `nls` is given, and the number of rows left out of it."""
-    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
-        raise InputError("data", type(data).__name__, "a DataFrame or a mapping of names to arrays")
+) -> Problem:
+    """Return the problem that `nls` is given, or raise `InputError`."""
+    check_named("data", data)
     names = parameter_names(formula, [str(name) for name in data], start)
     used = dict.fromkeys([*formula.response.names, *formula.model.names])
     variables = {name: as_variable(data, name) for name in used if name not in names}
@@ -111,11 +135,18 @@ def as_problem(
     if not np.isfinite(y).all():
         got = f"{formula.response.text!r}, which is not finite on these data"
         raise InputError("formula", got, "a finite response")
-    problem = Problem(formula, names, variables, y, w)
+    problem = Problem(formula, names, variables, y, w, n - len(y))
     if problem.df_residual() <= 0:
         got = f"{problem.nobs()} observations for {len(names)} parameters"
         raise InputError("data", got, "more observations than parameters")
-    return problem, n - len(y)
+    return problem
+
+
+def check_named(argument: str, data: object) -> None:
+    """Raise `InputError` unless `data` gives arrays by their names."""
+    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        takes = "a DataFrame or a mapping of names to arrays"
+        raise InputError(argument, type(data).__name__, takes)
 
 
 def parameter_names(

@@ -17,10 +17,8 @@ from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.nls import anova as nls_anova
 from lwdstats.inference.nls import predict as nls_predict
 from lwdstats.inference.nls import tables as nls_tables
-from lwdstats.inference.nls.formula import Formula
-from lwdstats.inference.nls.problem import Problem
+from lwdstats.inference.nls.problem import Fit
 from lwdstats.inference.nls.profile import profile_interval, wald_interval
-from lwdstats.inference.nls.solver import FitStatus, Solution
 from lwdstats.inference.nls.tables import NLSSummary
 from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt
@@ -31,33 +29,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class NLSFit(Result):
+class NLSFit(Fit, Result):
     """A model fitted by `nls`.
 
     ``str()`` gives R's print; `summary` its table of coefficients.
 
     Attributes
     ----------
-    problem : Problem
-        The model and the data: `formula`, `parameters`, `variables`, `response`
-        and `weights` are attributes of the fit, too.
-    solution : Solution
-        Where the solver ended: `estimate`, `rss`, `cov_unscaled`, `n_iter` and
-        `offset` are attributes of the fit, too.
+    formula : Formula
+        The model.
+    parameters : tuple of str
+        Names of the p parameters.
+    variables : dict of str to numpy.ndarray
+        The data, rows with missing values left out.
+    response : numpy.ndarray, shape (n,)
+        The left side of the formula.
+    weights : numpy.ndarray, shape (n,), or None
+        Weights of the squares, if there are any.
+    estimate : numpy.ndarray, shape (p,)
+        Estimates of the parameters.
+    rss : float
+        (Weighted) residual sum of squares.
+    cov_unscaled : numpy.ndarray, shape (p, p)
+        (J'WJ)^-1, J being the gradient; NaN unless converged.
+    convergence : FitStatus
+        Whether it converged, or why not.
+    n_iter : int
+        Number of gradients computed.
+    offset : float
+        Relative offset reached.
     start : numpy.ndarray, shape (p,)
         Starting values.
     n_omitted : int
         Rows left out for missing values.
     """
 
-    problem: Problem = field(repr=False)
-    solution: Solution
     start: FloatArray = field(repr=False)
-    n_omitted: int = 0
 
     def lines(self) -> list[str]:
         """Return R's print of a fit."""
-        return nls_tables.print_fit(self.problem, self.solution, self.n_omitted)
+        return nls_tables.print_fit(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of coefficients, with R's heads."""
@@ -66,82 +77,12 @@ class NLSFit(Result):
     def _caption(self) -> str:
         return str(self.formula)
 
-    @property
-    def formula(self) -> Formula:
-        """The model."""
-        return self.problem.formula
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the p parameters."""
-        return self.problem.parameters
-
-    @property
-    def variables(self) -> Mapping[str, FloatArray]:
-        """The data, rows with missing values left out."""
-        return self.problem.variables
-
-    @property
-    def response(self) -> FloatArray:
-        """The left side of the formula, (n,)."""
-        return self.problem.response
-
-    @property
-    def weights(self) -> FloatArray | None:
-        """Weights of the squares, (n,), if there are any."""
-        return self.problem.weights
-
-    @property
-    def estimate(self) -> FloatArray:
-        """Estimates of the parameters, (p,)."""
-        return self.solution.estimate
-
-    @property
-    def rss(self) -> float:
-        """Weighted residual sum of squares."""
-        return self.solution.rss
-
-    @property
-    def cov_unscaled(self) -> FloatArray:
-        """(J'WJ)^-1, (p, p), J being the gradient; NaN unless converged."""
-        return self.solution.cov_unscaled
-
-    @property
-    def convergence(self) -> FitStatus:
-        """Whether it converged, or why not."""
-        return self.solution.status
-
-    @property
-    def converged(self) -> bool:
-        """Whether the fit is a minimum."""
-        return self.solution.converged
-
-    @property
-    def n_iter(self) -> int:
-        """Number of gradients computed."""
-        return self.solution.n_iter
-
-    @property
-    def offset(self) -> float:
-        """Relative offset reached."""
-        return self.solution.offset
-
-    @property
-    def sigma(self) -> float:
-        """Residual standard error (of an observation of weight 1)."""
-        return self.solution.sigma(self.df_residual())
-
     @cached_property
     def _fitted(self) -> FloatArray:
-        values = self.problem.named(self.estimate)
+        values = self.named(self.estimate)
         with np.errstate(all="ignore"):
             fitted = self.formula.model({**self.variables, **values})
         return np.array(np.broadcast_to(fitted, self.response.shape), dtype=float)
-
-    @cached_property
-    def standard_errors(self) -> FloatArray:
-        """Standard errors of the estimates, (p,); NaN unless converged."""
-        return self.solution.standard_errors(self.df_residual())
 
     def coef(self) -> pd.Series:
         """Return the estimates by name."""
@@ -214,9 +155,9 @@ class NLSFit(Result):
                 raise InputError("parm", name, f"names among {', '.join(self.parameters)}")
         check_level(level)
         check_choice("method", method, ("profile", "wald"))
-        self.solution.check_converged()
+        self.check_converged()
         interval = profile_interval if method == "profile" else wald_interval
-        return interval(self.problem, self.solution, tuple(names), float(level))
+        return interval(self, tuple(names), float(level))
 
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
@@ -237,18 +178,6 @@ class NLSFit(Result):
             return plain
         root = 1.0 if self.weights is None else np.sqrt(self.weights)
         return root * plain / self.sigma
-
-    def deviance(self) -> float:
-        """Return the (weighted) residual sum of squares."""
-        return self.rss
-
-    def nobs(self) -> int:
-        """Return the number of observations of positive weight."""
-        return self.problem.nobs()
-
-    def df_residual(self) -> int:
-        """Return the number of observations less that of parameters."""
-        return self.problem.df_residual()
 
     def logLik(self) -> float:  # noqa: N802 - R's name
         """Return the Gaussian log-likelihood at its maximum over sigma too."""
@@ -318,7 +247,7 @@ class NLSFit(Result):
              fit     lwr     upr
         0  12.05  10.674  13.426
         """
-        return nls_predict.predict(self.problem, self.solution, newdata, se_fit, interval, level)
+        return nls_predict.predict(self, newdata, se_fit, interval, level)
 
     def anova(self, *others: NLSFit) -> nls_anova.Anova:
         """Compare this fit with others in which it is nested, by F tests: see `anova`."""
