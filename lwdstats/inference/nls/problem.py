@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, is_number
@@ -60,6 +61,11 @@ class Problem:
             takes = "one whose squares are finite"
             raise InputError("formula", "a response above 1e140", takes)
         return float(np.linalg.norm(y))
+
+    @property
+    def predictors(self) -> list[str]:
+        """Names in the model that are not parameters."""
+        return [name for name in self.formula.model.names if name not in self.parameters]
 
     def named(self, at: FloatArray) -> dict[str, float]:
         """Return parameters (p,) by name."""
@@ -119,6 +125,10 @@ class Fit(Problem, Solution):
     def standard_errors(self) -> FloatArray:
         """Standard errors of the estimates, (p,); NaN unless converged."""
         return self.sigma * np.sqrt(np.diag(self.cov_unscaled))
+
+    def t_quantile(self, level: float) -> float:
+        """Return how many standard errors an interval reaches to each side."""
+        return float(stdtrit(self.df_residual(), (1.0 + level) / 2.0))
 
 
 def as_problem(

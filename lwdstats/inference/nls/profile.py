@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import stdtrit
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.nls.problem import Fit
@@ -39,7 +38,7 @@ _SETTLED = 4e-4
 
 def wald_interval(fit: Fit, names: tuple[str, ...], level: float) -> ConfInt:
     """Return estimate plus and minus the t quantile times the standard error."""
-    half = _cutoff(fit, level) * fit.standard_errors
+    half = fit.t_quantile(level) * fit.standard_errors
     rows = [fit.parameters.index(name) for name in names]
     ends = np.stack([fit.estimate - half, fit.estimate + half], axis=1)[rows]
     return confidence_intervals(names, ends, level, "wald")
@@ -47,7 +46,7 @@ def wald_interval(fit: Fit, names: tuple[str, ...], level: float) -> ConfInt:
 
 def profile_interval(fit: Fit, names: tuple[str, ...], level: float) -> ConfInt:
     """Return where the signed root of the profiled sum of squares crosses the t quantiles."""
-    cutoff = _cutoff(fit, level)
+    cutoff = fit.t_quantile(level)
     if math.sqrt(fit.rss) <= _EXACT * fit.norm():
         wald = wald_interval(fit, names, level)
         note = "the data lie on the curve up to rounding; intervals are Wald's"
@@ -214,7 +213,3 @@ class _Profile:
 def _is_level(before: _At, here: _At, travelled: float, cutoff: float) -> bool:
     rate = (here.tau - before.tau) / abs(here.value - before.value)
     return cutoff - here.tau > _LEVEL * rate * travelled
-
-
-def _cutoff(fit: Fit, level: float) -> float:
-    return float(stdtrit(fit.df_residual(), (1.0 + level) / 2.0))

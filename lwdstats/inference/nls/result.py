@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,10 +13,10 @@ from scipy.special import stdtr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.expression import value_and_gradient
 from lwdstats.inference.nls import anova as nls_anova
-from lwdstats.inference.nls import predict as nls_predict
 from lwdstats.inference.nls import tables as nls_tables
-from lwdstats.inference.nls.problem import Fit
+from lwdstats.inference.nls.problem import Fit, as_variable, check_named
 from lwdstats.inference.nls.profile import profile_interval, wald_interval
 from lwdstats.inference.nls.tables import NLSSummary
 from lwdstats.results import drawing
@@ -76,13 +75,6 @@ class NLSFit(Fit, Result):
 
     def _caption(self) -> str:
         return str(self.formula)
-
-    @cached_property
-    def _fitted(self) -> FloatArray:
-        values = self.named(self.estimate)
-        with np.errstate(all="ignore"):
-            fitted = self.formula.model({**self.variables, **values})
-        return np.array(np.broadcast_to(fitted, self.response.shape), dtype=float)
 
     def coef(self) -> pd.Series:
         """Return the estimates by name."""
@@ -161,7 +153,7 @@ class NLSFit(Fit, Result):
 
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
-        return self._fitted.copy()
+        return np.asarray(self.predict())
 
     def residuals(self, type: str = "response") -> FloatArray:  # noqa: A002 - R's name
         """Return the residuals, (n,).
@@ -173,7 +165,7 @@ class NLSFit(Fit, Result):
             observations of weight 0 count in that sigma, here they do not).
         """
         check_choice("type", type, ("response", "pearson"))
-        plain = self.response - self._fitted
+        plain = self.response - self.fitted()
         if type == "response":
             return plain
         root = 1.0 if self.weights is None else np.sqrt(self.weights)
@@ -247,7 +239,42 @@ class NLSFit(Fit, Result):
              fit     lwr     upr
         0  12.05  10.674  13.426
         """
-        return nls_predict.predict(self, newdata, se_fit, interval, level)
+        check_choice("interval", interval, ("none", "confidence", "prediction"))
+        check_level(level)
+        variables = self.variables if newdata is None else self._new_variables(newdata)
+        values = self.named(self.estimate)
+        value, slopes = value_and_gradient(self.formula.model, variables, values)
+        lengths = [len(v) for v in variables.values() if v.ndim == 1]
+        size = len(self.response) if newdata is None else max(lengths, default=1)
+        mean = np.array(np.broadcast_to(value, (size,)))
+        if not se_fit and interval == "none":
+            return mean
+        self.check_converged()
+        gradient = np.stack([np.broadcast_to(slopes[p], (size,)) for p in values], axis=1)
+        variance = np.einsum("np,pq,nq->n", gradient, self.cov_unscaled, gradient)
+        frame = pd.DataFrame({"fit": mean})
+        if se_fit:
+            frame["se_fit"] = self.sigma * np.sqrt(variance)
+        if interval != "none":
+            if interval == "prediction":
+                weights = self.weights if newdata is None else None
+                with np.errstate(divide="ignore"):
+                    variance = variance + (1.0 if weights is None else 1.0 / weights)
+            half = self.t_quantile(level) * self.sigma * np.sqrt(variance)
+            frame["lwr"], frame["upr"] = mean - half, mean + half
+        return frame
+
+    def _new_variables(self, newdata: Any) -> dict[str, FloatArray]:
+        check_named("newdata", newdata)
+        for name in self.predictors:
+            if name not in newdata:
+                takes = f"values of {', '.join(self.predictors)}"
+                raise InputError("newdata", f"no {name!r}", takes)
+        variables = {name: as_variable(newdata, name, "newdata") for name in self.predictors}
+        lengths = {name: len(v) for name, v in variables.items() if v.ndim == 1}
+        if len(set(lengths.values())) > 1:
+            raise InputError("newdata", f"lengths {lengths}", "vectors of one length")
+        return variables
 
     def anova(self, *others: NLSFit) -> nls_anova.Anova:
         """Compare this fit with others in which it is nested, by F tests: see `anova`."""
@@ -298,24 +325,21 @@ class NLSFit(Fit, Result):
         """Draw data and curve, or observed over fitted where there is not one predictor."""
         ax = drawing.new_axes(ax)
         n = len(self.response)
-        names = [name for name in self.formula.model.names if name not in self.parameters]
-        given = {name: self.variables[name] for name in names}
+        given = {name: self.variables[name] for name in self.predictors}
         moving = [name for name, v in given.items() if np.ndim(v) and np.ptp(v)]
         if len(moving) == 1:
             t = np.broadcast_to(given[moving[0]], n)
             ax.plot(t, self.response, "o", color="0.35", markersize=4, label="data")
             grid = np.linspace(t.min(), t.max(), 400)
-            fixed = {name: given[name].flat[0] for name in names if name != moving[0]}
-            ax.plot(grid, self.predict({moving[0]: grid, **fixed}), label="fit")
-            ax.set_xlabel(moving[0])
-            ax.set_ylabel(self.formula.response.text)
+            fixed = {name: v.flat[0] for name, v in given.items()}
+            ax.plot(grid, self.predict(fixed | {moving[0]: grid}), label="fit")
+            ax.set(xlabel=moving[0], ylabel=self.formula.response.text)
             ax.legend(frameon=False, fontsize="small")
         else:
             fitted = self.fitted()
             ax.plot(fitted, self.response, "o", color="0.35", markersize=4)
             ends = [min(fitted.min(), self.response.min()), max(fitted.max(), self.response.max())]
             ax.plot(ends, ends, "--", color="0.6", linewidth=1)
-            ax.set_xlabel("fitted")
-            ax.set_ylabel(f"{self.formula.response.text}, observed")
+            ax.set(xlabel="fitted", ylabel=f"{self.formula.response.text}, observed")
         ax.set_title(str(self.formula), fontsize="medium")
         return ax
