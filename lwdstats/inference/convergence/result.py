@@ -18,7 +18,7 @@ from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
 from lwdstats.inference.laws import Law, values
 from lwdstats.results import drawing
-from lwdstats.results.confint import ConfInt, confidence_intervals, interval_names
+from lwdstats.results.confint import ConfInt, chosen, confidence_intervals, interval_names
 from lwdstats.results.printing import coefficient_lines, named_lines
 from lwdstats.results.result import Result, Summary, one_row
 
@@ -137,11 +137,7 @@ class ConvergenceFit(Result):
         InputError
             If there is no interval: the message says why.
         """
-        known = (*self.law.parameters, "half_life")
-        names = known if parm is None else (parm,) if isinstance(parm, str) else tuple(parm)
-        for name in names:
-            if name not in known:
-                raise InputError("parm", name, f"names among {', '.join(known)}")
+        names = chosen(parm, (*self.law.parameters, "half_life"))
         level = self.level if level is None else level
         check_level(level)
         if self.no_interval is not None:

@@ -20,7 +20,7 @@ from lwdstats.inference.nls.problem import Fit, as_variable, check_named
 from lwdstats.inference.nls.profile import profile_interval, wald_interval
 from lwdstats.inference.nls.tables import NLSSummary
 from lwdstats.results import drawing
-from lwdstats.results.confint import ConfInt
+from lwdstats.results.confint import ConfInt, chosen
 from lwdstats.results.result import Result, one_row
 
 if TYPE_CHECKING:
@@ -141,15 +141,12 @@ class NLSFit(Fit, Result):
               2.5%    97.5%
         b 1.709769 2.310231
         """
-        names = self.parameters if parm is None else (parm,) if isinstance(parm, str) else parm
-        for name in names:
-            if name not in self.parameters:
-                raise InputError("parm", name, f"names among {', '.join(self.parameters)}")
+        names = chosen(parm, self.parameters)
         check_level(level)
         check_choice("method", method, ("profile", "wald"))
         self.check_converged()
         interval = profile_interval if method == "profile" else wald_interval
-        return interval(self, tuple(names), float(level))
+        return interval(self, names, float(level))
 
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
