@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import fdtrc
 
-from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
 from lwdstats.inference.nls.problem import Fit
 from lwdstats.results import drawing
@@ -129,7 +128,7 @@ def anova(*fits: Fit) -> Anova:
             raise InputError("fits", f"one that ended: {fit.convergence.value}", "minima")
         if not np.array_equal(fit.response, first.response):
             raise InputError("fits", f"fits of {first.formula} and {fit.formula}", "one response")
-        if not np.array_equal(_weights(fit), _weights(first)):
+        if not np.array_equal(fit.all_weights, first.all_weights):
             raise InputError("fits", "fits of different weights", "the same weights")
     df = np.array([fit.df_residual() for fit in fits])
     rss = np.array([fit.deviance() for fit in fits])
@@ -151,7 +150,3 @@ def anova(*fits: Fit) -> Anova:
     for name, column in columns.items():
         table[name] = np.append(np.nan, column)
     return Anova(table.set_axis(range(1, len(fits) + 1)), tuple(str(fit.formula) for fit in fits))
-
-
-def _weights(fit: Fit) -> FloatArray:
-    return np.ones(len(fit.response)) if fit.weights is None else fit.weights

@@ -46,9 +46,14 @@ class Problem:
     weights: FloatArray | None = field(repr=False)
     n_omitted: int
 
+    @property
+    def all_weights(self) -> FloatArray:
+        """Weights of the squares, (n,), 1 where there are none."""
+        return np.ones(len(self.response)) if self.weights is None else self.weights
+
     def nobs(self) -> int:
         """Return the number of observations of positive weight."""
-        return len(self.response) if self.weights is None else int((self.weights > 0).sum())
+        return int((self.all_weights > 0).sum())
 
     def df_residual(self) -> int:
         """Return the number of observations less that of parameters."""
@@ -56,7 +61,7 @@ class Problem:
 
     def norm(self) -> float:
         """Return the length of the weighted response, which sets the level of rounding."""
-        y = self.response if self.weights is None else np.sqrt(self.weights) * self.response
+        y = np.sqrt(self.all_weights) * self.response
         if not np.isfinite(y).all() or np.abs(y).max() > 1e140:
             takes = "one whose squares are finite"
             raise InputError("formula", "a response above 1e140", takes)
@@ -93,7 +98,7 @@ class Problem:
 
     def self_started(self, held: Mapping[str, float]) -> FloatArray:
         """Return the starting values that the self-start finds, those `held` left out."""
-        call, y, w = self.formula.call, self.response, self.weights
+        call, y, w = self.formula.call, self.response, self.all_weights
         assert call is not None  # noqa: S101 - parameter_names has seen to it
         fixed = {}
         for parameter, argument in zip(call.model.parameters, call.arguments, strict=True):
@@ -103,8 +108,7 @@ class Problem:
             if number is not None:
                 fixed[parameter] = number
         x = np.broadcast_to(np.asarray(call.input(self.variables), dtype=float), y.shape)
-        used = np.ones(len(y), dtype=bool) if w is None else w > 0
-        found = initial_values(call.model, x[used], y[used], None if w is None else w[used], fixed)
+        found = initial_values(call.model, x[w > 0], y[w > 0], w[w > 0], fixed)
         return np.array(list(found.values()))
 
 

@@ -165,18 +165,15 @@ class NLSFit(Fit, Result):
         plain = self.response - self.fitted()
         if type == "response":
             return plain
-        root = 1.0 if self.weights is None else np.sqrt(self.weights)
-        return root * plain / self.sigma
+        return np.sqrt(self.all_weights) * plain / self.sigma
 
     def logLik(self) -> float:  # noqa: N802 - R's name
         """Return the Gaussian log-likelihood at its maximum over sigma too."""
         n = self.nobs()
-        logs = 0.0
-        if self.weights is not None:
-            logs = float(np.log(self.weights[self.weights > 0]).sum())
+        w = self.all_weights
         with np.errstate(divide="ignore"):
             each = math.log(2 * math.pi) + 1 - math.log(n) + np.log(self.rss)
-        return float(logs - n * each) / 2
+        return float(np.log(w[w > 0]).sum() - n * each) / 2
 
     def AIC(self, k: float = 2.0) -> float:  # noqa: N802 - R's name
         """Return -2 logLik + k (p + 1): sigma counts as a parameter."""
@@ -254,9 +251,8 @@ class NLSFit(Fit, Result):
             frame["se_fit"] = self.sigma * np.sqrt(variance)
         if interval != "none":
             if interval == "prediction":
-                weights = self.weights if newdata is None else None
                 with np.errstate(divide="ignore"):
-                    variance = variance + (1.0 if weights is None else 1.0 / weights)
+                    variance = variance + (1.0 if newdata is not None else 1.0 / self.all_weights)
             half = self.t_quantile(level) * self.sigma * np.sqrt(variance)
             frame["lwr"], frame["upr"] = mean - half, mean + half
         return frame
@@ -314,9 +310,7 @@ class NLSFit(Fit, Result):
         """Return the data with columns ``.fitted`` and ``.resid``."""
         n = len(self.response)
         columns = {name: np.broadcast_to(v, (n,)) for name, v in self.variables.items()}
-        frame = pd.DataFrame(columns)
-        frame[".fitted"], frame[".resid"] = self.fitted(), self.residuals()
-        return frame
+        return pd.DataFrame(columns | {".fitted": self.fitted(), ".resid": self.residuals()})
 
     def _draw(self, ax: Axes | None) -> Axes:
         """Draw data and curve, or observed over fitted where there is not one predictor."""
