@@ -3,41 +3,56 @@
 The grammar is the arithmetic part of R's: ``+ - * / ^``, parentheses, the
 functions below, ``pi``, numbers and names. ``**`` is read as ``^``, and two
 factors beside each other are multiplied, so that ``1/(k B^2)`` reads as in a
-paper.
+paper. A formula is evaluated alone or with its exact derivatives.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lwdstats.errors import InputError
 
-FUNCTIONS: dict[str, Callable[[Any], Any]] = {
-    "exp": np.exp,
-    "log": np.log,
-    "sqrt": np.sqrt,
-    "sin": np.sin,
-    "cos": np.cos,
-    "atan": np.arctan,
+Tree = tuple[Any, ...]
+
+# Each function of u with its derivative, given u and the value f.
+FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "exp": (np.exp, lambda u, f: f),
+    "log": (np.log, lambda u, f: np.true_divide(1.0, u)),
+    "sqrt": (np.sqrt, lambda u, f: np.true_divide(0.5, f)),
+    "sin": (np.sin, lambda u, f: np.cos(u)),
+    "cos": (np.cos, lambda u, f: -np.sin(u)),
+    "atan": (np.arctan, lambda u, f: 1.0 / (1.0 + u * u)),
 }
 CONSTANTS = {"pi": math.pi}
 
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": np.true_divide,
-    "^": np.power,
+
+def _power_by_exponent(u: Any, v: Any, f: Any) -> Any:
+    # 0^v is 0 for every v > 0, so its derivative by v is 0 although log(0) is not finite.
+    return np.where((np.asarray(u) == 0) & (v > 0), 0.0, f * np.log(u))
+
+
+# Each operator between u and v with its derivatives by both.
+_OPERATORS: dict[str, tuple[Callable[..., Any], ...]] = {
+    "+": (np.add, lambda u, v, f: 1.0, lambda u, v, f: 1.0),
+    "-": (np.subtract, lambda u, v, f: 1.0, lambda u, v, f: -1.0),
+    "*": (np.multiply, lambda u, v, f: v, lambda u, v, f: u),
+    "/": (
+        np.true_divide,
+        lambda u, v, f: np.true_divide(1.0, v),
+        lambda u, v, f: -np.true_divide(f, v),
+    ),
+    "^": (np.power, lambda u, v, f: v * np.power(u, v - 1.0), _power_by_exponent),
 }
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_.]*)|(?P<symbol>\*\*|[-+*/^()]))"
+    r"|(?P<name>[A-Za-z_][A-Za-z0-9_.]*)|(?P<symbol>\*\*|[-+*/^(),]))"
 )
 _MAX_DEPTH = 100
 
@@ -47,15 +62,19 @@ class Expression:
     """A parsed formula: call it with a mapping of names to numbers or arrays."""
 
     text: str
-    tree: tuple[Any, ...]
-    names: tuple[str, ...]
+    tree: Tree
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The free names, in order of appearance."""
+        return tuple(dict.fromkeys(_names(self.tree)))
 
     def __call__(self, values: Mapping[str, Any]) -> Any:
         """Return the formula's value, broadcast over the arrays in `values`."""
-        return _evaluate(self.tree, values)
+        return _evaluate(self.tree, values, ())[0]
 
 
-def parse(text: str, *, argument: str = "formula") -> Expression:
+def parse(text: str, *, argument: str = "formula", calls: Collection[str] = ()) -> Expression:
     """Parse an arithmetic formula.
 
     Parameters
@@ -64,11 +83,13 @@ def parse(text: str, *, argument: str = "formula") -> Expression:
         The formula, for example ``"1/(k B^2)"``.
     argument : str
         How an error names it.
+    calls : collection of str
+        Further functions, of one or more arguments. They have no value: their calls
+        stand in the tree for the caller to replace.
 
     Returns
     -------
     Expression
-        Its `names` are the free names, in order of appearance.
 
     Raises
     ------
@@ -80,18 +101,48 @@ def parse(text: str, *, argument: str = "formula") -> Expression:
     >>> float(parse("1/(k B^2)")({"k": 5.0, "B": 2.0}))
     0.05
     """
-    parser = _Parser(text, argument)
+    parser = _Parser(text, argument, calls)
     tree = parser.sum(0)
     if parser.kind != "end":
         raise parser.error(f"nothing after position {parser.start}")
-    return Expression(text, tree, tuple(parser.names))
+    return Expression(text, tree)
+
+
+def value_and_gradient(
+    expression: Expression, variables: Mapping[str, Any], parameters: Mapping[str, Any]
+) -> tuple[npt.NDArray[np.float64], dict[str, npt.NDArray[np.float64]]]:
+    """Evaluate an expression and its derivatives with respect to some of its names.
+
+    The rules of differentiation are applied node by node as the tree is
+    evaluated, so the derivatives are exact, and cost about as much as the value.
+
+    Parameters
+    ----------
+    expression : Expression
+        What to evaluate.
+    variables : mapping of str to array_like
+        Values of the names that are data.
+    parameters : mapping of str to array_like
+        Values of the names to differentiate by.
+
+    Returns
+    -------
+    value : numpy.ndarray
+    gradient : dict of str to numpy.ndarray
+        A derivative for each of `parameters`, of the shape of `value`. Where a
+        function overflows, both hold what floating point makes of it.
+    """
+    with np.errstate(all="ignore"):
+        value, slopes = _evaluate(expression.tree, {**variables, **parameters}, parameters)
+        value = np.asarray(value, dtype=float)
+        zero = np.zeros_like(value)
+        return value, {name: slopes[name] + zero if name in slopes else zero for name in parameters}
 
 
 class _Parser:
-    def __init__(self, text: str, argument: str) -> None:
-        self.text, self.argument = text, argument
+    def __init__(self, text: str, argument: str, calls: Collection[str]) -> None:
+        self.text, self.argument, self.calls = text, argument, calls
         self.position = 0
-        self.names: dict[str, None] = {}
         self.advance()
 
     def error(self, wanted: str) -> InputError:
@@ -114,20 +165,20 @@ class _Parser:
         self.value = match.group(self.kind).replace("**", "^")
         self.position = match.end()
 
-    def sum(self, depth: int) -> tuple[Any, ...]:
+    def sum(self, depth: int) -> Tree:
         if depth > _MAX_DEPTH:
             raise self.error(f"at most {_MAX_DEPTH} levels of parentheses")
         left = self.product(depth)
-        while self.value in ("+", "-") and self.kind == "symbol":
+        while self.value in ("+", "-"):
             operator = self.value
             self.advance()
             left = ("binary", operator, left, self.product(depth))
         return left
 
-    def product(self, depth: int) -> tuple[Any, ...]:
+    def product(self, depth: int) -> Tree:
         left = self.unary(depth)
         while True:
-            if self.kind == "symbol" and self.value in ("*", "/"):
+            if self.value in ("*", "/"):
                 operator = self.value
                 self.advance()
                 left = ("binary", operator, left, self.unary(depth))
@@ -136,16 +187,16 @@ class _Parser:
             else:
                 return left
 
-    def unary(self, depth: int) -> tuple[Any, ...]:
+    def unary(self, depth: int) -> Tree:
         # As in R, -x^2 is -(x^2).
         negative = False
-        while self.kind == "symbol" and self.value in ("+", "-"):
+        while self.value in ("+", "-"):
             negative ^= self.value == "-"
             self.advance()
         operand = self.power(depth)
         return ("negative", operand) if negative else operand
 
-    def power(self, depth: int) -> tuple[Any, ...]:
+    def power(self, depth: int) -> Tree:
         base = self.atom(depth)
         if self.value == "^":
             if depth > _MAX_DEPTH:
@@ -159,7 +210,7 @@ class _Parser:
             return ("binary", "^", base, ("negative", exponent) if negative else exponent)
         return base
 
-    def atom(self, depth: int) -> tuple[Any, ...]:
+    def atom(self, depth: int) -> Tree:
         kind, value = self.kind, self.value
         if kind == "number":
             self.advance()
@@ -169,36 +220,58 @@ class _Parser:
             if value in FUNCTIONS:
                 if self.value != "(":
                     raise self.error(f"'(' after {value}")
-                return ("call", value, self.parenthesis(depth))
+                return ("call", value, *self.parenthesis(depth))
+            if value in self.calls and self.value == "(":
+                return ("call", value, *self.parenthesis(depth, several=True))
             if value in CONSTANTS:
                 return ("number", CONSTANTS[value])
             if self.value == "(" and self.text[self.start] == "(":  # f(x), not f (x)
                 raise self.error(f"a known function, not {value!r}")
-            self.names[value] = None
             return ("name", value)
         if value == "(":
-            return self.parenthesis(depth)
+            return self.parenthesis(depth)[0]
         raise self.error(f"a number, a name or '(' at position {self.start}")
 
-    def parenthesis(self, depth: int) -> tuple[Any, ...]:
-        self.advance()
-        inner = self.sum(depth + 1)
+    def parenthesis(self, depth: int, *, several: bool = False) -> list[Tree]:
+        inner: list[Tree] = []
+        while not inner or (several and self.value == ","):
+            self.advance()
+            inner.append(self.sum(depth + 1))
         if self.value != ")":
             raise self.error("a closing ')'")
         self.advance()
         return inner
 
 
-def _evaluate(tree: tuple[Any, ...], values: Mapping[str, Any]) -> Any:
+def _names(tree: Tree) -> Iterator[str]:
+    if tree[0] == "name":
+        yield tree[1]
+    for part in tree:
+        if isinstance(part, tuple):
+            yield from _names(part)
+
+
+def _evaluate(
+    tree: Tree, values: Mapping[str, Any], by: Collection[str]
+) -> tuple[Any, dict[str, Any]]:
+    """Return the value of a tree, and its derivatives by those names of `by` that are in it."""
     match tree:
         case ("number", number):
-            return number
+            return number, {}
         case ("name", name):
-            return np.asarray(values[name], dtype=float)
+            return np.asarray(values[name], dtype=float), {name: 1.0} if name in by else {}
         case ("negative", operand):
-            return -_evaluate(operand, values)
-        case ("call", name, operand):
-            return FUNCTIONS[name](_evaluate(operand, values))
-        case (_, operator, left, right):
-            return _OPERATORS[operator](_evaluate(left, values), _evaluate(right, values))
-    raise AssertionError(tree)  # pragma: no cover - the parser makes no other node
+            value, inner = _evaluate(operand, values, by)
+            return -value, {name: -slope for name, slope in inner.items()}
+    kind, name, *operands = tree
+    function, *derivatives = (FUNCTIONS if kind == "call" else _OPERATORS)[name]
+    parts = [_evaluate(operand, values, by) for operand in operands]
+    arguments = [argument for argument, _ in parts]
+    value = function(*arguments)
+    slopes: dict[str, Any] = {}
+    for derivative, (_, inner) in zip(derivatives, parts, strict=True):
+        if inner:
+            outer = derivative(*arguments, value)
+            for name, slope in inner.items():
+                slopes[name] = slopes[name] + outer * slope if name in slopes else outer * slope
+    return value, slopes

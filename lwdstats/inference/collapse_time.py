@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # R's tolerance for "the curve is flat at this probability".
 _TOLERANCE = math.sqrt(np.finfo(np.float64).eps)
+_ESTIMATE = ["estimate", "conf_low", "conf_high"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,12 +97,8 @@ class CollapseTime(Result):
         asked = np.atleast_1d(np.asarray(probs, dtype=float))
         if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
             raise InputError("probs", repr(probs), "probabilities between 0 and 1")
-        time = self.survival["time"].to_numpy(dtype=float)
-        columns = [
-            self.survival[c].to_numpy(dtype=float) for c in ("estimate", "conf_low", "conf_high")
-        ]
-        rows = [(p, *(_crossing(time, c, 1.0 - p) for c in columns)) for p in asked.tolist()]
-        return pd.DataFrame(rows, columns=["prob", "estimate", "conf_low", "conf_high"])
+        rows = [(p, *_quantile(self.survival, p)) for p in asked.tolist()]
+        return pd.DataFrame(rows, columns=["prob", *_ESTIMATE])
 
     def confint(self, level: float | None = None) -> ConfInt:
         """Return the confidence interval of the median time.
@@ -124,7 +121,7 @@ class CollapseTime(Result):
         level = self.level if level is None else level
         check_level(level)
         time, collapsed = (self.times[c].to_numpy() for c in ("time", "collapsed"))
-        row = _median(kaplan_meier(time, collapsed, float(level)))[1:]
+        row = _quantile(kaplan_meier(time, collapsed, float(level)), 0.5)[1:]
         return confidence_intervals(["median"], [row], level, "Kaplan-Meier")
 
     def tidy(self) -> pd.DataFrame:
@@ -134,17 +131,16 @@ class CollapseTime(Result):
     def glance(self) -> pd.DataFrame:
         """Return one row: replicates, events, the median with its interval, the last time."""
         row = {"n": self.n, "events": self.events, "median": self.median}
-        row |= {"conf_low": self.conf_int[0], "conf_high": self.conf_int[1], "last": self.last}
-        return one_row(row)
+        row["conf_low"], row["conf_high"] = self.conf_int
+        return one_row(row | {"last": self.last})
 
     def lines(self) -> list[str]:
         """Return the row that R prints of a ``survfit``, and what to know of it."""
         title = f"Collapse time: {self.what} below {self.threshold:g} for good"
-        percent = f"{self.level:g}"
-        names = ["n", "events", "median", f"{percent}LCL", f"{percent}UCL"]
-        values = [self.median, *self.conf_int]
+        names = ["n", "events", "median", f"{self.level:g}LCL", f"{self.level:g}UCL"]
         cells = [str(self.n), str(self.events)]
-        cells += ["NA" if math.isnan(v) else format_numbers([v])[0] for v in values]
+        for value in (self.median, *self.conf_int):
+            cells += ["NA"] if math.isnan(value) else format_numbers(value)
         lines = [title, "", *aligned(names, [cells])]
         notes = [f"'For good' means to the last recorded time, {self.last:g}."]
         if self.events < self.n:
@@ -168,11 +164,8 @@ class CollapseTime(Result):
     def _draw(self, ax: Axes | None) -> Axes:
         """Draw the share of replicates that have not collapsed, with its pointwise interval."""
         ax = drawing.new_axes(ax)
-        names = ("estimate", "conf_low", "conf_high")
-        time = np.concatenate([[0.0], self.survival["time"].to_numpy(dtype=float)])
-        share, low, high = (
-            np.concatenate([[1.0], self.survival[name].to_numpy(dtype=float)]) for name in names
-        )
+        curve = self.survival[["time", *_ESTIMATE]].to_numpy(dtype=float)
+        time, share, low, high = np.insert(curve, 0, (0.0, 1.0, 1.0, 1.0), axis=0).T
         (line,) = ax.step(time, share, where="post")
         ax.fill_between(time, low, high, step="post", alpha=0.2, color=line.get_color())
         if self.events < self.n:
@@ -257,10 +250,9 @@ def collapse_time(
     time, collapsed = first_for_good(curve.time, curve.values, float(threshold))
     survival = kaplan_meier(time, collapsed, float(level))
     index = pd.Index(curve.replicates, name="replicate")
-    frame = pd.DataFrame({"time": time, "collapsed": collapsed}, index=index)
-    median, low, high = _median(survival)
+    median, low, high = _quantile(survival, 0.5)
     return CollapseTime(
-        times=frame,
+        times=pd.DataFrame({"time": time, "collapsed": collapsed}, index=index),
         survival=survival,
         median=median,
         conf_int=(low, high),
@@ -276,11 +268,10 @@ def first_for_good(
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
     """Return when each column of values (T, R) stays below from, (R,), and whether it does."""
     above = values >= threshold
-    # Steps from the end to the last value that is not below.
-    below_at_end = np.where(above.any(axis=0), np.argmax(above[::-1], axis=0), len(time))
-    collapsed = below_at_end > 0
-    first = np.where(collapsed, len(time) - below_at_end, len(time) - 1)
-    return time[first], collapsed
+    end = len(time) - 1
+    # The last value that is not below; where there is none, argmax is 0, too.
+    last = np.where(above.any(axis=0), end - np.argmax(above[::-1], axis=0), -1)
+    return time[np.minimum(last + 1, end)], ~above[end]
 
 
 def kaplan_meier(time: FloatArray, event: npt.NDArray[np.bool_], level: float) -> pd.DataFrame:
@@ -314,12 +305,11 @@ def kaplan_meier(time: FloatArray, event: npt.NDArray[np.bool_], level: float) -
     )
 
 
-def _median(survival: pd.DataFrame) -> tuple[float, float, float]:
-    """Return the median of a Kaplan-Meier curve, and its interval."""
-    at = survival["time"].to_numpy(dtype=float)
-    columns = (survival[c].to_numpy(dtype=float) for c in ("estimate", "conf_low", "conf_high"))
-    median, low, high = (_crossing(at, column, 0.5) for column in columns)
-    return median, low, high
+def _quantile(survival: pd.DataFrame, share: float) -> tuple[float, float, float]:
+    """Return the time by which `share` has collapsed, and its interval."""
+    time, *curves = survival[["time", *_ESTIMATE]].to_numpy(dtype=float).T
+    estimate, low, high = (_crossing(time, curve, 1.0 - share) for curve in curves)
+    return estimate, low, high
 
 
 def _crossing(time: FloatArray, curve: FloatArray, share: float) -> float:
@@ -328,8 +318,7 @@ def _crossing(time: FloatArray, curve: FloatArray, share: float) -> float:
     if not reached.size:
         return math.nan
     first = reached[0]
-    if abs(curve[first] - share) <= _TOLERANCE:
-        after = np.flatnonzero(curve < share - _TOLERANCE)
-        if after.size:
-            return float(time[first] + time[after[0]]) / 2.0
+    after = np.flatnonzero(curve < share - _TOLERANCE)
+    if abs(curve[first] - share) <= _TOLERANCE and after.size:
+        return float(time[first] + time[after[0]]) / 2.0
     return float(time[first])

@@ -90,18 +90,21 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
         values = x.values
         time = x["time"].values if "time" in x.coords else np.arange(len(values))
         labels = x["replicate"].values if "replicate" in x.coords else np.arange(values.shape[1])
-    elif hasattr(x, "to_numpy") and hasattr(x, "index"):
-        values, time, labels = _of_frame(x)
     else:
+        frame: Any = x if hasattr(x, "to_numpy") and hasattr(x, "index") else None
         try:
             values = np.asarray(x, dtype=float)
+            time = None if frame is None else np.asarray(frame.index, dtype=float)
         except (TypeError, ValueError):
-            raise InputError("x", type(x).__name__, _TAKES) from None
+            kind = type(x).__name__
+            got = kind if frame is None else f"a {kind} whose values or index are not numbers"
+            raise InputError("x", got, _TAKES) from None
         if values.ndim == 1:
             values = values[:, None]
         if values.ndim != 2:
             raise InputError("x", f"shape {values.shape}", _TAKES)
-        time, labels = np.arange(len(values)), np.arange(values.shape[1])
+        time = np.arange(len(values)) if time is None else time
+        labels = getattr(frame, "columns", np.arange(values.shape[1]))
     values = np.asarray(values, dtype=float)
     if values.size == 0 or not np.isfinite(values).all():
         got = f"{int((~np.isfinite(values)).sum())} values of {values.size} that are not finite"
@@ -113,20 +116,6 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
         values = np.sign(values) * values**2
         what = "squared " + what
     return Curves(time, values, tuple(labels.tolist()), what)
-
-
-def _of_frame(x: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return values (T, R), times and labels of a pandas Series or DataFrame."""
-    try:
-        values = np.asarray(x.to_numpy(), dtype=float)
-        time = np.asarray(x.index.to_numpy(), dtype=float)
-    except (TypeError, ValueError):
-        got = f"a {type(x).__name__} whose values or index are not numbers"
-        raise InputError("x", got, _TAKES) from None
-    if values.ndim == 1:
-        values = values[:, None]
-    labels = x.columns.to_numpy() if hasattr(x, "columns") else np.arange(1)
-    return values, time, labels
 
 
 def since_time(curve: Curves, since: Any, minimum: int) -> Curves:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from lwdstats.errors import InputError
 from lwdstats.results import drawing
 from lwdstats.results.printing import matrix_lines
 from lwdstats.results.result import Result
@@ -83,6 +84,15 @@ def confidence_intervals(
     values = np.asarray(ends, dtype=float).reshape(len(names), 2)
     table = pd.DataFrame(values, index=list(names), columns=interval_names(level))
     return ConfInt(table, level, method, notes)
+
+
+def chosen(parm: str | Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the parameters asked for, all by default, or raise `InputError`."""
+    names = tuple(known if parm is None else [parm] if isinstance(parm, str) else parm)
+    for name in names:
+        if name not in known:
+            raise InputError("parm", name, f"names among {', '.join(known)}")
+    return names
 
 
 def interval_names(level: float) -> list[str]:

@@ -137,9 +137,8 @@ def changepoints(
     fitted = np.full(whole.values.shape, np.nan)
     for j, (replicate, y) in enumerate(zip(curve.replicates, curve.values.T, strict=True)):
         low = y <= 0
-        blank = {"n_changes": 0, "statistic": math.nan, "penalty": math.nan, "p_value": math.nan}
-        row = blank | {"ar1": math.nan, "ar1_null": math.nan}
-        row |= {"n_replaced": int(low.sum()), "note": ""}
+        unknown = dict.fromkeys(("statistic", "penalty", "p_value", "ar1", "ar1_null"), math.nan)
+        row = {"n_changes": 0, **unknown, "n_replaced": int(low.sum()), "note": ""}
         rows.append(row)
         if low.sum() > _SHARE * n:
             late = f" from time {curve.time[0]:g} on" if n < len(whole.time) else ""
@@ -160,7 +159,6 @@ def changepoints(
         row |= {"statistic": statistic, "penalty": penalty}
         row |= {"ar1": float(found.phi[0]), "ar1_null": float(null_fit.phi[0])}
         row["p_value"] = (float(np.sum(null >= statistic)) + 1.0) / (B + 1.0)
-        rows[-1] = row
         at: list[int] = []
         if statistic > penalty:
             at = _segment(logs, u, int(found.where[0]), penalty, min_size)

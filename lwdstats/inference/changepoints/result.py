@@ -79,10 +79,8 @@ class ChangePoints(Result):
         lines = ["", "\tSudden changes beside a smooth decay", ""]
         lines += [f"data:  {self.what}, {n} times, {r} replicate{'s' * (r > 1)}"]
         lines += [f"Null hypothesis, by replicate: from time {self.since:g} on a smooth decay"]
-        lines += [
-            f"{LAWS[self.law].text}, with noise in proportion to the curve that is AR(1) from"
-        ]
-        low, high = AR1
+        law, (low, high) = LAWS[self.law].text, AR1
+        lines += [f"{law}, with noise in proportion to the curve that is AR(1) from"]
         lines += [f"one recorded time to the next, phi of {low:g} to {high:g}"]
         lines += [f"Probability of a false alarm: {self.false_alarm:g} a replicate"]
         lines += [f"Bootstrap paths: {self.n_bootstrap}, stretches of {self.min_size} or more", ""]
@@ -94,12 +92,9 @@ class ChangePoints(Result):
         if self.table.empty:
             lines += ["", "No change found"] if len(tested) else []
         else:
-            columns = {c: format_numbers(self.table[c], 4) for c in ("before", "after", "ratio")}
-            columns = (
-                {"replicate": [str(v) for v in self.table["replicate"]]}
-                | {"time": [f"{v:g}" for v in self.table["time"]]}
-                | columns
-            )
+            columns = {"replicate": [str(v) for v in self.table["replicate"]]}
+            columns |= {"time": [f"{v:g}" for v in self.table["time"]]}
+            columns |= {c: format_numbers(self.table[c], 4) for c in ("before", "after", "ratio")}
             lines += ["", "Changes (levels at that time, without and with the change):"]
             lines += _columns(columns)
             lines += ["A curve of another shape than the law can look like a change."]

@@ -46,16 +46,15 @@ class Fits(NamedTuple):
 
 
 class Search(NamedTuple):
-    """The best single change of paths: `gain` (P,), `where` (P,), `phi` (P,), `noise` (P, n).
+    """The best single change of paths: `gain` (P,), `where` (P,), `phi` (P,).
 
-    `noise` are the whitened residuals of the law with that change, `gain` what the change
-    takes off their sum of squares in units of their variance.
+    `gain` is what the change takes off the sum of squares of the whitened residuals, in
+    units of their variance.
     """
 
     gain: FloatArray
     where: npt.NDArray[np.intp]
     phi: FloatArray
-    noise: FloatArray
 
 
 class Null(NamedTuple):
@@ -228,10 +227,9 @@ def search(logs: FloatArray, u: FloatArray, min_size: int, changes: Sequence[int
     phi = ar1_phi(noise, LOST + 2.0 * len(changes))
     w = whiten(fit.residual, phi)
     basis = _orthonormal([whiten(column, phi) for column in columns])
-    noise = noise_beside(w, basis, phi)
-    scale = np.maximum(spread(noise), LEAST_NOISE)[:, None]
+    scale = np.maximum(spread(noise_beside(w, basis, phi)), LEAST_NOISE)[:, None]
     gain, where = best(np.clip(w / scale, -CLIP, CLIP), basis, phi, free)
-    return Search(np.where(free.any(), gain, 0.0), where, phi, noise)
+    return Search(np.where(free.any(), gain, 0.0), where, phi)
 
 
 def stretches(n: int, changes: Sequence[int]) -> npt.NDArray[np.intp]:

@@ -18,9 +18,7 @@ EARLY = 2.0 / 3.0
 
 def dispersion(sample: Sample, theta: FloatArray) -> float:
     """Return the mean square of all errors at a fit, relative to the law in that family."""
-    f = values(sample.s, theta)[0][:, None]
-    e = sample.curves / f - 1.0 if sample.family is Family.RELATIVE else sample.curves - f
-    return float(np.mean(e**2))
+    return float(np.mean(sample.errors(theta) ** 2))
 
 
 def criterion(sample: Sample, theta: FloatArray, scale: float) -> tuple[float, float]:
@@ -51,15 +49,12 @@ def criterion(sample: Sample, theta: FloatArray, scale: float) -> tuple[float, f
 
 
 def _path_likelihood(sample: Sample, theta: FloatArray, f: FloatArray) -> float:
-    y = sample.curves[:, 0]
-    relative = sample.family is Family.RELATIVE
-    e = y / f - 1.0 if relative else y - f
     phi = noise(sample, theta)[0]
-    steps = whiten(e[None], np.array([phi]))[0]
-    n = len(e)
+    steps = whiten(sample.errors(theta).T, np.array([phi]))[0]
+    n = len(steps)
     fit = -0.5 * n * (math.log(2.0 * math.pi * float(steps @ steps) / n) + 1.0)
     fit += 0.5 * math.log(1.0 - phi**2)
-    return fit - float(np.log(f).sum()) if relative else fit
+    return fit - float(np.log(f).sum()) if sample.family is Family.RELATIVE else fit
 
 
 def later_error(sample: Sample) -> float:

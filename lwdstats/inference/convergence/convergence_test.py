@@ -113,14 +113,14 @@ def convergence_test(
         if R > 1
         else f"one path, AR(1) noise in proportion to the law ({noise(sample, null.theta)[0]:.2f})"
     )
-    lower = -math.inf
+    conf_int = None
     if fit.no_interval is None:
-        lower = interval(sample, fit.theta, 0, 2.0 * level - 1.0)[0]
+        conf_int = interval(sample, fit.theta, 0, 2.0 * level - 1.0)[0], math.inf
     return HTest(
         statistic=t,
         parameter={"df": float(sample.df)},
         p_value=float(student.sf(t, sample.df)),
-        conf_int=(lower, math.inf) if fit.no_interval is None else None,
+        conf_int=conf_int,
         estimate={"c": fit.limit} if fit.problem is None else None,
         null_value={"limit c": 0.0},
         alternative="greater",

@@ -18,7 +18,7 @@ from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
 from lwdstats.inference.laws import Law, values
 from lwdstats.results import drawing
-from lwdstats.results.confint import ConfInt, confidence_intervals, interval_names
+from lwdstats.results.confint import ConfInt, chosen, confidence_intervals, interval_names
 from lwdstats.results.printing import coefficient_lines, named_lines
 from lwdstats.results.result import Result, Summary, one_row
 
@@ -98,7 +98,8 @@ class ConvergenceFit(Result):
 
     def coef(self) -> pd.Series:
         """Return the estimates by name."""
-        return pd.Series(_natural(self.theta)[list(self.law.free)], index=list(self.law.parameters))
+        natural = np.array([*self.theta[:2], math.exp(self.theta[2])])
+        return pd.Series(natural[list(self.law.free)], index=list(self.law.parameters))
 
     @cached_property
     def _vcov(self) -> FloatArray:
@@ -137,11 +138,7 @@ class ConvergenceFit(Result):
         InputError
             If there is no interval: the message says why.
         """
-        known = (*self.law.parameters, "half_life")
-        names = known if parm is None else (parm,) if isinstance(parm, str) else tuple(parm)
-        for name in names:
-            if name not in known:
-                raise InputError("parm", name, f"names among {', '.join(known)}")
+        names = chosen(parm, (*self.law.parameters, "half_life"))
         level = self.level if level is None else level
         check_level(level)
         if self.no_interval is not None:
@@ -235,14 +232,11 @@ class ConvergenceFit(Result):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the fit."""
-        compared = self.laws.loc[self.law.name]
         row = {
             "law": self.law.name,
             "limit": self.limit,
             "half_life": self.half_life,
-            "aic": compared["aic"],
-            "df": compared["df"],
-            "later_error": compared["later_error"],
+            **self.laws.loc[self.law.name, ["aic", "df", "later_error"]],
             "converged": self.converged,
             "n_replicates": self.nobs(),
             "n_times": len(self.time),
@@ -308,10 +302,6 @@ class ConvergenceFit(Result):
         ax.set(xlabel="time", ylabel=self.what)
         ax.legend(frameon=False, fontsize="small")
         return ax
-
-
-def _natural(theta: FloatArray) -> FloatArray:
-    return np.array([theta[0], theta[1], math.exp(theta[2])])
 
 
 def _summary_lines(fit: ConvergenceFit, coefficients: pd.DataFrame) -> list[str]:

@@ -75,6 +75,11 @@ class Sample:
         """Return what the law itself holds."""
         return {} if self.law.has_limit else {0: 0.0}
 
+    def errors(self, theta: FloatArray) -> FloatArray:
+        """Return the curves less the law, (m, R), relative to the law in that family."""
+        f = values(self.s, theta)[0][:, None]
+        return self.curves / f - 1.0 if self.family is Family.RELATIVE else self.curves - f
+
     def fit(
         self, fixed: dict[int, float] | None = None, start: FloatArray | None = None
     ) -> Minimum:
@@ -114,9 +119,7 @@ def covariance(sample: Sample, theta: FloatArray) -> FloatArray:
 
 def noise(sample: Sample, theta: FloatArray) -> tuple[float, float]:
     """Return phi and the variance of a path's noise (relative to the law in that family)."""
-    f = values(sample.s, theta)[0]
-    y = sample.curves[:, 0]
-    e = y / f - 1.0 if sample.family is Family.RELATIVE else y - f
+    e = sample.errors(theta)[:, 0]
     total = float(e @ e)
     phi = min(max(float(lag_one(e[None])[0]), 0.0), 0.99)
     # p smooth columns take out of autocorrelated noise more than p degrees of freedom.

@@ -2,60 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from scipy.special import fdtrc
 
-from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
-from lwdstats.inference.nls.solver import FitStatus
+from lwdstats.inference.nls.problem import Fit
 from lwdstats.results import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-@runtime_checkable
-class LeastSquaresFit(Protocol):
-    """What `anova` asks of a fit.
-
-    A sum of squares alone can be compared with any other; that the fits are of one
-    response with one set of weights is what makes an F test of their difference.
-    """
-
-    @property
-    def formula(self) -> Any:
-        """The model, for print."""
-        ...
-
-    @property
-    def response(self) -> FloatArray:
-        """What was fitted, (n,)."""
-        ...
-
-    @property
-    def weights(self) -> FloatArray | None:
-        """Weights of the squares, (n,), if there are any."""
-        ...
-
-    @property
-    def convergence(self) -> FitStatus:
-        """How the fit ended."""
-        ...
-
-    def deviance(self) -> float:
-        """Return the (weighted) residual sum of squares."""
-        ...
-
-    def df_residual(self) -> int:
-        """Return the residual degrees of freedom."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +77,14 @@ class Anova(Result):
         return ax
 
 
-def anova(*fits: LeastSquaresFit) -> Anova:
+def anova(*fits: Fit) -> Anova:
     """Compare nested fits by F tests, each against the one before it.
 
     Parameters
     ----------
-    *fits : LeastSquaresFit
-        Two or more fits of the same response, such as those of `nls`, each nested
-        in the next, or the next in it.
+    *fits : NLSFit
+        Two or more fits of the same response, each nested in the next, or the next
+        in it.
 
     Returns
     -------
@@ -160,35 +122,31 @@ def anova(*fits: LeastSquaresFit) -> Anova:
         raise InputError("fits", f"{len(fits)} fit", "two or more fits")
     first = fits[0]
     for fit in fits:
-        if not isinstance(fit, LeastSquaresFit):
+        if not isinstance(fit, Fit):
             raise InputError("fits", f"a {type(fit).__name__}", "fits by least squares")
-        if fit.convergence is not FitStatus.CONVERGED:
+        if not fit.converged:
             raise InputError("fits", f"one that ended: {fit.convergence.value}", "minima")
         if not np.array_equal(fit.response, first.response):
             raise InputError("fits", f"fits of {first.formula} and {fit.formula}", "one response")
-        if not np.array_equal(_weights(fit), _weights(first)):
+        if not np.array_equal(fit.all_weights, first.all_weights):
             raise InputError("fits", "fits of different weights", "the same weights")
-    rows = []
-    for i, fit in enumerate(fits):
-        df, rss = fit.df_residual(), fit.deviance()
-        row = [float(df), rss, math.nan, math.nan, math.nan, math.nan]
-        if i > 0:
-            before = fits[i - 1]
-            gained, less = before.df_residual() - df, before.deviance() - rss
-            row[2:4] = [float(gained), less if gained else 0.0]
-            if gained:
-                larger = fit if gained > 0 else before
-                if less / gained < -1e-8 * larger.deviance():
-                    takes = "nested fits: the one with more parameters cannot fit worse"
-                    raise InputError("fits", f"{before.formula} and {fit.formula}", takes)
-                variance = larger.deviance() / larger.df_residual()
-                f = max(0.0, less / gained / variance) if variance > 0 else math.nan
-                row[4:] = [f, float(fdtrc(abs(gained), larger.df_residual(), f))]
-        rows.append(row)
-    heads = ["Res.Df", "Res.Sum Sq", "Df", "Sum Sq", "F value", "Pr(>F)"]
-    table = pd.DataFrame(rows, index=range(1, len(fits) + 1), columns=heads)
-    return Anova(table, tuple(str(fit.formula) for fit in fits))
-
-
-def _weights(fit: LeastSquaresFit) -> FloatArray:
-    return np.ones(len(fit.response)) if fit.weights is None else fit.weights
+    df = np.array([fit.df_residual() for fit in fits])
+    rss = np.array([fit.deviance() for fit in fits])
+    gained, less = -np.diff(df), -np.diff(rss)
+    # Of each two neighbours, the model of more parameters tells the variance.
+    larger = np.where(gained > 0, np.arange(1, len(fits)), np.arange(len(fits) - 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.where(gained == 0, np.nan, less / gained)
+        ratio = np.maximum(0.0, mean / (rss[larger] / df[larger]))
+    worse = mean < -1e-8 * rss[larger]
+    for (before, fit), bad in zip(pairwise(fits), worse, strict=True):
+        if bad:
+            takes = "nested fits: the one with more parameters cannot fit worse"
+            raise InputError("fits", f"{before.formula} and {fit.formula}", takes)
+    f = np.where(rss[larger] > 0, ratio, np.nan)
+    table = pd.DataFrame({"Res.Df": df.astype(float), "Res.Sum Sq": rss})
+    columns = {"Df": gained.astype(float), "Sum Sq": np.where(gained == 0, 0.0, less)}
+    columns |= {"F value": f, "Pr(>F)": fdtrc(np.abs(gained), df[larger], f)}
+    for name, column in columns.items():
+        table[name] = np.append(np.nan, column)
+    return Anova(table.set_axis(range(1, len(fits) + 1)), tuple(str(fit.formula) for fit in fits))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.inference.nls.formula import parse_formula
 from lwdstats.inference.nls.problem import as_problem
 from lwdstats.inference.nls.result import NLSFit
@@ -134,17 +134,17 @@ def nls(
     """
     parsed = parse_formula(formula)
     maxiter = check_integer("maxiter", maxiter, minimum=1)
-    if not isinstance(tol, int | float) or isinstance(tol, bool) or not 0 < tol < 1:
+    if not is_number(tol) or not 0 < tol < 1:
         raise InputError("tol", tol, "a number in (0, 1)")
     check_choice("on_fail", on_fail, ("raise", "return"))
-    problem, n_omitted = as_problem(parsed, data, start, weights)
+    problem = as_problem(parsed, data, start, weights)
     norm = problem.norm()
     if start is None:
         begin = problem.self_started({})
     else:
         begin = np.array([float(start[name]) for name in problem.parameters])
     found = solve(problem.model(), begin, norm, maxiter, float(tol))
-    fit = NLSFit(problem, found, begin, n_omitted)
+    fit = NLSFit(**vars(problem), **vars(found), start=begin)
     if not fit.converged and on_fail == "raise":
         raise NLSError(fit)
     return fit

@@ -1,19 +1,22 @@
-"""What `nls` is given, checked and turned into arrays."""
+"""What `nls` is given, checked and turned into arrays, and what the solver makes of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError
-from lwdstats.inference.nls.formula import Formula, value_and_gradient
+from lwdstats.errors import InputError, is_number
+from lwdstats.expression import Tree, value_and_gradient
+from lwdstats.inference.nls.formula import Formula
 from lwdstats.inference.nls.selfstart import initial_values
-from lwdstats.inference.nls.solver import Model
+from lwdstats.inference.nls.solver import Model, Solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +26,7 @@ class Problem:
     Attributes
     ----------
     formula : Formula
+        The model.
     parameters : tuple of str
         Names of the p parameters.
     variables : dict of str to numpy.ndarray
@@ -30,17 +34,26 @@ class Problem:
     response : numpy.ndarray, shape (n,)
         The left side of the formula.
     weights : numpy.ndarray, shape (n,), or None
+        Weights of the squares, if there are any.
+    n_omitted : int
+        Rows left out for missing values.
     """
 
     formula: Formula
     parameters: tuple[str, ...]
-    variables: Mapping[str, FloatArray]
-    response: FloatArray
-    weights: FloatArray | None
+    variables: Mapping[str, FloatArray] = field(repr=False)
+    response: FloatArray = field(repr=False)
+    weights: FloatArray | None = field(repr=False)
+    n_omitted: int
+
+    @property
+    def all_weights(self) -> FloatArray:
+        """Weights of the squares, (n,), 1 where there are none."""
+        return np.ones(len(self.response)) if self.weights is None else self.weights
 
     def nobs(self) -> int:
         """Return the number of observations of positive weight."""
-        return len(self.response) if self.weights is None else int((self.weights > 0).sum())
+        return int((self.all_weights > 0).sum())
 
     def df_residual(self) -> int:
         """Return the number of observations less that of parameters."""
@@ -48,11 +61,16 @@ class Problem:
 
     def norm(self) -> float:
         """Return the length of the weighted response, which sets the level of rounding."""
-        y = self.response if self.weights is None else np.sqrt(self.weights) * self.response
+        y = np.sqrt(self.all_weights) * self.response
         if not np.isfinite(y).all() or np.abs(y).max() > 1e140:
             takes = "one whose squares are finite"
             raise InputError("formula", "a response above 1e140", takes)
         return float(np.linalg.norm(y))
+
+    @property
+    def predictors(self) -> list[str]:
+        """Names in the model that are not parameters."""
+        return [name for name in self.formula.model.names if name not in self.parameters]
 
     def named(self, at: FloatArray) -> dict[str, float]:
         """Return parameters (p,) by name."""
@@ -80,27 +98,48 @@ class Problem:
 
     def self_started(self, held: Mapping[str, float]) -> FloatArray:
         """Return the starting values that the self-start finds, those `held` left out."""
-        call, y, w = self.formula.call, self.response, self.weights
+        call, y, w = self.formula.call, self.response, self.all_weights
         assert call is not None  # noqa: S101 - parameter_names has seen to it
         fixed = {}
         for parameter, argument in zip(call.model.parameters, call.arguments, strict=True):
-            number = value_of(argument.tree)
-            if number is None and argument.tree[1] in held:
-                number = held[argument.tree[1]]
+            number = value_of(argument)
+            if number is None and argument[1] in held:
+                number = held[argument[1]]
             if number is not None:
                 fixed[parameter] = number
         x = np.broadcast_to(np.asarray(call.input(self.variables), dtype=float), y.shape)
-        used = np.ones(len(y), dtype=bool) if w is None else w > 0
-        found = initial_values(call.model, x[used], y[used], None if w is None else w[used], fixed)
+        found = initial_values(call.model, x[w > 0], y[w > 0], w[w > 0], fixed)
         return np.array(list(found.values()))
+
+
+@dataclass(frozen=True, eq=False)
+class Fit(Problem, Solution):
+    """A least-squares problem with its solution, of which intervals and tables are made."""
+
+    def deviance(self) -> float:
+        """Return the (weighted) residual sum of squares."""
+        return self.rss
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard error (of an observation of weight 1)."""
+        return math.sqrt(self.rss / self.df_residual())
+
+    @cached_property
+    def standard_errors(self) -> FloatArray:
+        """Standard errors of the estimates, (p,); NaN unless converged."""
+        return self.sigma * np.sqrt(np.diag(self.cov_unscaled))
+
+    def t_quantile(self, level: float) -> float:
+        """Return how many standard errors an interval reaches to each side."""
+        return float(stdtrit(self.df_residual(), (1.0 + level) / 2.0))
 
 
 def as_problem(
     formula: Formula, data: Any, start: Mapping[str, float] | None, weights: Any
-) -> tuple[Problem, int]:
-    """Return the problem that `nls` is given, and the number of rows left out of it."""
-    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
-        raise InputError("data", type(data).__name__, "a DataFrame or a mapping of names to arrays")
+) -> Problem:
+    """Return the problem that `nls` is given, or raise `InputError`."""
+    check_named("data", data)
     names = parameter_names(formula, [str(name) for name in data], start)
     used = dict.fromkeys([*formula.response.names, *formula.model.names])
     variables = {name: as_variable(data, name) for name in used if name not in names}
@@ -110,11 +149,18 @@ def as_problem(
     if not np.isfinite(y).all():
         got = f"{formula.response.text!r}, which is not finite on these data"
         raise InputError("formula", got, "a finite response")
-    problem = Problem(formula, names, variables, y, w)
+    problem = Problem(formula, names, variables, y, w, n - len(y))
     if problem.df_residual() <= 0:
         got = f"{problem.nobs()} observations for {len(names)} parameters"
         raise InputError("data", got, "more observations than parameters")
-    return problem, n - len(y)
+    return problem
+
+
+def check_named(argument: str, data: object) -> None:
+    """Raise `InputError` unless `data` gives arrays by their names."""
+    if not isinstance(data, Mapping) and not hasattr(data, "columns"):
+        takes = "a DataFrame or a mapping of names to arrays"
+        raise InputError(argument, type(data).__name__, takes)
 
 
 def parameter_names(
@@ -126,12 +172,13 @@ def parameter_names(
         if formula.call is None:
             takes = "a starting value for each of " + ", ".join(free) if free else "parameters"
             raise InputError("start", None, takes)
-        given = [argument.tree for argument in formula.call.arguments]
+        given = formula.call.arguments
         names = [tree[1] for tree in given if tree[0] == "name"]
         if (
             any(tree[0] != "name" and value_of(tree) is None for tree in given)
             or len(set(names)) < len(names)
             or set(names) != set(free)
+            or not set(formula.call.input.names).isdisjoint(free)
         ):
             takes = (
                 "starting values, unless each argument of the self-start but the first is a "
@@ -142,18 +189,12 @@ def parameter_names(
     if not isinstance(start, Mapping):
         raise InputError("start", start, "a mapping of parameter names to numbers")
     for name, value in start.items():
-        takes = "a finite number for each parameter"
         if name in columns:
             raise InputError("start", repr(name), "names that are not in data")
         if name not in free:
             raise InputError("start", repr(name), f"parameters of the model: {', '.join(free)}")
-        if isinstance(value, bool | str) or not np.isscalar(value):
-            raise InputError("start", f"{name} = {value!r}", takes)
-        try:
-            number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            raise InputError("start", f"{name} = {value!r}", takes) from None
-        if not math.isfinite(number):
+        if not is_number(value) or not math.isfinite(value):
+            takes = "a finite number for each parameter"
             raise InputError("start", f"{name} = {value!r}", takes)
     missing = [name for name in free if name not in start]
     if missing:
@@ -164,7 +205,7 @@ def parameter_names(
     return tuple(str(name) for name in start)
 
 
-def value_of(tree: tuple[Any, ...]) -> float | None:
+def value_of(tree: Tree) -> float | None:
     """Return the number a tree is, or None."""
     if tree[0] == "number":
         return float(tree[1])
@@ -197,10 +238,9 @@ def as_weights(data: Any, weights: Any) -> FloatArray | None:
     if weights is None:
         return None
     takes = "a vector of numbers that are not negative, or a name in data"
-    if isinstance(weights, str):
-        w = as_variable(data, weights, "weights")
-    else:
-        w = as_variable({"weights": weights}, "weights", "weights")
+    if not isinstance(weights, str):
+        data, weights = {"weights": weights}, "weights"
+    w = as_variable(data, weights, "weights")
     if w.ndim != 1 or np.isnan(w).any() or (w < 0).any():
         raise InputError("weights", f"shape {w.shape}, least {np.min(w, initial=math.inf)}", takes)
     return w

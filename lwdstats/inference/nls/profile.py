@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import stdtrit
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.nls.problem import Problem
-from lwdstats.inference.nls.solver import Model, Solution, polish, solve, start_point
+from lwdstats.inference.nls.problem import Fit
+from lwdstats.inference.nls.solver import Model, polish, solve, start_point
 from lwdstats.results.confint import ConfInt, confidence_intervals
 
 # Steps to the cutoff, if the profile were straight; how much a step may grow;
@@ -37,29 +36,24 @@ _EXACT = 1e-9
 _SETTLED = 4e-4
 
 
-def wald_interval(
-    problem: Problem, solution: Solution, names: tuple[str, ...], level: float
-) -> ConfInt:
+def wald_interval(fit: Fit, names: tuple[str, ...], level: float) -> ConfInt:
     """Return estimate plus and minus the t quantile times the standard error."""
-    df = problem.df_residual()
-    half = _cutoff(df, level) * solution.standard_errors(df)
-    rows = [problem.parameters.index(name) for name in names]
-    ends = np.stack([solution.estimate - half, solution.estimate + half], axis=1)[rows]
+    half = fit.t_quantile(level) * fit.standard_errors
+    rows = [fit.parameters.index(name) for name in names]
+    ends = np.stack([fit.estimate - half, fit.estimate + half], axis=1)[rows]
     return confidence_intervals(names, ends, level, "wald")
 
 
-def profile_interval(
-    problem: Problem, solution: Solution, names: tuple[str, ...], level: float
-) -> ConfInt:
+def profile_interval(fit: Fit, names: tuple[str, ...], level: float) -> ConfInt:
     """Return where the signed root of the profiled sum of squares crosses the t quantiles."""
-    cutoff = _cutoff(problem.df_residual(), level)
-    if math.sqrt(solution.rss) <= _EXACT * problem.norm():
-        wald = wald_interval(problem, solution, names, level)
+    cutoff = fit.t_quantile(level)
+    if math.sqrt(fit.rss) <= _EXACT * fit.norm():
+        wald = wald_interval(fit, names, level)
         note = "the data lie on the curve up to rounding; intervals are Wald's"
         return ConfInt(wald.table, level, "wald", (note,))
     ends, notes = [], []
     for name in names:
-        profile = _Profile(problem, solution, name)
+        profile = _Profile(fit, name)
         pair = [profile.end(sign, cutoff) for sign in (-1.0, 1.0)]
         ends.append([value for value, _ in pair])
         for side, (_, note) in zip(("lower", "upper"), pair, strict=True):
@@ -82,20 +76,17 @@ class _At:
 class _Profile:
     """The profile of one parameter of a fit: the others fitted anew at each value of it."""
 
-    def __init__(self, problem: Problem, solution: Solution, name: str) -> None:
-        self.problem, self.name = problem, name
-        self.model, self.norm = problem.model(), problem.norm()
-        self.index = problem.parameters.index(name)
-        self.rest = np.arange(len(problem.parameters)) != self.index
-        df = problem.df_residual()
-        self.rss, self.sigma = solution.rss, solution.sigma(df)
-        self.se = float(solution.standard_errors(df)[self.index])
+    def __init__(self, fit: Fit, name: str) -> None:
+        self.fit, self.name = fit, name
+        self.model, self.norm, self.sigma = fit.model(), fit.norm(), fit.sigma
+        self.index = fit.parameters.index(name)
+        self.rest = np.arange(len(fit.parameters)) != self.index
+        self.se = float(fit.standard_errors[self.index])
         # How the others follow this one, to first order.
-        covariance = solution.cov_unscaled[:, self.index]
+        covariance = fit.cov_unscaled[:, self.index]
         self.slope = (covariance / covariance[self.index])[self.rest]
         self.strict = True
-        estimate = solution.estimate
-        self.centre = _At(float(estimate[self.index]), 0.0, estimate[self.rest])
+        self.centre = _At(float(fit.estimate[self.index]), 0.0, fit.estimate[self.rest])
 
     def at(self, value: float, others: FloatArray) -> _At:
         """Fit the others at a value, from a guess."""
@@ -112,9 +103,9 @@ class _Profile:
         else:
             residuals, _ = self.model(full)
             rss = float(residuals @ residuals)
-        if not math.isfinite(rss) or rss < self.rss * (1.0 - 1e-7):
+        if not math.isfinite(rss) or rss < self.fit.rss * (1.0 - 1e-7):
             raise _LostError
-        return _At(value, math.sqrt(max(rss - self.rss, 0.0)) / self.sigma, others)
+        return _At(value, math.sqrt(max(rss - self.fit.rss, 0.0)) / self.sigma, others)
 
     def _least(self, model: Model, guess: FloatArray) -> tuple[float, FloatArray]:
         point = start_point(model, guess, self.norm)
@@ -182,9 +173,9 @@ class _Profile:
 
     def _other_branch(self, value: float) -> _At | None:
         """Fit the others at a value from the start that a self-start finds there."""
-        if self.problem.formula.call is None:
+        if self.fit.formula.call is None:
             return None
-        start = self.problem.self_started({self.name: value})
+        start = self.fit.self_started({self.name: value})
         try:
             return self.at(value, start)
         except _LostError:
@@ -222,7 +213,3 @@ class _Profile:
 def _is_level(before: _At, here: _At, travelled: float, cutoff: float) -> bool:
     rate = (here.tau - before.tau) / abs(here.value - before.value)
     return cutoff - here.tau > _LEVEL * rate * travelled
-
-
-def _cutoff(df: int, level: float) -> float:
-    return float(stdtrit(df, (1.0 + level) / 2.0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,16 +13,14 @@ from scipy.special import stdtr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.expression import value_and_gradient
 from lwdstats.inference.nls import anova as nls_anova
-from lwdstats.inference.nls import predict as nls_predict
 from lwdstats.inference.nls import tables as nls_tables
-from lwdstats.inference.nls.formula import Formula
-from lwdstats.inference.nls.problem import Problem
+from lwdstats.inference.nls.problem import Fit, as_variable, check_named
 from lwdstats.inference.nls.profile import profile_interval, wald_interval
-from lwdstats.inference.nls.solver import FitStatus, Solution
 from lwdstats.inference.nls.tables import NLSSummary
 from lwdstats.results import drawing
-from lwdstats.results.confint import ConfInt
+from lwdstats.results.confint import ConfInt, chosen
 from lwdstats.results.result import Result, one_row
 
 if TYPE_CHECKING:
@@ -31,33 +28,46 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class NLSFit(Result):
+class NLSFit(Fit, Result):
     """A model fitted by `nls`.
 
     ``str()`` gives R's print; `summary` its table of coefficients.
 
     Attributes
     ----------
-    problem : Problem
-        The model and the data: `formula`, `parameters`, `variables`, `response`
-        and `weights` are attributes of the fit, too.
-    solution : Solution
-        Where the solver ended: `estimate`, `rss`, `cov_unscaled`, `n_iter` and
-        `offset` are attributes of the fit, too.
+    formula : Formula
+        The model.
+    parameters : tuple of str
+        Names of the p parameters.
+    variables : dict of str to numpy.ndarray
+        The data, rows with missing values left out.
+    response : numpy.ndarray, shape (n,)
+        The left side of the formula.
+    weights : numpy.ndarray, shape (n,), or None
+        Weights of the squares, if there are any.
+    estimate : numpy.ndarray, shape (p,)
+        Estimates of the parameters.
+    rss : float
+        (Weighted) residual sum of squares.
+    cov_unscaled : numpy.ndarray, shape (p, p)
+        (J'WJ)^-1, J being the gradient; NaN unless converged.
+    convergence : FitStatus
+        Whether it converged, or why not.
+    n_iter : int
+        Number of gradients computed.
+    offset : float
+        Relative offset reached.
     start : numpy.ndarray, shape (p,)
         Starting values.
     n_omitted : int
         Rows left out for missing values.
     """
 
-    problem: Problem = field(repr=False)
-    solution: Solution
     start: FloatArray = field(repr=False)
-    n_omitted: int = 0
 
     def lines(self) -> list[str]:
         """Return R's print of a fit."""
-        return nls_tables.print_fit(self.problem, self.solution, self.n_omitted)
+        return nls_tables.print_fit(self)
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of coefficients, with R's heads."""
@@ -65,83 +75,6 @@ class NLSFit(Result):
 
     def _caption(self) -> str:
         return str(self.formula)
-
-    @property
-    def formula(self) -> Formula:
-        """The model."""
-        return self.problem.formula
-
-    @property
-    def parameters(self) -> tuple[str, ...]:
-        """Names of the p parameters."""
-        return self.problem.parameters
-
-    @property
-    def variables(self) -> Mapping[str, FloatArray]:
-        """The data, rows with missing values left out."""
-        return self.problem.variables
-
-    @property
-    def response(self) -> FloatArray:
-        """The left side of the formula, (n,)."""
-        return self.problem.response
-
-    @property
-    def weights(self) -> FloatArray | None:
-        """Weights of the squares, (n,), if there are any."""
-        return self.problem.weights
-
-    @property
-    def estimate(self) -> FloatArray:
-        """Estimates of the parameters, (p,)."""
-        return self.solution.estimate
-
-    @property
-    def rss(self) -> float:
-        """Weighted residual sum of squares."""
-        return self.solution.rss
-
-    @property
-    def cov_unscaled(self) -> FloatArray:
-        """(J'WJ)^-1, (p, p), J being the gradient; NaN unless converged."""
-        return self.solution.cov_unscaled
-
-    @property
-    def convergence(self) -> FitStatus:
-        """Whether it converged, or why not."""
-        return self.solution.status
-
-    @property
-    def converged(self) -> bool:
-        """Whether the fit is a minimum."""
-        return self.solution.converged
-
-    @property
-    def n_iter(self) -> int:
-        """Number of gradients computed."""
-        return self.solution.n_iter
-
-    @property
-    def offset(self) -> float:
-        """Relative offset reached."""
-        return self.solution.offset
-
-    @property
-    def sigma(self) -> float:
-        """Residual standard error (of an observation of weight 1)."""
-        return self.solution.sigma(self.df_residual())
-
-    @cached_property
-    def _fitted(self) -> FloatArray:
-        values = self.problem.named(self.estimate)
-        with np.errstate(all="ignore"):
-            fitted = self.formula.model({**self.variables, **values})
-        return np.array(np.broadcast_to(fitted, self.response.shape), dtype=float)
-
-    @cached_property
-    def standard_errors(self) -> FloatArray:
-        """Standard errors of the estimates, (p,); NaN unless converged."""
-        return self.solution.standard_errors(self.df_residual())
 
     def coef(self) -> pd.Series:
         """Return the estimates by name."""
@@ -208,19 +141,16 @@ class NLSFit(Result):
               2.5%    97.5%
         b 1.709769 2.310231
         """
-        names = self.parameters if parm is None else (parm,) if isinstance(parm, str) else parm
-        for name in names:
-            if name not in self.parameters:
-                raise InputError("parm", name, f"names among {', '.join(self.parameters)}")
+        names = chosen(parm, self.parameters)
         check_level(level)
         check_choice("method", method, ("profile", "wald"))
-        self.solution.check_converged()
+        self.check_converged()
         interval = profile_interval if method == "profile" else wald_interval
-        return interval(self.problem, self.solution, tuple(names), float(level))
+        return interval(self, names, float(level))
 
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
-        return self._fitted.copy()
+        return np.asarray(self.predict())
 
     def residuals(self, type: str = "response") -> FloatArray:  # noqa: A002 - R's name
         """Return the residuals, (n,).
@@ -232,33 +162,18 @@ class NLSFit(Result):
             observations of weight 0 count in that sigma, here they do not).
         """
         check_choice("type", type, ("response", "pearson"))
-        plain = self.response - self._fitted
+        plain = self.response - self.fitted()
         if type == "response":
             return plain
-        root = 1.0 if self.weights is None else np.sqrt(self.weights)
-        return root * plain / self.sigma
-
-    def deviance(self) -> float:
-        """Return the (weighted) residual sum of squares."""
-        return self.rss
-
-    def nobs(self) -> int:
-        """Return the number of observations of positive weight."""
-        return self.problem.nobs()
-
-    def df_residual(self) -> int:
-        """Return the number of observations less that of parameters."""
-        return self.problem.df_residual()
+        return np.sqrt(self.all_weights) * plain / self.sigma
 
     def logLik(self) -> float:  # noqa: N802 - R's name
         """Return the Gaussian log-likelihood at its maximum over sigma too."""
         n = self.nobs()
-        logs = 0.0
-        if self.weights is not None:
-            logs = float(np.log(self.weights[self.weights > 0]).sum())
+        w = self.all_weights
         with np.errstate(divide="ignore"):
             each = math.log(2 * math.pi) + 1 - math.log(n) + np.log(self.rss)
-        return float(logs - n * each) / 2
+        return float(np.log(w[w > 0]).sum() - n * each) / 2
 
     def AIC(self, k: float = 2.0) -> float:  # noqa: N802 - R's name
         """Return -2 logLik + k (p + 1): sigma counts as a parameter."""
@@ -318,7 +233,41 @@ class NLSFit(Result):
              fit     lwr     upr
         0  12.05  10.674  13.426
         """
-        return nls_predict.predict(self.problem, self.solution, newdata, se_fit, interval, level)
+        check_choice("interval", interval, ("none", "confidence", "prediction"))
+        check_level(level)
+        variables = self.variables if newdata is None else self._new_variables(newdata)
+        values = self.named(self.estimate)
+        value, slopes = value_and_gradient(self.formula.model, variables, values)
+        lengths = [len(v) for v in variables.values() if v.ndim == 1]
+        size = len(self.response) if newdata is None else max(lengths, default=1)
+        mean = np.array(np.broadcast_to(value, (size,)))
+        if not se_fit and interval == "none":
+            return mean
+        self.check_converged()
+        gradient = np.stack([np.broadcast_to(slopes[p], (size,)) for p in values], axis=1)
+        variance = np.einsum("np,pq,nq->n", gradient, self.cov_unscaled, gradient)
+        frame = pd.DataFrame({"fit": mean})
+        if se_fit:
+            frame["se_fit"] = self.sigma * np.sqrt(variance)
+        if interval != "none":
+            if interval == "prediction":
+                with np.errstate(divide="ignore"):
+                    variance = variance + (1.0 if newdata is not None else 1.0 / self.all_weights)
+            half = self.t_quantile(level) * self.sigma * np.sqrt(variance)
+            frame["lwr"], frame["upr"] = mean - half, mean + half
+        return frame
+
+    def _new_variables(self, newdata: Any) -> dict[str, FloatArray]:
+        check_named("newdata", newdata)
+        for name in self.predictors:
+            if name not in newdata:
+                takes = f"values of {', '.join(self.predictors)}"
+                raise InputError("newdata", f"no {name!r}", takes)
+        variables = {name: as_variable(newdata, name, "newdata") for name in self.predictors}
+        lengths = {name: len(v) for name, v in variables.items() if v.ndim == 1}
+        if len(set(lengths.values())) > 1:
+            raise InputError("newdata", f"lengths {lengths}", "vectors of one length")
+        return variables
 
     def anova(self, *others: NLSFit) -> nls_anova.Anova:
         """Compare this fit with others in which it is nested, by F tests: see `anova`."""
@@ -361,32 +310,27 @@ class NLSFit(Result):
         """Return the data with columns ``.fitted`` and ``.resid``."""
         n = len(self.response)
         columns = {name: np.broadcast_to(v, (n,)) for name, v in self.variables.items()}
-        frame = pd.DataFrame(columns)
-        frame[".fitted"], frame[".resid"] = self.fitted(), self.residuals()
-        return frame
+        return pd.DataFrame(columns | {".fitted": self.fitted(), ".resid": self.residuals()})
 
     def _draw(self, ax: Axes | None) -> Axes:
         """Draw data and curve, or observed over fitted where there is not one predictor."""
         ax = drawing.new_axes(ax)
         n = len(self.response)
-        names = [name for name in self.formula.model.names if name not in self.parameters]
-        given = {name: self.variables[name] for name in names}
+        given = {name: self.variables[name] for name in self.predictors}
         moving = [name for name, v in given.items() if np.ndim(v) and np.ptp(v)]
         if len(moving) == 1:
             t = np.broadcast_to(given[moving[0]], n)
             ax.plot(t, self.response, "o", color="0.35", markersize=4, label="data")
             grid = np.linspace(t.min(), t.max(), 400)
-            fixed = {name: given[name].flat[0] for name in names if name != moving[0]}
-            ax.plot(grid, self.predict({moving[0]: grid, **fixed}), label="fit")
-            ax.set_xlabel(moving[0])
-            ax.set_ylabel(self.formula.response.text)
+            fixed = {name: v.flat[0] for name, v in given.items()}
+            ax.plot(grid, self.predict(fixed | {moving[0]: grid}), label="fit")
+            ax.set(xlabel=moving[0], ylabel=self.formula.response.text)
             ax.legend(frameon=False, fontsize="small")
         else:
             fitted = self.fitted()
             ax.plot(fitted, self.response, "o", color="0.35", markersize=4)
             ends = [min(fitted.min(), self.response.min()), max(fitted.max(), self.response.max())]
             ax.plot(ends, ends, "--", color="0.6", linewidth=1)
-            ax.set_xlabel("fitted")
-            ax.set_ylabel(f"{self.formula.response.text}, observed")
+            ax.set(xlabel="fitted", ylabel=f"{self.formula.response.text}, observed")
         ax.set_title(str(self.formula), fontsize="medium")
         return ax

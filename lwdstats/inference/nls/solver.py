@@ -51,11 +51,12 @@ class Solution:
     Attributes
     ----------
     estimate : numpy.ndarray, shape (p,)
+        Estimates of the parameters.
     rss : float
-        Residual sum of squares.
+        (Weighted) residual sum of squares.
     cov_unscaled : numpy.ndarray, shape (p, p)
-        (J'J)^-1; NaN unless converged.
-    status : FitStatus
+        (J'WJ)^-1, J being the gradient; NaN unless converged.
+    convergence : FitStatus
         Whether it converged, or why not.
     n_iter : int
         Number of gradients that were computed.
@@ -67,31 +68,25 @@ class Solution:
     estimate: FloatArray
     rss: float
     cov_unscaled: FloatArray
-    status: FitStatus
+    convergence: FitStatus
     n_iter: int
     offset: float
 
     @property
     def converged(self) -> bool:
         """Whether the estimate is a minimum."""
-        return self.status is FitStatus.CONVERGED
+        return self.convergence is FitStatus.CONVERGED
 
     def check_converged(self) -> None:
         """Raise `InputError` unless the estimate is a minimum."""
         if not self.converged:
-            raise InputError("fit", f"a fit that ended: {self.status.value}", "a minimum")
-
-    def sigma(self, df: int) -> float:
-        """Return the residual standard error on `df` degrees of freedom."""
-        return math.sqrt(self.rss / df)
-
-    def standard_errors(self, df: int) -> FloatArray:
-        """Return the standard errors of the estimates, (p,); NaN unless converged."""
-        return self.sigma(df) * np.sqrt(np.diag(self.cov_unscaled))
+            raise InputError("fit", f"a fit that ended: {self.convergence.value}", "a minimum")
 
 
 @dataclass(frozen=True, eq=False)
-class _Point:
+class Point:
+    """A point of the search, with the Gauss-Newton step from it."""
+
     estimate: FloatArray
     rss: float
     offset: float
@@ -120,7 +115,7 @@ def solve(model: Model, start: FloatArray, norm: float, maxiter: int, tol: float
     -------
     Solution
     """
-    first = _point(model, start, norm)
+    first = start_point(model, start, norm)
     nothing = np.full((len(start), len(start)), math.nan)
     if first is None:
         reason = FitStatus.NON_FINITE_MODEL
@@ -134,7 +129,7 @@ def solve(model: Model, start: FloatArray, norm: float, maxiter: int, tol: float
             break
         end, spent = _levenberg_marquardt(model, start, size, maxiter - used)
         used += spent
-        reached = _point(model, end, norm)
+        reached = start_point(model, end, norm)
         if reached is None:
             continue
         reached, used = polish(model, reached, norm, min(maxiter - used, _POLISH), used)
@@ -153,9 +148,7 @@ def solve(model: Model, start: FloatArray, norm: float, maxiter: int, tol: float
     return Solution(best.estimate, best.rss, cov, reason, used, best.offset)
 
 
-def polish(
-    model: Model, point: _Point, norm: float, most: int, used: int = 0
-) -> tuple[_Point, int]:
+def polish(model: Model, point: Point, norm: float, most: int, used: int = 0) -> tuple[Point, int]:
     """Take Gauss-Newton steps, halved where they overshoot, while they help."""
     for _ in range(most):
         if point.singular or point.offset < 1e-9:
@@ -168,7 +161,7 @@ def polish(
                 rss = float(residuals @ residuals)
             # At the minimum rounding decides which sum is smaller; the offset then tells.
             if rss < point.rss * (1.0 + 1e-13):
-                better = _point(model, trial, norm)
+                better = start_point(model, trial, norm)
                 used += 1
                 break
             factor /= 2.0
@@ -180,12 +173,8 @@ def polish(
     return point, used
 
 
-def start_point(model: Model, at: FloatArray, norm: float) -> _Point | None:
+def start_point(model: Model, at: FloatArray, norm: float) -> Point | None:
     """Return what `polish` needs at a point, or None where the model is not finite."""
-    return _point(model, at, norm)
-
-
-def _point(model: Model, at: FloatArray, norm: float) -> _Point | None:
     residuals, gradient = model(at)
     if not (np.isfinite(residuals).all() and np.isfinite(gradient).all()):
         return None
@@ -195,11 +184,12 @@ def _point(model: Model, at: FloatArray, norm: float) -> _Point | None:
     if not (math.isfinite(rss) and np.isfinite(scale).all()):
         return None
     empty = np.full((len(at), len(at)), math.nan)
+    singular = Point(at, rss, math.nan, np.zeros_like(at), empty, True)
     if not np.all(scale > 0):
-        return _Point(at, rss, math.nan, np.zeros_like(at), empty, True)
+        return singular
     u, s, vt = np.linalg.svd(gradient / scale, full_matrices=False)
     if s[-1] <= SINGULAR * s[0]:
-        return _Point(at, rss, math.nan, np.zeros_like(at), empty, True)
+        return singular
     along = u.T @ residuals
     rest = residuals - u @ along
     step = (vt.T @ (along / s)) / scale
@@ -207,10 +197,10 @@ def _point(model: Model, at: FloatArray, norm: float) -> _Point | None:
         inverse = (vt.T / s) / scale[:, None]
         cov = inverse @ inverse.T
     if not np.isfinite(cov).all():  # units so extreme that squares leave floating point
-        return _Point(at, rss, math.nan, np.zeros_like(at), empty, True)
+        return singular
     floor = _ROUNDING * norm
     offset = math.sqrt(along @ along) / max(math.hypot(math.sqrt(rest @ rest), floor), 1e-300)
-    return _Point(at, rss, offset, step, cov, False)
+    return Point(at, rss, offset, step, cov, False)
 
 
 class _StopError(Exception):

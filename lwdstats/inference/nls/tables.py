@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lwdstats.inference.nls.problem import Problem
-from lwdstats.inference.nls.solver import FitStatus, Solution
+from lwdstats.inference.nls.problem import Fit
+from lwdstats.inference.nls.solver import FitStatus
 from lwdstats.results.printing import coefficient_lines, format_numbers, named_lines
 from lwdstats.results.result import Result
 
@@ -63,8 +63,7 @@ class NLSSummary(Result):
         sigma = format_numbers(float(f"{self.sigma:.{_DIGITS - 1}e}"))[0]
         lines = [f"Formula: {self.formula}", "", "Parameters:", *table, ""]
         lines.append(f"Residual standard error: {sigma} on {self.df[1]} degrees of freedom")
-        lines += ["", *_convergence_lines(self.convergence, self.n_iter, self.offset)]
-        return lines + _omitted(self.n_omitted)
+        return [*lines, "", *_convergence_lines(self)]
 
     def to_frame(self) -> pd.DataFrame:
         """Return the table of coefficients, with R's heads."""
@@ -74,34 +73,28 @@ class NLSSummary(Result):
         return self.formula
 
 
-def print_fit(problem: Problem, solution: Solution, n_omitted: int) -> list[str]:
+def print_fit(fit: Fit) -> list[str]:
     """Return R's print of a fit."""
-    w = problem.weights
-    weighted = "weighted " if w is not None and np.ptp(w) > 0 else ""
-    rss = format_numbers(solution.rss, _DIGITS)[0]
+    weighted = "weighted " if fit.weights is not None and np.ptp(fit.weights) > 0 else ""
     return [
         "Nonlinear regression model",
-        f"  model: {problem.formula}",
+        f"  model: {fit.formula}",
         "   data: data",
-        *named_lines(problem.parameters, solution.estimate, _DIGITS),
-        f" {weighted}residual sum-of-squares: {rss}",
+        *named_lines(fit.parameters, fit.estimate, _DIGITS),
+        f" {weighted}residual sum-of-squares: {format_numbers(fit.rss, _DIGITS)[0]}",
         "",
-        *_convergence_lines(solution.status, solution.n_iter, solution.offset),
-        *_omitted(n_omitted),
+        *_convergence_lines(fit),
     ]
 
 
-def _convergence_lines(status: FitStatus, n_iter: int, offset: float) -> list[str]:
-    done = status is FitStatus.CONVERGED
-    reached = format_numbers(offset, _DIGITS)[0]
-    return [
-        f"Number of iterations {'to convergence' if done else 'till stop'}: {n_iter}",
-        f"Achieved convergence tolerance: {reached}",
-        *([] if done else [f"Reason stopped: {status.value}"]),
+def _convergence_lines(fit: Fit | NLSSummary) -> list[str]:
+    done = fit.convergence is FitStatus.CONVERGED
+    lines = [
+        f"Number of iterations {'to convergence' if done else 'till stop'}: {fit.n_iter}",
+        f"Achieved convergence tolerance: {format_numbers(fit.offset, _DIGITS)[0]}",
     ]
-
-
-def _omitted(n: int) -> list[str]:
-    if n == 0:
-        return []
-    return [f"  ({n} observation{'s' * (n > 1)} deleted due to missingness)"]
+    if not done:
+        lines += [f"Reason stopped: {fit.convergence.value}"]
+    if n := fit.n_omitted:
+        lines += [f"  ({n} observation{'s' * (n > 1)} deleted due to missingness)"]
+    return lines

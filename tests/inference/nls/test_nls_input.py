@@ -6,8 +6,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
+from lwdstats.expression import value_and_gradient
 from lwdstats.inference.nls.anova import anova
-from lwdstats.inference.nls.formula import parse_formula, value_and_gradient
+from lwdstats.inference.nls.formula import parse_formula
 from lwdstats.inference.nls.nls import nls
 from lwdstats.inference.nls.selfstart import SELF_STARTS, initial_values
 
@@ -139,6 +140,7 @@ LINE = ("y ~ a + b*t", DATA, {"a": 0, "b": 0})
         (("y ~ SSasymp(t, Asym, R0 + 1, lrc)", DATA), "start"),
         (("y ~ SSasymp(t, Asym, Asym, lrc)", DATA), "start"),
         (("y ~ SSasymp(t, w, R0, lrc)", DATA), "start"),
+        (("y ~ SSasymp(t * R0, Asym, R0, lrc)", DATA), "start"),
         (("y ~ a * t", DATA, 3), "start"),
         (("y ~ a * t", DATA, {"b": 1}), "start"),
         (("y ~ a + b*t", DATA, {"a": 1}), "start"),
