@@ -158,22 +158,22 @@ def check_step_size(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]:
     `known` has what a rule may use: k, shape (T,), B, n and t.
     """
     takes = "a formula, a number, a function of k or values, all in (0, 1]"
-    alpha, kept = _evaluate("step_size", rule, known, takes)
-    _check_values("step_size", alpha, known["k"], (alpha > 0) & (alpha <= 1), takes)
-    return alpha, kept
+    return _evaluate("step_size", rule, known, takes, lambda alpha: (alpha > 0) & (alpha <= 1))
 
 
 def check_complexity(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]:
     """Return c_{t,B} as `check_step_size` returns alpha_t."""
     n_b = known["B"]
     takes = f"a formula, a number, a function of k or values, with c >= 0 and B c < 1 (B = {n_b})"
-    c, kept = _evaluate("complexity", rule, known, takes)
-    _check_values("complexity", c, known["k"], (c >= 0) & (n_b * c < 1), takes)
-    return c, kept
+    return _evaluate("complexity", rule, known, takes, lambda c: (c >= 0) & (n_b * c < 1))
 
 
 def _evaluate(
-    argument: str, rule: Any, known: dict[str, Any], takes: str
+    argument: str,
+    rule: Any,
+    known: dict[str, Any],
+    takes: str,
+    usable: Callable[[FloatArray], NDArray[np.bool_]],
 ) -> tuple[FloatArray, Any]:
     """Return a rule's values at t = 0..T-1, NaN where k_t is 0, and how the spec keeps it."""
     k = known["k"]
@@ -181,40 +181,41 @@ def _evaluate(
     values = np.full(k.size, np.nan)
     if isinstance(rule, str):
         formula = parse(rule, argument=argument)
-        unknown = [name for name in formula.names if name not in known]
-        if unknown:
+        if set(formula.names) - set(known):
             raise InputError(argument, repr(rule), f"a formula in {', '.join(known)}")
-        # Where it is not finite the check of its values says so, with the step.
+        # Where it is not finite the check below says so, with the step.
         with np.errstate(all="ignore"):
             values[reads] = np.broadcast_to(formula(known), k.shape)[reads]
-        return values, rule
-    if is_number(rule):
-        values[reads] = float(rule)
-        return values, float(rule)
-    if callable(rule):
-        given: list[Any] = [rule(int(size)) if size else None for size in k]
+        kept = rule
+    elif is_number(rule):
+        kept = float(rule)
+        values[reads] = kept
     else:
-        try:
-            given = list(rule)
-        except TypeError:
-            raise InputError(argument, rule, takes) from None
-        if len(given) != k.size:
-            raise InputError(
-                argument, f"{len(given)} values", f"one value for each of the {k.size} steps"
-            )
-    for t in np.flatnonzero(reads):
-        if np.ndim(given[t]) or not is_number(np.asarray(given[t])[()]):
-            raise InputError(argument, f"{given[t]!r} at step {t} (k = {k[t]})", takes)
-        values[t] = float(given[t])
-    return values, tuple(None if np.isnan(v) else float(v) for v in values)
-
-
-def _check_values(argument: str, values: FloatArray, k: Any, good: Any, takes: str) -> None:
-    """Raise at the first step with points to read at which a rule's value is not `good`."""
-    bad = np.flatnonzero((k > 0) & ~good)
+        given = _values(argument, rule, k, takes)
+        for t in np.flatnonzero(reads):
+            if np.ndim(given[t]) or not is_number(np.asarray(given[t])[()]):
+                raise InputError(argument, f"{given[t]!r} at step {t} (k = {k[t]})", takes)
+            values[t] = float(given[t])
+        kept = tuple(None if np.isnan(v) else v for v in values.tolist())
+    bad = np.flatnonzero(reads & ~usable(values))
     if bad.size:
         t = bad[0]
         raise InputError(argument, f"{values[t]:g} at step {t} (k = {k[t]})", takes)
+    return values, kept
+
+
+def _values(argument: str, rule: Any, k: NDArray[np.int64], takes: str) -> list[Any]:
+    """Return what a function of k, or a sequence, gives for each step."""
+    if callable(rule):
+        return [rule(int(size)) if size else None for size in k]
+    try:
+        given = list(rule)
+    except TypeError:
+        raise InputError(argument, rule, takes) from None
+    if len(given) != k.size:
+        each = f"one value for each of the {k.size} steps"
+        raise InputError(argument, f"{len(given)} values", each)
+    return given
 
 
 def check_record(record: Any, n_steps: int) -> int | tuple[int, ...] | None:

@@ -239,6 +239,13 @@ class GmmSpec(MixtureSpec):
             return np.array(self.record)
         return np.union1d(np.arange(0, self.n_steps, self.record), self.n_steps)
 
+    @property
+    def slot(self) -> NDArray[np.int64]:
+        """Place of each time among those that are kept, int64 of shape (T+1,); -1 of the others."""
+        slot = np.full(self.n_steps + 1, -1)
+        slot[self.times] = np.arange(self.times.size)
+        return slot
+
     def first_weights(self, position: int) -> FloatArray:
         """Return Pi^(0), shape (n, B), of the replicate at a position of `replicates`."""
         shape = (self.n_models, self.n_components)

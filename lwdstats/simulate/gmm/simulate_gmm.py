@@ -18,7 +18,7 @@ from lwdstats.simulate.gmm.dataset import Run, dataset
 from lwdstats.simulate.gmm.gaussian.overlap import check_overlap
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
 from lwdstats.simulate.progress import Progress
-from lwdstats.streams import seed_sequence
+from lwdstats.streams import root_words
 
 
 def simulate_gmm(
@@ -153,8 +153,6 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
     from lwdstats.simulate.gmm.exact.kernel import run_replicate
     from lwdstats.simulate.gmm.exact.update import row_shape, row_stride
 
-    slot = np.full(spec.n_steps + 1, -1)
-    slot[spec.times] = np.arange(spec.times.size)
     factor = np.linalg.cholesky(spec.covariance)
     weight, web, n_truncated, synthetic_share = run_replicate(
         np.array(spec.first_weights(position)),
@@ -167,28 +165,22 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
         spec.alpha,
         spec.c,
         spec.threshold,
-        slot,
+        spec.slot,
         row_stride(spec.n_components),
         *row_shape(spec.n_components),
-        seed_sequence(spec.seed, "emission").generate_state(4, np.uint64),
-        seed_sequence(spec.seed, "retrieval").generate_state(4, np.uint64),
+        root_words(spec.seed, "emission"),
+        root_words(spec.seed, "retrieval"),
         spec.replicates[position],
     )
     shape = (spec.n_steps + 1, spec.n_models, spec.n_responses, spec.n_features)
     points = web[spec.n_initial :].reshape(shape)
-    if spec.record is not None:
-        points = points[spec.times]
-    return Run(weight, n_truncated, points, synthetic_share)
-
-
-RUNNERS: dict[str, Callable[[GmmSpec, int], Run]] = {
-    "exact": run_exact,
-    "gaussian": run_gaussian,
-}
+    kept = points if spec.record is None else points[spec.times]
+    return Run(weight, n_truncated, kept, synthetic_share)
 
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
-    tasks = [joblib.delayed(RUNNERS[spec.engine])(spec, r) for r in range(len(spec.replicates))]
+    run: Callable[..., Run] = run_exact if spec.engine == "exact" else run_gaussian
+    tasks = [joblib.delayed(run)(spec, position) for position in range(spec.n_replicates)]
     options: dict[str, Any] = {"prefer": "threads"}
     if n_jobs is not None:
         options["n_jobs"] = n_jobs

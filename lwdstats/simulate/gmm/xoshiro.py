@@ -96,6 +96,22 @@ def normal_pair(states: Any, model: Any) -> tuple[float, float]:
 
 
 @numba.njit(nogil=True)
+def choose(weights: Any, target: float) -> int:
+    """Return the component of `weights` (B,) in which `target`, in [0, their sum), falls.
+
+    The last with any weight, should rounding leave `target` past the sum.
+    """
+    chosen, below = 0, 0.0
+    for b in range(weights.size):
+        if weights[b] > 0.0:
+            chosen = b
+            below += weights[b]
+            if target < below:
+                break
+    return chosen
+
+
+@numba.njit(nogil=True)
 def settle(span: Any, product: Any, states: Any, model: Any) -> Any:
     """Return a product whose high half is exactly uniform below `span`.
 

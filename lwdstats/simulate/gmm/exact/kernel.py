@@ -19,6 +19,7 @@ from lwdstats.simulate.gmm.exact import simd
 from lwdstats.simulate.gmm.exact import update as gmm_update
 from lwdstats.simulate.gmm.exact.update import absorb, post
 from lwdstats.simulate.gmm.xoshiro import (
+    choose,
     normal_pair,
     restore_order,
     start_stream,
@@ -37,18 +38,11 @@ def emit(weights: Any, means: Any, factor: Any, states: Any, model: int, out: An
     sum to exactly 1: truncation leaves a little more (and the law is theirs,
     divided by their sum).
     """
-    n_components, n_features = means.shape
+    n_features = means.shape[1]
     normal = np.empty(n_features + 1)
     mass = weights.sum()
     for point in range(out.shape[0]):
-        target = uniform(states, model) * mass
-        chosen, below = 0, 0.0
-        for b in range(n_components):
-            if weights[b] > 0.0:
-                chosen = b  # the last with any weight, should rounding leave target past the sum
-                below += weights[b]
-                if target < below:
-                    break
+        chosen = choose(weights, uniform(states, model) * mass)
         for feature in range(0, n_features, 2):
             normal[feature], normal[feature + 1] = normal_pair(states, model)
         for row in range(n_features):

@@ -100,19 +100,6 @@ def ownership(lost: int, weights: Any, centres: Any, nodes: Any, out: Any) -> No
 
 
 @numba.njit(nogil=True, error_model="numpy")
-def choose(shares: Any, target: float) -> int:
-    """Return a component drawn from `shares` (B,), by a uniform number."""
-    chosen, below = 0, 0.0
-    for b in range(shares.size):
-        if shares[b] > 0.0:
-            chosen = b
-            below += shares[b]
-            if target < below:
-                break
-    return chosen
-
-
-@numba.njit(nogil=True, error_model="numpy")
 def owned(
     weights: Any, counts: Any, centres: Any, nodes: Any, offset: float, out: Any, spare: Any
 ) -> None:
