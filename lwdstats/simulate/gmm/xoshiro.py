@@ -16,7 +16,9 @@ Lemire (2019), "Fast random integer generation in an interval".
 
 from __future__ import annotations
 
+import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -28,6 +30,12 @@ _TWO_32 = U64(1 << 32)
 # Odd constants of splitmix64 and of its relatives.
 _GOLDEN = U64(0x9E3779B97F4A7C15)
 _ODD = U64(0xD1B54A32D192ED03)
+
+
+def digest(kernel: str) -> str:
+    """Return what changes with this file and with the files beside that of a `kernel`."""
+    files = [Path(__file__), *sorted(Path(kernel).parent.glob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @numba.njit(inline="always")

@@ -7,19 +7,15 @@ B padded ones.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 
-from lwdstats.simulate.gmm import xoshiro
-from lwdstats.simulate.gmm.exact import simd
-from lwdstats.simulate.gmm.exact import update as gmm_update
 from lwdstats.simulate.gmm.exact.update import absorb, post
 from lwdstats.simulate.gmm.xoshiro import (
     choose,
+    digest,
     normal_pair,
     restore_order,
     start_stream,
@@ -185,8 +181,8 @@ def simulate(
 
 
 def _cached(sources: str) -> Any:
-    # Numba's cache on disk watches only the file of the cached function. The digest of the files
-    # that it calls into is part of the cache's key because it is a closure variable here.
+    # Numba's cache on disk watches only the file of the cached function. The digest of what it
+    # calls into is part of the cache's key because it is a closure variable here.
     @numba.njit(nogil=True, cache=True, error_model="numpy")
     def run_replicate(*args: Any) -> Any:
         _ = sources
@@ -195,12 +191,4 @@ def _cached(sources: str) -> Any:
     return run_replicate
 
 
-def digest(*modules: Any) -> str:
-    """Return what changes with the source of `modules`."""
-    sources = hashlib.sha256()
-    for module in modules:
-        sources.update(Path(module.__file__).read_bytes())
-    return sources.hexdigest()
-
-
-run_replicate = _cached(digest(gmm_update, simd, xoshiro))
+run_replicate = _cached(digest(__file__))
