@@ -16,7 +16,10 @@ from lwdstats.streams import check_replicates
 Rule = str | float | Callable[[int], float] | Sequence[float | None]
 
 
-def _numbers(argument: str, value: object, takes: str) -> FloatArray:
+def _numbers(
+    argument: str, value: object, takes: str, shapes: Sequence[tuple[int, ...]] | None = None
+) -> FloatArray:
+    """Return finite numbers, of one of the shapes where some are given."""
     try:
         array = np.asarray(value)
         usable = array.dtype.kind in "iuf"
@@ -24,6 +27,8 @@ def _numbers(argument: str, value: object, takes: str) -> FloatArray:
         array, usable = np.empty(0), False
     if not usable or not np.isfinite(array).all():
         raise InputError(argument, value, takes)
+    if shapes is not None and array.shape not in shapes:
+        raise _shape_error(argument, array, takes)
     return array.astype(np.float64)
 
 
@@ -73,11 +78,9 @@ def check_covariance(covariance: ArrayLike, d: int) -> FloatArray:
     """Return the covariance, (d, d)."""
     matrix = f"a symmetric positive definite matrix of shape ({d}, {d})"
     takes = f"a positive number or {matrix}, where d = {d} is that of means"
-    array = _numbers("covariance", covariance, takes)
+    array = _numbers("covariance", covariance, takes, [(), (d, d)])
     if array.ndim == 0:
         array = array * np.eye(d)
-    if array.shape != (d, d):
-        raise _shape_error("covariance", array, takes)
     largest = np.abs(array).max()
     if np.abs(array - array.T).max() > 1e-10 * largest:
         raise InputError("covariance", f"a matrix that is not symmetric, {array.tolist()}", takes)
@@ -107,10 +110,8 @@ def check_resolution(means: FloatArray, covariance: FloatArray, argument: str) -
 def check_concentration(value: Any, n_components: int) -> float | tuple[float, ...]:
     """Return the parameter of the Dirichlet law, one number or B."""
     takes = f"a positive number, or {n_components} of them"
-    array = _numbers("concentration", value, takes)
+    array = _numbers("concentration", value, takes, [(), (n_components,)])
     # Beyond these bounds the gamma numbers under a Dirichlet draw leave float64.
-    if array.shape not in ((), (n_components,)) or array.size == 0:
-        raise _shape_error("concentration", array, takes)
     if array.min() < 1e-8 or array.max() > 1e8:
         raise InputError("concentration", value, f"{takes}, between 1e-8 and 1e8")
     return float(array) if array.ndim == 0 else tuple(array.tolist())
@@ -124,9 +125,7 @@ def check_initial_weights(
         return None
     shapes = ((n_components,), (n, n_components), (r, n, n_components))
     takes = f"positive numbers of shape {' or '.join(map(str, shapes))} whose rows sum to 1"
-    array = _numbers("initial_weights", value, takes)
-    if array.shape not in shapes:
-        raise _shape_error("initial_weights", array, takes)
+    array = _numbers("initial_weights", value, takes, shapes)
     if array.min() <= 0:
         raise InputError("initial_weights", f"a weight of {array.min():g}", takes)
     sums = array.sum(-1)

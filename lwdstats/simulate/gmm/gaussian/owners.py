@@ -13,6 +13,8 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import qmc
 
 N_NODES = 1024
 # Survivors that own a point less often than a normal number is below this are left out.
@@ -24,9 +26,6 @@ def normal_nodes(d: int, n: int = N_NODES) -> NDArray[np.float64]:
 
     Sobol's sequence, not scrambled, through the normal quantiles.
     """
-    from scipy.special import ndtri
-    from scipy.stats import qmc
-
     return ndtri(qmc.Sobol(d, scramble=False).random(n) + 0.5 / n)
 
 
