@@ -47,6 +47,13 @@ def is_number(value: object) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
+def check_bool(argument: str, value: object) -> bool:
+    """Return `value` if it is True or False, or raise `InputError`."""
+    if not isinstance(value, bool):
+        raise InputError(argument, value, "True or False")
+    return value
+
+
 def check_integer(argument: str, value: object, *, minimum: int) -> int:
     """Return `value` as an int of at least `minimum`, or raise `InputError`."""
     takes = f"an integer of at least {minimum}"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_bool, check_choice, check_integer
 
 
 def plain(value: Any) -> Any:
@@ -34,12 +34,16 @@ class Argument:
         What the option takes: int, float, str or bool; ``list[str]`` where it may be
         given several times; ``float | str`` for a number, numbers with commas between
         or a text; ``dict[str, float]`` for a number or MODEL=NUMBER; ``str | None``
-        for a text or "none".
+        for a text or "none". A bool is True or False in a call, too.
+    minimum : int or None
+        Least of an integer.
+    choices : tuple of str or None
+        All that a text may be.
     check : callable or None
         Takes the value, and returns it as the specification keeps it or raises.
     check_in : callable or None
-        The same, of the value and the specification, in which all that has a `check`
-        is checked by then, and so are the fields above that have a `check_in`.
+        The same, of the value and the specification, in which all that has none is
+        checked by then, and so are the fields above that have a `check_in`.
     to_json : callable
         Takes what the specification keeps.
     option : str or None
@@ -48,10 +52,22 @@ class Argument:
 
     help: str
     kind: Any = str
+    minimum: int | None = None
+    choices: tuple[str, ...] | None = None
     check: Callable[[Any], Any] | None = None
     check_in: Callable[[Any, Any], Any] | None = None
     to_json: Callable[[Any], Any] = plain
     option: str | None = None
+
+    def checked(self, name: str, value: Any) -> Any:
+        """Return a value as the specification keeps it, or raise."""
+        if self.minimum is not None:
+            value = check_integer(name, value, minimum=self.minimum)
+        if self.choices is not None:
+            value = check_choice(name, value, self.choices)
+        if self.kind is bool:
+            value = check_bool(name, value)
+        return value if self.check is None else self.check(value)
 
 
 # The default of what must be given.
@@ -72,8 +88,7 @@ class Specification:
     def __post_init__(self) -> None:
         known = self.arguments()
         for name, told in known.items():
-            if told.check is not None:
-                object.__setattr__(self, name, told.check(getattr(self, name)))
+            object.__setattr__(self, name, told.checked(name, getattr(self, name)))
         for name, told in known.items():
             if told.check_in is not None:
                 object.__setattr__(self, name, told.check_in(getattr(self, name), self))

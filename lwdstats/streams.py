@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lwdstats.errors import InputError, check_integer
 
@@ -43,6 +44,11 @@ def resolve_seed(seed: int | str | None) -> int:
 def seed_sequence(seed: int, purpose: str, *key: int) -> np.random.SeedSequence:
     """Return the root of the stream that `purpose` and `key` name."""
     return np.random.SeedSequence(seed, spawn_key=(PURPOSES[purpose], *key))
+
+
+def root_words(seed: int, purpose: str) -> NDArray[np.uint64]:
+    """Return the (4,) words from which kernels derive their streams of `purpose`."""
+    return seed_sequence(seed, purpose).generate_state(4, np.uint64)
 
 
 def generator(seed: int, purpose: str, *key: int) -> np.random.Generator:

@@ -19,17 +19,7 @@ def public_members(name):
                 yield f"{name}.{attribute}", getattr(thing, attribute)
 
 
-# Their docstrings are being cut.
-UNDER_WAY = {"simulate_gmm", "simulate_llm"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=False)] * (name in UNDER_WAY))
-        for name in sorted(set(lwd.__all__) - {"__version__"})
-    ],
-)
+@pytest.mark.parametrize("name", sorted(set(lwd.__all__) - {"__version__"}))
 def test_docstrings_fit_a_screen_or_two(name):
     for member, thing in public_members(name):
         lines = (inspect.getdoc(thing) or "").splitlines()

@@ -16,7 +16,10 @@ from lwdstats.streams import check_replicates
 Rule = str | float | Callable[[int], float] | Sequence[float | None]
 
 
-def _numbers(argument: str, value: object, takes: str) -> FloatArray:
+def _numbers(
+    argument: str, value: object, takes: str, shapes: Sequence[tuple[int, ...]] | None = None
+) -> FloatArray:
+    """Return finite numbers, of one of the shapes where some are given."""
     try:
         array = np.asarray(value)
         usable = array.dtype.kind in "iuf"
@@ -24,6 +27,8 @@ def _numbers(argument: str, value: object, takes: str) -> FloatArray:
         array, usable = np.empty(0), False
     if not usable or not np.isfinite(array).all():
         raise InputError(argument, value, takes)
+    if shapes is not None and array.shape not in shapes:
+        raise _shape_error(argument, array, takes)
     return array.astype(np.float64)
 
 
@@ -73,11 +78,9 @@ def check_covariance(covariance: ArrayLike, d: int) -> FloatArray:
     """Return the covariance, (d, d)."""
     matrix = f"a symmetric positive definite matrix of shape ({d}, {d})"
     takes = f"a positive number or {matrix}, where d = {d} is that of means"
-    array = _numbers("covariance", covariance, takes)
+    array = _numbers("covariance", covariance, takes, [(), (d, d)])
     if array.ndim == 0:
         array = array * np.eye(d)
-    if array.shape != (d, d):
-        raise _shape_error("covariance", array, takes)
     largest = np.abs(array).max()
     if np.abs(array - array.T).max() > 1e-10 * largest:
         raise InputError("covariance", f"a matrix that is not symmetric, {array.tolist()}", takes)
@@ -107,10 +110,8 @@ def check_resolution(means: FloatArray, covariance: FloatArray, argument: str) -
 def check_concentration(value: Any, n_components: int) -> float | tuple[float, ...]:
     """Return the parameter of the Dirichlet law, one number or B."""
     takes = f"a positive number, or {n_components} of them"
-    array = _numbers("concentration", value, takes)
+    array = _numbers("concentration", value, takes, [(), (n_components,)])
     # Beyond these bounds the gamma numbers under a Dirichlet draw leave float64.
-    if array.shape not in ((), (n_components,)) or array.size == 0:
-        raise _shape_error("concentration", array, takes)
     if array.min() < 1e-8 or array.max() > 1e8:
         raise InputError("concentration", value, f"{takes}, between 1e-8 and 1e8")
     return float(array) if array.ndim == 0 else tuple(array.tolist())
@@ -124,9 +125,7 @@ def check_initial_weights(
         return None
     shapes = ((n_components,), (n, n_components), (r, n, n_components))
     takes = f"positive numbers of shape {' or '.join(map(str, shapes))} whose rows sum to 1"
-    array = _numbers("initial_weights", value, takes)
-    if array.shape not in shapes:
-        raise _shape_error("initial_weights", array, takes)
+    array = _numbers("initial_weights", value, takes, shapes)
     if array.min() <= 0:
         raise InputError("initial_weights", f"a weight of {array.min():g}", takes)
     sums = array.sum(-1)
@@ -158,22 +157,22 @@ def check_step_size(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]:
     `known` has what a rule may use: k, shape (T,), B, n and t.
     """
     takes = "a formula, a number, a function of k or values, all in (0, 1]"
-    alpha, kept = _evaluate("step_size", rule, known, takes)
-    _check_values("step_size", alpha, known["k"], (alpha > 0) & (alpha <= 1), takes)
-    return alpha, kept
+    return _evaluate("step_size", rule, known, takes, lambda alpha: (alpha > 0) & (alpha <= 1))
 
 
 def check_complexity(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]:
     """Return c_{t,B} as `check_step_size` returns alpha_t."""
     n_b = known["B"]
     takes = f"a formula, a number, a function of k or values, with c >= 0 and B c < 1 (B = {n_b})"
-    c, kept = _evaluate("complexity", rule, known, takes)
-    _check_values("complexity", c, known["k"], (c >= 0) & (n_b * c < 1), takes)
-    return c, kept
+    return _evaluate("complexity", rule, known, takes, lambda c: (c >= 0) & (n_b * c < 1))
 
 
 def _evaluate(
-    argument: str, rule: Any, known: dict[str, Any], takes: str
+    argument: str,
+    rule: Any,
+    known: dict[str, Any],
+    takes: str,
+    usable: Callable[[FloatArray], NDArray[np.bool_]],
 ) -> tuple[FloatArray, Any]:
     """Return a rule's values at t = 0..T-1, NaN where k_t is 0, and how the spec keeps it."""
     k = known["k"]
@@ -181,40 +180,41 @@ def _evaluate(
     values = np.full(k.size, np.nan)
     if isinstance(rule, str):
         formula = parse(rule, argument=argument)
-        unknown = [name for name in formula.names if name not in known]
-        if unknown:
+        if set(formula.names) - set(known):
             raise InputError(argument, repr(rule), f"a formula in {', '.join(known)}")
-        # Where it is not finite the check of its values says so, with the step.
+        # Where it is not finite the check below says so, with the step.
         with np.errstate(all="ignore"):
             values[reads] = np.broadcast_to(formula(known), k.shape)[reads]
-        return values, rule
-    if is_number(rule):
-        values[reads] = float(rule)
-        return values, float(rule)
-    if callable(rule):
-        given: list[Any] = [rule(int(size)) if size else None for size in k]
+        kept = rule
+    elif is_number(rule):
+        kept = float(rule)
+        values[reads] = kept
     else:
-        try:
-            given = list(rule)
-        except TypeError:
-            raise InputError(argument, rule, takes) from None
-        if len(given) != k.size:
-            raise InputError(
-                argument, f"{len(given)} values", f"one value for each of the {k.size} steps"
-            )
-    for t in np.flatnonzero(reads):
-        if np.ndim(given[t]) or not is_number(np.asarray(given[t])[()]):
-            raise InputError(argument, f"{given[t]!r} at step {t} (k = {k[t]})", takes)
-        values[t] = float(given[t])
-    return values, tuple(None if np.isnan(v) else float(v) for v in values)
-
-
-def _check_values(argument: str, values: FloatArray, k: Any, good: Any, takes: str) -> None:
-    """Raise at the first step with points to read at which a rule's value is not `good`."""
-    bad = np.flatnonzero((k > 0) & ~good)
+        given = _values(argument, rule, k, takes)
+        for t in np.flatnonzero(reads):
+            if np.ndim(given[t]) or not is_number(np.asarray(given[t])[()]):
+                raise InputError(argument, f"{given[t]!r} at step {t} (k = {k[t]})", takes)
+            values[t] = float(given[t])
+        kept = tuple(None if np.isnan(v) else v for v in values.tolist())
+    bad = np.flatnonzero(reads & ~usable(values))
     if bad.size:
         t = bad[0]
         raise InputError(argument, f"{values[t]:g} at step {t} (k = {k[t]})", takes)
+    return values, kept
+
+
+def _values(argument: str, rule: Any, k: NDArray[np.int64], takes: str) -> list[Any]:
+    """Return what a function of k, or a sequence, gives for each step."""
+    if callable(rule):
+        return [rule(int(size)) if size else None for size in k]
+    try:
+        given = list(rule)
+    except TypeError:
+        raise InputError(argument, rule, takes) from None
+    if len(given) != k.size:
+        each = f"one value for each of the {k.size} steps"
+        raise InputError(argument, f"{len(given)} values", each)
+    return given
 
 
 def check_record(record: Any, n_steps: int) -> int | tuple[int, ...] | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, check_choice, check_integer
+from lwdstats.errors import InputError
 from lwdstats.mixtures.arguments import (
     check_complexity,
     check_concentration,
@@ -67,12 +67,8 @@ class MixtureSpec(Specification):
         The rules as they were given, a callable as its values.
     """
 
-    n_models: int = argument(
-        3, "n: number of mixtures.", int, check=partial(check_integer, "n_models", minimum=1)
-    )
-    n_components: int = argument(
-        2, "B: components of each.", int, check=partial(check_integer, "n_components", minimum=1)
-    )
+    n_models: int = argument(3, "n: number of mixtures.", int, minimum=1)
+    n_components: int = argument(2, "B: components of each.", int, minimum=1)
     means: FloatArray = argument(
         None,
         "Means of the components on a line, with commas between.",
@@ -85,15 +81,8 @@ class MixtureSpec(Specification):
         float | str,
         check_in=lambda value, spec: check_covariance(value, spec.n_features),
     )
-    n_steps: int = argument(
-        200, "T: times 0..T are kept.", int, check=partial(check_integer, "n_steps", minimum=0)
-    )
-    n_responses: int = argument(
-        3,
-        "L: responses a model and step.",
-        int,
-        check=partial(check_integer, "n_responses", minimum=1),
-    )
+    n_steps: int = argument(200, "T: times 0..T are kept.", int, minimum=0)
+    n_responses: int = argument(3, "L: responses a model and step.", int, minimum=1)
     beta: float = argument(
         0.5, "Share of the web that a model reads, in (0, 1].", float, check=check_beta
     )
@@ -206,19 +195,12 @@ class GmmSpec(MixtureSpec):
     threshold: float = argument(
         1e-3, "epsilon of the truncation, in [0, 1].", float, check=check_threshold
     )
-    replicates: tuple[int, ...] = argument(
-        1,
-        "Number of independent runs.",
-        int,
-        check=check_ids,
-    )
+    replicates: tuple[int, ...] = argument(1, "Number of independent runs.", int, check=check_ids)
     seed: int = argument(
         None, "Seed; drawn and recorded if not given.", check=resolve_seed, to_json=str
     )
     engine: str = argument(
-        "exact",
-        "exact, or gaussian for components far apart.",
-        check=partial(check_choice, "engine", choices=tuple(MAX_POINTS)),
+        "exact", "exact, or gaussian for components far apart.", choices=tuple(MAX_POINTS)
     )
     max_overlap: float = argument(
         MAX_OVERLAP,
@@ -256,6 +238,13 @@ class GmmSpec(MixtureSpec):
         if isinstance(self.record, tuple):
             return np.array(self.record)
         return np.union1d(np.arange(0, self.n_steps, self.record), self.n_steps)
+
+    @property
+    def slot(self) -> NDArray[np.int64]:
+        """Place of each time among those that are kept, int64 of shape (T+1,); -1 of the others."""
+        slot = np.full(self.n_steps + 1, -1)
+        slot[self.times] = np.arange(self.times.size)
+        return slot
 
     def first_weights(self, position: int) -> FloatArray:
         """Return Pi^(0), shape (n, B), of the replicate at a position of `replicates`."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
@@ -171,7 +171,7 @@ class CountedSpec(MixtureSpec):
 
 
 def network(
-    initial_weights: ArrayLike | None = None,
+    initial_weights: Any = None,
     *,
     n_models: int | None = None,
     n_components: int | None = None,
@@ -181,15 +181,11 @@ def network(
 
     n and B are as given, else as the weights say, else by default.
     """
-    options["initial_weights"] = initial_weights
-    shape: tuple[int, ...] = ()
+    sizes: dict[str, int] = {}
     # Of rows of different lengths the check of the weights says what is wrong.
     with contextlib.suppress(ValueError):
-        shape = () if initial_weights is None else np.shape(initial_weights)
-    if n_models is None and len(shape) > 1:
-        n_models = shape[-2]
-    if n_components is None and shape:
-        n_components = shape[-1]
-    sizes = {"n_models": n_models, "n_components": n_components}
-    options |= {name: size for name, size in sizes.items() if size is not None}
-    return Network.from_spec(CountedSpec(**options))
+        shape = np.shape(initial_weights)  # () of None
+        sizes = dict(zip(("n_components", "n_models"), reversed(shape), strict=False))
+    given = {"n_models": n_models, "n_components": n_components}
+    sizes |= {name: size for name, size in given.items() if size is not None}
+    return Network.from_spec(CountedSpec(initial_weights=initial_weights, **sizes, **options))

@@ -16,7 +16,9 @@ Lemire (2019), "Fast random integer generation in an interval".
 
 from __future__ import annotations
 
+import hashlib
 import math
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -28,6 +30,12 @@ _TWO_32 = U64(1 << 32)
 # Odd constants of splitmix64 and of its relatives.
 _GOLDEN = U64(0x9E3779B97F4A7C15)
 _ODD = U64(0xD1B54A32D192ED03)
+
+
+def digest(kernel: str) -> str:
+    """Return what changes with this file and with the files beside that of a `kernel`."""
+    files = [Path(__file__), *sorted(Path(kernel).parent.glob("*.py"))]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @numba.njit(inline="always")
@@ -93,6 +101,22 @@ def normal_pair(states: Any, model: Any) -> tuple[float, float]:
         if 0.0 < square < 1.0:
             scale = math.sqrt(-2.0 * math.log(square) / square)
             return a * scale, b * scale
+
+
+@numba.njit(nogil=True)
+def choose(weights: Any, target: float) -> int:
+    """Return the component of `weights` (B,) in which `target`, in [0, their sum), falls.
+
+    The last with any weight, should rounding leave `target` past the sum.
+    """
+    chosen, below = 0, 0.0
+    for b in range(weights.size):
+        if weights[b] > 0.0:
+            chosen = b
+            below += weights[b]
+            if target < below:
+                break
+    return chosen
 
 
 @numba.njit(nogil=True)

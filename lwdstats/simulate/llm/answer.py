@@ -68,14 +68,13 @@ def ask(
     results = []
     for question, answers in zip(questions, given, strict=True):
         found = Answers([""] * n, [""] * n, [0] * n)
-        _fill(found, list(range(n)), answers, label, stop is not None)
+        _fill(found, answers, label, stop is not None)
         for attempt in range(1, 1 + spec.retries_empty):
-            missing = found.missing
-            if not missing:
+            if not found.missing:
                 break
             seed = _seed(spec, question.key, attempt)
-            again = model.generate(question.prompt, len(missing), seed=seed, **options)
-            _fill(found, missing, again, label, stop is not None)
+            again = model.generate(question.prompt, len(found.missing), seed=seed, **options)
+            _fill(found, again, label, stop is not None)
         results.append(found)
     return results
 
@@ -86,9 +85,9 @@ def _seed(spec: LlmSpec, key: Key, *again: int) -> int:
     return int(root.generate_state(1, np.uint64)[0])
 
 
-def _fill(
-    found: Answers, rows: Sequence[int], answers: Sequence[Answer], label: str, cut: bool
-) -> None:
+def _fill(found: Answers, answers: Sequence[Answer], label: str, cut: bool) -> None:
+    """Put answers in the places of those that are missing."""
+    rows = found.missing
     if len(answers) != len(rows):
         raise RuntimeError(f"{label!r} gave {len(answers)} answers, asked for {len(rows)}")
     for row, answer in zip(rows, answers, strict=True):

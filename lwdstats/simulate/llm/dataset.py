@@ -55,9 +55,7 @@ def build_dataset(
     cells = (spec.n_steps + 1, len(spec.models), len(spec.replicates), len(spec.query))
     # Without a cap of the context this is k_T.
     n_draws = max(len(batch.retrieved) for batch in batches.values())
-    text, text_raw = (
-        np.full((*cells, spec.n_responses), "", dtype=object) for _ in ("text", "text_raw")
-    )
+    text, text_raw = (np.full((*cells, spec.n_responses), "", dtype=object) for _ in range(2))
     embedding = np.empty((*cells, spec.n_responses, width), dtype=np.float32)
     retrieved = np.full((*cells, n_draws), -1, dtype=np.int32)
     for (replicate, q, t, i), batch in batches.items():
@@ -76,7 +74,6 @@ def build_dataset(
     if spec.context == "fewest":
         # All models read alike; how many may differ by replicate and query.
         n_retrieved = (("time", "replicate", "query"), drawn.sum(axis=-1)[:, 0].astype(np.int64))
-    log = _log(spec, batches, origin.initial)
     ds = xr.Dataset(
         {
             "embedding": ((*_ANSWER, "feature"), embedding),
@@ -86,10 +83,7 @@ def build_dataset(
             "n_retrieved": n_retrieved,
             "synthetic_share": (_ANSWER[:-1], share),
             "retrieved": ((*_ANSWER[:-1], "draw"), retrieved),
-            **{
-                name: ((*_POST, "feature") if name == "post_embedding" else _POST, values)
-                for name, values in log.items()
-            },
+            **_log(spec, batches, origin.initial),
         },
         coords={
             "time": np.arange(spec.n_steps + 1),
@@ -98,44 +92,44 @@ def build_dataset(
             "query": list(spec.query),
             "response": np.arange(spec.n_responses),
             "feature": np.arange(width),
-            "post": np.arange(log["post_text"].shape[-1]),
+            "post": np.arange(spec.n_web[-1]),
         },
-        attrs=_attributes(spec, origin) | ({"served": json.dumps(served)} if served else {}),
+        attrs=_attributes(spec, origin, served),
     )
     return validate(describe(ds))
 
 
 def _log(
     spec: LlmSpec, batches: Mapping[Key, Batch], initial: NDArray[np.float32]
-) -> dict[str, NDArray[Any]]:
+) -> dict[str, tuple[tuple[str, ...], NDArray[Any]]]:
     """Return the web as a log: A^(T), as the posts of step T were never read."""
     n_models, n_initial = len(spec.models), len(spec.posts)
     webs = (len(spec.replicates), len(spec.query), int(spec.n_web[-1]))
-    log: dict[str, NDArray[Any]] = {
-        "post_text": np.full(webs, "", dtype=object),
-        "post_time": np.full(webs, -1, dtype=np.int32),
-        "post_model": np.full(webs, -1, dtype=np.int32),
-        "post_response": np.full(webs, -1, dtype=np.int32),
-        "post_sentiment": np.full(webs, "", dtype=object),
-        "post_embedding": np.empty((*webs, initial.shape[1]), dtype=np.float32),
-    }
-    log["post_text"][..., :n_initial] = [post["text"] for post in spec.posts]
-    log["post_sentiment"][..., :n_initial] = [post.get("sentiment", "") for post in spec.posts]
-    log["post_embedding"][:, :, :n_initial] = initial
+    text, sentiment = (np.full(webs, "", dtype=object) for _ in range(2))
+    time, model, response = (np.full(webs, -1, dtype=np.int32) for _ in range(3))
+    embedding = np.empty((*webs, initial.shape[1]), dtype=np.float32)
+    text[..., :n_initial] = [post["text"] for post in spec.posts]
+    sentiment[..., :n_initial] = [post.get("sentiment", "") for post in spec.posts]
+    embedding[:, :, :n_initial] = initial
     for (replicate, q, t, i), batch in batches.items():
-        if t == spec.n_steps:
-            continue
-        place = (spec.replicates.index(replicate), q, n_initial + t * n_models + i)
-        row = posted(batch)
-        log["post_text"][place] = batch.texts[row]
-        log["post_time"][place] = t
-        log["post_model"][place] = i
-        log["post_response"][place] = row
-        log["post_embedding"][place] = batch.vectors[row]
-    return log
+        if t < spec.n_steps:
+            place = (spec.replicates.index(replicate), q, n_initial + t * n_models + i)
+            row = posted(batch)
+            text[place], embedding[place] = batch.texts[row], batch.vectors[row]
+            time[place], model[place], response[place] = t, i, row
+    return {
+        "post_text": (_POST, text),
+        "post_time": (_POST, time),
+        "post_model": (_POST, model),
+        "post_response": (_POST, response),
+        "post_sentiment": (_POST, sentiment),
+        "post_embedding": ((*_POST, "feature"), embedding),
+    }
 
 
-def _attributes(spec: LlmSpec, origin: Origin) -> dict[str, str]:
+def _attributes(
+    spec: LlmSpec, origin: Origin, served: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
     n = len(spec.models)
     title = f"Network of {n} language model{'s' * (n > 1)} (Algorithm 1)"
     attrs = {
@@ -149,4 +143,6 @@ def _attributes(spec: LlmSpec, origin: Origin) -> dict[str, str]:
         attrs["created"] = origin.created
     if len(origin.backends) > 1:
         attrs["backend_resumed"] = json.dumps(origin.backends[1:])
+    if served:
+        attrs["served"] = json.dumps(served)
     return attrs

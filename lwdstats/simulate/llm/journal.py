@@ -115,16 +115,14 @@ class Journal:
             if self._db.execute("PRAGMA quick_check").fetchone() != ("ok",):
                 raise sqlite3.DatabaseError("quick_check failed")
             if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                now = datetime.now(UTC).isoformat(timespec="seconds")
                 with _transaction(self._db):
                     for statement in _TABLES.split(";"):
                         self._db.execute(statement)
                     self.note("format", FORMAT)
-                    self.note("created", now)
-                    self.note("spec", json.dumps(spec))
+                    self.note("created", datetime.now(UTC).isoformat(timespec="seconds"))
             layout = self.read("format")
             if layout == FORMAT and not self._db.execute("SELECT 1 FROM batch").fetchone():
-                # Nothing was answered, as when a name of a model was wrong: begin again.
+                # It is new, or nothing was answered, as when a name of a model was wrong.
                 with _transaction(self._db):
                     self._db.execute("DELETE FROM note WHERE name NOT IN ('format', 'created')")
                     self.note("spec", json.dumps(spec))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -88,7 +89,9 @@ def run_network(
                 _grow(spec, network, web, place, t, kept)
                 keys: list[Key] = [(*place, t, i) for i in range(len(labels))]
                 if not all(key in kept for key in keys):
-                    asked |= _questions(spec, network, web, keys)
+                    rows = _retrieve(spec, network, web, keys)
+                    for key, label, drawn in zip(keys, labels, rows, strict=True):
+                        asked[key] = Question(key, _prompt(spec, web, key, label, drawn), drawn)
             tasks: dict[tuple[Question, ...], str | None] = {}
             # There and back, so that a step begins with the model that ended the last one.
             for i in range(len(labels))[:: -1 if t % 2 else 1]:
@@ -120,7 +123,7 @@ def _grow(
     spec: LlmSpec,
     network: Network,
     web: Web,
-    place: tuple[int, int],
+    place: Place,
     t: int,
     kept: Mapping[Key, Batch],
 ) -> None:
@@ -139,19 +142,13 @@ def _grow(
     web.append(posts, np.stack(vectors))
 
 
-def _questions(spec: LlmSpec, network: Network, web: Web, keys: list[Key]) -> dict[Key, Question]:
-    """Return what each model is asked at a step of one replicate and query."""
-    rows = _retrieve(spec, network, web, keys)
-    return {
-        key: Question(key, _prompt(spec, web, key, label, drawn), drawn)
-        for key, label, drawn in zip(keys, network.models, rows, strict=True)
-    }
-
-
 def _retrieve(
     spec: LlmSpec, network: Network, web: Web, keys: list[Key]
 ) -> list[NDArray[np.int32]]:
-    """Return the rows that each model reads, cut to what all contexts hold if the spec says so."""
+    """Return the rows that each model reads at a step of one replicate and query.
+
+    They are cut to what all contexts hold if the spec says so.
+    """
     q, t = keys[0][1:3]
     k = int(spec.n_retrieved[t])
     if spec.retrieval == "nearest":
@@ -163,35 +160,33 @@ def _retrieve(
             for r, query, time, i in keys
         ]
     for key, (label, model), drawn in zip(keys, network.models.items(), rows, strict=True):
-        if model.context_length is None:
-            continue
-        room = model.context_length - spec.sampling[label].max_new_tokens
-
-        def tokens(
-            size: int,
-            key: Key = key,
-            label: str = label,
-            model: LanguageModel = model,
-            drawn: NDArray[np.int32] = drawn,
-        ) -> int:
-            return model.count_tokens(_prompt(spec, web, key, label, drawn[:size]))
-
-        if tokens(k) <= room:
-            continue
-        if spec.context == "error":
-            raise RunStoppedError(
-                f"at t = {t} {label!r} would read {tokens(k)} tokens, and its context of "
-                f"{model.context_length} holds {room} beside an answer; run it anew with a lower "
-                "beta or n_steps, or with context='fewest'"
-            )
-        # A prompt with fewer posts is shorter, so halve the range.
-        low, high = 0, k - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            low, high = (middle, high) if tokens(middle) <= room else (low, middle - 1)
-        k = low
+        k = _n_fitting(spec, web, key, label, model, drawn[:k])
     # Rows are in random order, or the nearest first: the first k are a draw of k.
     return [drawn[:k] for drawn in rows]
+
+
+def _n_fitting(
+    spec: LlmSpec, web: Web, key: Key, label: str, model: LanguageModel, rows: NDArray[np.int32]
+) -> int:
+    """Return how many rows, from the first, a model's context holds beside an answer."""
+
+    def tokens(size: int) -> int:
+        return model.count_tokens(_prompt(spec, web, key, label, rows[:size]))
+
+    k, context = len(rows), model.context_length
+    if context is None:
+        return k
+    room = context - spec.sampling[label].max_new_tokens
+    if tokens(k) <= room:
+        return k
+    if spec.context == "error":
+        raise RunStoppedError(
+            f"at t = {key[2]} {label!r} would read {tokens(k)} tokens, and its context of "
+            f"{context} holds {room} beside an answer; run it anew with a lower "
+            "beta or n_steps, or with context='fewest'"
+        )
+    # A prompt with fewer posts is shorter.
+    return bisect_right(range(1, k), room, key=tokens)
 
 
 def _prompt(spec: LlmSpec, web: Web, key: Key, label: str, rows: NDArray[np.int32]) -> Prompt:

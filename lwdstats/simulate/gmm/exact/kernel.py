@@ -7,18 +7,15 @@ B padded ones.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
 
-from lwdstats.simulate.gmm import xoshiro
-from lwdstats.simulate.gmm.exact import simd
-from lwdstats.simulate.gmm.exact import update as gmm_update
 from lwdstats.simulate.gmm.exact.update import absorb, post
 from lwdstats.simulate.gmm.xoshiro import (
+    choose,
+    digest,
     normal_pair,
     restore_order,
     start_stream,
@@ -37,18 +34,11 @@ def emit(weights: Any, means: Any, factor: Any, states: Any, model: int, out: An
     sum to exactly 1: truncation leaves a little more (and the law is theirs,
     divided by their sum).
     """
-    n_components, n_features = means.shape
+    n_features = means.shape[1]
     normal = np.empty(n_features + 1)
     mass = weights.sum()
     for point in range(out.shape[0]):
-        target = uniform(states, model) * mass
-        chosen, below = 0, 0.0
-        for b in range(n_components):
-            if weights[b] > 0.0:
-                chosen = b  # the last with any weight, should rounding leave target past the sum
-                below += weights[b]
-                if target < below:
-                    break
+        chosen = choose(weights, uniform(states, model) * mass)
         for feature in range(0, n_features, 2):
             normal[feature], normal[feature + 1] = normal_pair(states, model)
         for row in range(n_features):
@@ -191,8 +181,8 @@ def simulate(
 
 
 def _cached(sources: str) -> Any:
-    # Numba's cache on disk watches only the file of the cached function. The digest of the files
-    # that it calls into is part of the cache's key because it is a closure variable here.
+    # Numba's cache on disk watches only the file of the cached function. The digest of what it
+    # calls into is part of the cache's key because it is a closure variable here.
     @numba.njit(nogil=True, cache=True, error_model="numpy")
     def run_replicate(*args: Any) -> Any:
         _ = sources
@@ -201,12 +191,4 @@ def _cached(sources: str) -> Any:
     return run_replicate
 
 
-def digest(*modules: Any) -> str:
-    """Return what changes with the source of `modules`."""
-    sources = hashlib.sha256()
-    for module in modules:
-        sources.update(Path(module.__file__).read_bytes())
-    return sources.hexdigest()
-
-
-run_replicate = _cached(digest(gmm_update, simd, xoshiro))
+run_replicate = _cached(digest(__file__))

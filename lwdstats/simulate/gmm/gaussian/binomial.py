@@ -11,8 +11,9 @@ import math
 from typing import Any
 
 import numba
+import numpy as np
 
-from lwdstats.simulate.gmm.xoshiro import uniform
+from lwdstats.simulate.gmm.xoshiro import choose, uniform
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -79,24 +80,12 @@ def add_multinomial(n: int, weights: Any, states: Any, model: int, out: Any) -> 
     Few draws are made one by one, many as a chain of binomial numbers: O(B)
     for any `n`. A component at weight 0 gets none.
     """
-    n_components = weights.size
     mass = weights.sum()
-    last = 0
-    for b in range(n_components):
-        if weights[b] > 0.0:
-            last = b
-    if n <= n_components:
+    if n <= weights.size:
         for _ in range(n):
-            target = uniform(states, model) * mass
-            below = 0.0
-            chosen = last  # should rounding leave the target past the sum
-            for b in range(last):
-                below += weights[b]
-                if target < below:
-                    chosen = b
-                    break
-            out[chosen] += 1.0
+            out[choose(weights, uniform(states, model) * mass)] += 1.0
         return
+    last = choose(weights, np.inf)
     left = float(n)
     for b in range(last):
         number = binomial(left, weights[b] / mass, states, model)

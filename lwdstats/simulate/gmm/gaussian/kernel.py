@@ -11,14 +11,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from lwdstats.simulate.gmm import xoshiro
-from lwdstats.simulate.gmm.exact.kernel import digest
-from lwdstats.simulate.gmm.gaussian import binomial
-from lwdstats.simulate.gmm.gaussian import owners as gmm_gaussian_owners
-from lwdstats.simulate.gmm.gaussian import step as gmm_gaussian_step
 from lwdstats.simulate.gmm.gaussian.binomial import add_multinomial
 from lwdstats.simulate.gmm.gaussian.step import update
-from lwdstats.simulate.gmm.xoshiro import start_stream
+from lwdstats.simulate.gmm.xoshiro import digest, start_stream
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -108,8 +103,8 @@ def simulate(
 
 
 def _cached(sources: str) -> Any:
-    # Numba's cache on disk watches only this file. The digest of the files that are called into
-    # is part of the cache's key because it is a closure variable here.
+    # Numba's cache on disk watches only this file. The digest of what is called into is part of
+    # the cache's key because it is a closure variable here.
     @numba.njit(nogil=True, cache=True, error_model="numpy")
     def run_replicate(*args: Any) -> Any:
         _ = sources
@@ -118,4 +113,4 @@ def _cached(sources: str) -> Any:
     return run_replicate
 
 
-run_replicate = _cached(digest(binomial, gmm_gaussian_owners, gmm_gaussian_step, xoshiro))
+run_replicate = _cached(digest(__file__))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
@@ -44,8 +45,6 @@ def misowned_share(threshold: float, means: FloatArray, covariance: FloatArray) 
     """
     if threshold == 0.0 or len(means) == 1:
         return 0.0
-    from scipy.special import ndtr
-
     apart = squared_distances(means, means, covariance)
     nearest = np.sqrt(apart[~np.eye(len(means), dtype=bool)].min())
     if nearest == 0.0:

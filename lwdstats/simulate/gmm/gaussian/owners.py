@@ -13,6 +13,8 @@ from typing import Any
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
+from scipy.stats import qmc
 
 N_NODES = 1024
 # Survivors that own a point less often than a normal number is below this are left out.
@@ -24,9 +26,6 @@ def normal_nodes(d: int, n: int = N_NODES) -> NDArray[np.float64]:
 
     Sobol's sequence, not scrambled, through the normal quantiles.
     """
-    from scipy.special import ndtri
-    from scipy.stats import qmc
-
     return ndtri(qmc.Sobol(d, scramble=False).random(n) + 0.5 / n)
 
 
@@ -97,19 +96,6 @@ def ownership(lost: int, weights: Any, centres: Any, nodes: Any, out: Any) -> No
         for s in range(n_b):
             if scores[s] > -np.inf:
                 out[s] += terms[s] / (total * nodes.shape[0])
-
-
-@numba.njit(nogil=True, error_model="numpy")
-def choose(shares: Any, target: float) -> int:
-    """Return a component drawn from `shares` (B,), by a uniform number."""
-    chosen, below = 0, 0.0
-    for b in range(shares.size):
-        if shares[b] > 0.0:
-            chosen = b
-            below += shares[b]
-            if target < below:
-                break
-    return chosen
 
 
 @numba.njit(nogil=True, error_model="numpy")

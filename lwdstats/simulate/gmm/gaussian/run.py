@@ -7,7 +7,7 @@ import numpy as np
 from lwdstats.mixtures.components import whitening
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.gmm.dataset import Run
-from lwdstats.streams import seed_sequence
+from lwdstats.streams import root_words
 
 # Components of which a model reads fewer points in a step are read one by one, by measurement:
 # docs/gaussian-engine.md.
@@ -24,8 +24,6 @@ def run_gaussian(spec: GmmSpec, position: int, min_count: float = MIN_COUNT) -> 
     from lwdstats.simulate.gmm.gaussian.kernel import run_replicate
     from lwdstats.simulate.gmm.gaussian.owners import normal_nodes
 
-    slot = np.full(spec.n_steps + 1, -1)
-    slot[spec.times] = np.arange(spec.times.size)
     nodes = normal_nodes(spec.n_features) if spec.threshold == 0 else np.empty((0, spec.n_features))
     weight, n_truncated, n_singly = run_replicate(
         np.array(spec.first_weights(position)),
@@ -38,9 +36,9 @@ def run_gaussian(spec: GmmSpec, position: int, min_count: float = MIN_COUNT) -> 
         spec.c,
         spec.threshold,
         float(min_count),
-        slot,
-        seed_sequence(spec.seed, "emission").generate_state(4, np.uint64),
-        seed_sequence(spec.seed, "retrieval").generate_state(4, np.uint64),
+        spec.slot,
+        root_words(spec.seed, "emission"),
+        root_words(spec.seed, "retrieval"),
         spec.replicates[position],
     )
     return Run(weight, n_truncated, n_singly=n_singly)

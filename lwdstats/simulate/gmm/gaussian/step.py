@@ -16,8 +16,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from lwdstats.simulate.gmm.gaussian.owners import choose, owned, ownership
-from lwdstats.simulate.gmm.xoshiro import normal_pair, uniform
+from lwdstats.simulate.gmm.gaussian.owners import owned, ownership
+from lwdstats.simulate.gmm.xoshiro import choose, normal_pair, uniform
 
 # What becomes of a component in one update of one model.
 LOST, SINGLE, JOINT = 0, 1, 2

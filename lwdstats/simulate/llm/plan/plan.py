@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
+from numpy.typing import NDArray
 
 from lwdstats.errors import InputError, check_integer, is_number
 from lwdstats.simulate.llm.labels import by_label, name_of
@@ -17,9 +19,6 @@ from lwdstats.simulate.llm.spec import LINE, LlmSpec, longest_prompts, prompt_co
 from lwdstats.simulate.models.backends import facts_of
 from lwdstats.simulate.models.protocol import ModelFacts
 from lwdstats.simulate.specs import asked
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Prices = float | Mapping[str, float]
 
@@ -86,191 +85,190 @@ def plan(
     if simulator != "llm":
         raise InputError("spec", f"a specification for {simulator!r}", "one for 'llm'")
     run = LlmSpec(**{name: held[name] for name in LlmSpec.arguments() if name in held})
+    labels = list(run.models)
     lengths = {label: sampling.max_new_tokens for label, sampling in run.sampling.items()}
     if answer_tokens is not None:
         most = check_integer("answer_tokens", answer_tokens, minimum=1)
         lengths = {label: min(most, length) for label, length in lengths.items()}
-    labels = list(run.models)
     prices = [
         by_label("price_in", price_in, labels, _is_price, "a price of at least 0"),
         by_label("price_out", price_out, labels, _is_price, "a price of at least 0"),
     ]
-    takes = "a number of tokens"
-    contexts = by_label("context_length", context_length, labels, _is_length, takes)
-    facts = {label: facts_of(model) for label, model in run.models.items()}
-    reading = {label: _Reading.of(run, label, facts[label], lengths) for label in facts}
-    bounds = {label: contexts.get(label) or facts[label].context for label in facts}
-    k = _sizes(run, reading, bounds)
+    contexts = by_label("context_length", context_length, labels, _is_length, "a number of tokens")
+    models = [_Model.of(run, label, contexts.get(label), lengths) for label in labels]
+    k = run.n_retrieved
+    if run.context == "fewest":
+        for model in models:
+            k = np.minimum(k, model.room(run))
     return LlmPlan(
-        _steps(run, reading, k, lengths),
-        _models(run, facts, reading, bounds, k, lengths, prices),
+        _steps(run, models, k),
+        _models(run, models, k, prices),
         max(lengths.values()),
-        tuple(_notes(run, facts, reading, bounds, k, answer_tokens is None)),
+        tuple(_notes(run, models, k, answer_tokens is None)),
     )
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """Tokens of a model's prompt without posts, and of a mean post at each time, (T+1,)."""
+class _Model:
+    """What decides the cost of one model.
 
+    Attributes
+    ----------
+    label, name : str
+        The name may be that of several labels.
+    facts : ModelFacts
+    context : int or None
+    base : int
+        Tokens of a prompt without posts.
+    post : (T+1,) float64
+        Expected tokens of a post at each time.
+    most : int
+        Most tokens that a prompt may have with its answer.
+    n_answers : int
+        Answers written to one prompt.
+    answer, longest_answer : int
+        Tokens of an answer, as it is taken to be and at most.
+    """
+
+    label: str
+    name: str
+    facts: ModelFacts
+    context: int | None
     base: int
-    post: Any
-    longest: Any
+    post: NDArray[np.float64]
+    most: int
+    n_answers: int
+    answer: int
+    longest_answer: int
 
     @classmethod
     def of(
-        cls, spec: LlmSpec, label: str, facts: ModelFacts, lengths: Mapping[str, int]
-    ) -> _Reading:
+        cls, spec: LlmSpec, label: str, context: int | None, lengths: Mapping[str, int]
+    ) -> _Model:
+        facts, sampling = facts_of(spec.models[label]), spec.sampling[label]
+        context = context or facts.context
         base, costs = prompt_costs(spec, label, facts.count)
         initial = float(np.mean(costs)) if costs else 0.0
         # Every model has written as many posts as any other.
         written = float(np.mean(list(lengths.values())))
         # The share of the web that is not answers; an empty web is read by nobody.
         share = len(costs) / np.maximum(spec.n_web, 1)
-        post = share * initial + (1 - share) * (written + LINE)
-        longest = longest_prompts(spec, label, facts.count, int(spec.n_retrieved[-1]))
-        return cls(base, post, longest)
+        prompts = longest_prompts(spec, label, facts.count, int(spec.n_retrieved[-1]))
+        most = int(prompts[-1]) + sampling.max_new_tokens
+        if spec.context == "fewest" and context is not None:
+            most = min(most, context)
+        return cls(
+            label=label,
+            name=name_of(spec.models[label]),
+            facts=facts,
+            context=context,
+            base=base,
+            post=share * initial + (1 - share) * (written + LINE),
+            most=most,
+            # One that is repeated, without chance.
+            n_answers=1 if sampling.temperature == 0 else spec.n_responses,
+            answer=lengths[label],
+            longest_answer=sampling.max_new_tokens,
+        )
 
-    def tokens(self, k: Any) -> Any:
-        """Return the expected tokens of the prompts of one model, replicate and query, (T+1,)."""
+    @property
+    def fits(self) -> bool | None:
+        """Whether the context holds the longest prompt, None where it is not known."""
+        return None if self.context is None else self.most <= self.context
+
+    def reads(self, k: Any) -> Any:
+        """Return the expected tokens of the prompts of one replicate and query, (T+1,)."""
         return self.base + k * self.post
 
-
-def _sizes(spec: LlmSpec, reading: Mapping[str, _Reading], bounds: Mapping[str, int | None]) -> Any:
-    """Return k_t, (T+1,), capped to what all contexts hold if the spec says so."""
-    k = spec.n_retrieved
-    if spec.context == "fewest":
-        for label, read in reading.items():
-            bound = bounds[label]
-            if bound is not None:
-                room = (bound - spec.sampling[label].max_new_tokens - read.base) / read.post
-                k = np.minimum(k, np.maximum(np.floor(room), 0).astype(np.int64))
-    return k
+    def room(self, spec: LlmSpec) -> Any:
+        """Return how many posts the context holds at each time, (T+1,)."""
+        if self.context is None:
+            return spec.n_retrieved
+        room = (self.context - self.longest_answer - self.base) / self.post
+        return np.maximum(np.floor(room), 0).astype(np.int64)
 
 
-def _steps(
-    spec: LlmSpec, reading: Mapping[str, _Reading], k: Any, lengths: Mapping[str, int]
-) -> pd.DataFrame:
-    import pandas as pd
-
+def _steps(spec: LlmSpec, models: list[_Model], k: Any) -> pd.DataFrame:
     n_runs = len(spec.replicates) * len(spec.query)
-    calls = n_runs * len(reading)
-    read = n_runs * sum(reader.tokens(k) for reader in reading.values())
+    read = n_runs * sum(model.reads(k) for model in models)
     return pd.DataFrame(
         {
             "time": np.arange(spec.n_steps + 1),
             "n_web": spec.n_web,
             "n_retrieved": k,
-            "calls": calls,
+            "calls": n_runs * len(models),
             "prompt_tokens": np.rint(read).astype(np.int64),
-            "answer_tokens": n_runs * sum(_n_written(spec, at) * n for at, n in lengths.items()),
+            "answer_tokens": n_runs * sum(model.n_answers * model.answer for model in models),
         }
     )
 
 
 def _models(
-    spec: LlmSpec,
-    facts: Mapping[str, ModelFacts],
-    reading: Mapping[str, _Reading],
-    bounds: Mapping[str, int | None],
-    k: Any,
-    lengths: Mapping[str, int],
-    prices: list[dict[str, float]],
+    spec: LlmSpec, models: list[_Model], k: Any, prices: list[dict[str, float]]
 ) -> pd.DataFrame:
-    import pandas as pd
-
     n_runs = len(spec.replicates) * len(spec.query)
     table, seen = [], set()
-    for label, known in facts.items():
-        read = float(n_runs * reading[label].tokens(k).sum())
-        rows, longest = _n_written(spec, label), spec.sampling[label].max_new_tokens
-        written = n_runs * len(k) * rows * lengths[label]
-        most = int(reading[label].longest[-1]) + longest
-        bound = bounds[label]
-        if spec.context == "fewest" and bound is not None:
-            most = min(most, bound)
+    for model in models:
+        read = float(n_runs * model.reads(k).sum())
+        written = n_runs * len(k) * model.n_answers * model.answer
+        price_in, price_out = (price.get(model.label, 0) for price in prices)
         # Of one batch: its prompts once, their answers each.
-        held = min(spec.batch_size, n_runs) * (most - longest + rows * longest)
-        # A name that occurs twice is loaded once.
-        name = name_of(spec.models[label])
-        again = name in seen
-        seen.add(name)
+        held = model.most + (model.n_answers - 1) * model.longest_answer
+        held *= min(spec.batch_size, n_runs)
         table.append(
             {
-                "model": label,
-                "counted_by": known.counted_by,
-                "context": bound,
-                "longest": most,
-                "fits": None if bound is None else most <= bound,
+                "model": model.label,
+                "counted_by": model.facts.counted_by,
+                "context": model.context,
+                "longest": model.most,
+                "fits": model.fits,
                 "prompt_tokens": round(read),
                 "answer_tokens": written,
-                "weights_gb": 0.0 if again else known.weights / 1e9,
-                "cache_gb": held * known.cache_per_token / 1e9,
-                "cost": math.nan
-                if not any(prices)
-                else (read * prices[0].get(label, 0) + written * prices[1].get(label, 0)) / 1e6,
+                # A name that occurs twice is loaded once.
+                "weights_gb": 0.0 if model.name in seen else model.facts.weights / 1e9,
+                "cache_gb": held * model.facts.cache_per_token / 1e9,
+                "cost": (read * price_in + written * price_out) / 1e6 if any(prices) else math.nan,
             }
         )
-    frame = pd.DataFrame(table)
-    frame["context"] = frame["context"].astype("Int64")
-    frame["fits"] = frame["fits"].astype("boolean")
-    return frame
+        seen.add(model.name)
+    return pd.DataFrame(table).astype({"context": "Int64", "fits": "boolean"})
 
 
-def _notes(
-    spec: LlmSpec,
-    facts: Mapping[str, ModelFacts],
-    reading: Mapping[str, _Reading],
-    bounds: Mapping[str, int | None],
-    k: Any,
-    at_most: bool,
-) -> list[str]:
+def _notes(spec: LlmSpec, models: list[_Model], k: Any, at_most: bool) -> list[str]:
     notes = []
     if at_most:
+        lengths = sorted(model.longest_answer for model in models)
+        longest = " to ".join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
         notes.append(
-            f"answers are taken to be as long as they may, {_longest(spec)} tokens; "
+            f"answers are taken to be as long as they may, {longest} tokens; "
             "answer_tokens= takes a likelier length."
         )
-    guessed = [label for label in facts if facts[label].counted_by == "estimate"]
+    guessed = [model.label for model in models if model.facts.counted_by == "estimate"]
     if guessed:
         notes.append(
             f"tokens of {', '.join(guessed)} are an estimate, a quarter of the characters, as "
             "their tokenizers are not on this machine."
         )
-    if spec.context == "fewest" and (k < spec.n_retrieved).any():
-        t = int(np.argmax(k < spec.n_retrieved))
-        notes.append(f"from about t = {t} on a context caps what all models read.")
-    for label, bound in bounds.items():
-        if spec.context == "error" and bound is not None:
-            most = reading[label].longest[-1] + spec.sampling[label].max_new_tokens
-            if most > bound:
-                notes.append(
-                    f"{label}: a prompt of {most:,} tokens with its answer may come, and its "
-                    f"context holds {bound:,}, so the run is refused; context='fewest' caps it."
-                )
-    here = [label for label in facts if facts[label].weights > 0]
-    if len({name_of(spec.models[label]) for label in here}) > 1:
+    capped = np.flatnonzero(k < spec.n_retrieved)
+    if capped.size:
+        notes.append(f"from about t = {capped[0]} on a context caps what all models read.")
+    notes += [
+        f"{model.label}: a prompt of {model.most:,} tokens with its answer may come, and its "
+        f"context holds {model.context:,}, so the run is refused; context='fewest' caps it."
+        for model in models
+        if model.fits is False
+    ]
+    if len({model.name for model in models if model.facts.weights > 0}) > 1:
         notes.append(
             "models share a device; one that holds the largest of them and its cache will do, as "
             "weights leave it where others need the room, which takes time at every step."
         )
-    served = [label for label in facts if facts[label].weights == 0]
-    if served and spec.n_responses > 1:
+    if spec.n_responses > 1 and any(model.facts.weights == 0 for model in models):
         notes.append(
             "a server that gives one answer a request reads each prompt "
             f"{spec.n_responses} times, and bills it so."
         )
     return notes
-
-
-def _n_written(spec: LlmSpec, label: str) -> int:
-    """Return the answers that are written to one prompt: one that is repeated, without chance."""
-    return 1 if spec.sampling[label].temperature == 0 else spec.n_responses
-
-
-def _longest(spec: LlmSpec) -> str:
-    lengths = sorted({sampling.max_new_tokens for sampling in spec.sampling.values()})
-    return " to ".join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
 
 
 def _is_price(value: object) -> bool:
