@@ -48,7 +48,7 @@ def seed_sequence(seed: int, purpose: str, *key: int) -> np.random.SeedSequence:
 
 def root_words(seed: int, purpose: str) -> NDArray[np.uint64]:
     """Return the (4,) words from which kernels derive their streams of `purpose`."""
-    return seed_sequence(seed, purpose).generate_state(4, np.uint64)
+    return seed_sequence(seed, purpose).generate_state(4, np.uint64).astype(np.uint64, copy=False)
 
 
 def generator(seed: int, purpose: str, *key: int) -> np.random.Generator:

@@ -21,7 +21,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 import lwdstats as lwd
-from lwdstats.mixtures.growth import retrieval_sizes, web_sizes
+from lwdstats.scenario.growth import retrieval_sizes, web_sizes
 from lwdstats.simulate.llm.spec import DEFAULT_QUERY
 from lwdstats.simulate.models.local.embedder import SentenceEmbedder
 from lwdstats.simulate.models.local.packaged import locate

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,6 @@ from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, confidence_intervals
 from lwdstats.results.printing import format_numbers
 from lwdstats.results.result import Result, aligned, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # R's tolerance for "the curve is flat at this probability".
 _TOLERANCE = math.sqrt(np.finfo(np.float64).eps)
@@ -161,7 +157,7 @@ class CollapseTime(Result):
     def _caption(self) -> str:
         return f"Share of replicates whose {self.what} has not stayed below {self.threshold:g}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the share of replicates that have not collapsed, with its pointwise interval."""
         ax = drawing.new_axes(ax)
         curve = self.survival[["time", *_ESTIMATE]].to_numpy(dtype=float)

@@ -26,7 +26,7 @@ from lwdstats.mixtures.arguments import (
     check_threshold,
 )
 from lwdstats.mixtures.components import counts_of
-from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.scenario.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.specification import Specification, argument
 from lwdstats.streams import generator, resolve_seed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,6 @@ from lwdstats.arrays import FloatArray
 from lwdstats.results import drawing
 from lwdstats.results.printing import format_numbers, format_p, named_lines
 from lwdstats.results.result import PermutationResult, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 _ALTERNATIVE = {"two-sided": "not equal to", "less": "less than", "greater": "greater than"}
 
@@ -138,7 +135,7 @@ class HTest(PermutationResult):
     def _caption(self) -> str:
         return f"data: {self.data_name}"
 
-    def _draw(self, ax: Axes | None, **options: Any) -> Axes:
+    def _draw(self, ax: drawing.Axes | None, **options: Any) -> drawing.Axes:
         """Draw the permutations; without them the estimates, the interval and the null value."""
         if self.permuted is not None or not self.estimate:
             return super()._draw(ax, **options)

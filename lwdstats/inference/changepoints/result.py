@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -12,9 +11,6 @@ from lwdstats.inference.laws import EXPONENTIAL, POWER_FLOOR
 from lwdstats.results import drawing
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import Result, aligned
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Both with a limit, as a path of a finite number of answers has one.
 LAWS = {"power": POWER_FLOOR, "exponential": EXPONENTIAL}
@@ -118,7 +114,7 @@ class ChangePoints(Result):
         decay = f"smooth decay {LAWS[self.law].text} from time {self.since:g} on"
         return f"Null hypothesis: {decay}, AR(1) relative noise"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the curves, the fitted levels, and a line at each change."""
         ax = drawing.new_axes(ax)
         for j, replicate in enumerate(self.paths.index):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,6 @@ from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, chosen, confidence_intervals, interval_names
 from lwdstats.results.printing import coefficient_lines, named_lines
 from lwdstats.results.result import Result, Summary, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,7 +284,7 @@ class ConvergenceFit(Result):
         names = [*self.law.parameters, "half-life"]
         return [*self.head(), "", *named_lines(names, [*self.coef(), self.half_life])]
 
-    def _draw(self, ax: Axes | None, *, log: bool = False) -> Axes:
+    def _draw(self, ax: drawing.Axes | None, *, log: bool = False) -> drawing.Axes:
         """Draw the curves, their mean, the law, and its limit."""
         ax = drawing.new_axes(ax)
         ax.plot(self.time, self.sample.curves, color="0.8", linewidth=0.6)

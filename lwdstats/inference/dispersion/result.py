@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,6 @@ from lwdstats.inference.permutation.scheme import scheme
 from lwdstats.results import drawing
 from lwdstats.results.printing import named_lines
 from lwdstats.results.result import Result, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # Below this size of a group the permutation of distances to centroids rejects too often.
 _FEW = 40
@@ -145,7 +141,7 @@ class BetaDisper(Result):
     def _caption(self) -> str:
         return f"Distances to the group's {self.type}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         real = np.flatnonzero(self.eig > 0)
         plane = drawing.plane(self.vectors[:, real])

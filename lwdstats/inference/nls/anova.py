@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,9 +14,6 @@ from lwdstats.inference.nls.problem import Fit
 from lwdstats.results import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,14 +56,10 @@ class Anova(Result):
         """Return one row about the comparison."""
         return one_row({"n_models": len(self.formulas)})
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the table, with R's heads."""
-        return self.table
-
     def _caption(self) -> str:
         return "Analysis of Variance Table"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw what each model leaves unexplained."""
         ax = drawing.new_axes(ax)
         rows = np.arange(len(self.formulas))[::-1]

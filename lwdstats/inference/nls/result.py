@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ from lwdstats.inference.nls.tables import NLSSummary
 from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, chosen
 from lwdstats.results.result import Result, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -312,7 +309,7 @@ class NLSFit(Fit, Result):
         columns = {name: np.broadcast_to(v, (n,)) for name, v in self.variables.items()}
         return pd.DataFrame(columns | {".fitted": self.fitted(), ".resid": self.residuals()})
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw data and curve, or observed over fitted where there is not one predictor."""
         ax = drawing.new_axes(ax)
         n = len(self.response)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,6 @@ from lwdstats.results import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 NULLS = {
     "given_prompts": "at these prompts, the answers of all models have one distribution",
@@ -96,7 +92,7 @@ class CollapseTest(Result):
     def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.null]}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         table = self.table
         known = bool(table["energy_distance"].notna().all())

@@ -113,8 +113,6 @@ def check_decay(
     >>> check = check_decay(initial_weights=first, n_steps=15, n_responses=10, seed=1)
     >>> print(check.summary().caption)
     Conditions of the proof; verdict: agrees within the margin
-    >>> check.verdict
-    'agrees within the margin'
     >>> apart = check_decay(
     ...     initial_weights=first, means=[-1, 1], n_steps=15, n_responses=10, seed=1
     ... )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,6 @@ from lwdstats.inference.theorem.bands import verdict
 from lwdstats.results import drawing
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import Result, Summary, aligned, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 THEORIES = {"paper": "(1 - alpha)^k", "overlap": "overlap counted"}
 _WIDTH = 88
@@ -167,10 +164,10 @@ class DecayCheck(Result):
 
     def _draw(
         self,
-        ax: Axes | None,
+        ax: drawing.Axes | None,
         pair: tuple[int, int] | None = None,
         component: int | None = None,
-    ) -> Axes:
+    ) -> drawing.Axes:
         """Draw the mean difference with its band beside what the theories say."""
         part = self._series(pair, component)
         ax = drawing.new_axes(ax)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +18,6 @@ from lwdstats.results.htest import HTest
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 NULLS = {
     "ar1": "no trend; AR(1) in time, on the normal scale",
@@ -82,7 +78,7 @@ class TrendTests(Result):
     def _caption(self) -> str:
         return f"Null hypothesis: {NULLS[self.autocorrelation]}"
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the curves, each with its Theil-Sen line through the medians."""
         ax = drawing.new_axes(ax)
         middle = np.median(self.time)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.errors import InputError, check_choice, is_number
-from lwdstats.mixtures.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.scenario.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.simulate.llm.labels import by_label, label_models, name_of
 from lwdstats.simulate.llm.text import storable
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, one_row
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 # A longer run shows some of its steps.
 _SHOWN = 25
@@ -74,7 +70,7 @@ class LlmPlan(Result):
     def _caption(self) -> str:
         return self.lines()[0]
 
-    def _draw(self, ax: Axes | None) -> Axes:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the tokens of each step."""
         ax = drawing.over_time(self.steps, ax, ["prompt_tokens", "answer_tokens"])
         ax.set_ylabel("tokens, all models")

@@ -1,0 +1,1 @@
+"""How a web grows and who reads what: pure functions that theory and both simulators use."""
