@@ -9,9 +9,11 @@ paper. A formula is evaluated alone or with its exact derivatives.
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,9 +42,9 @@ def _power_by_exponent(u: Any, v: Any, f: Any) -> Any:
 
 # Each operator between u and v with its derivatives by both.
 _OPERATORS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "+": (np.add, lambda u, v, f: 1.0, lambda u, v, f: 1.0),
-    "-": (np.subtract, lambda u, v, f: 1.0, lambda u, v, f: -1.0),
-    "*": (np.multiply, lambda u, v, f: v, lambda u, v, f: u),
+    "+": (operator.add, lambda u, v, f: 1.0, lambda u, v, f: 1.0),
+    "-": (operator.sub, lambda u, v, f: 1.0, lambda u, v, f: -1.0),
+    "*": (operator.mul, lambda u, v, f: v, lambda u, v, f: u),
     "/": (
         np.true_divide,
         lambda u, v, f: np.true_divide(1.0, v),
@@ -64,7 +66,7 @@ class Expression:
     text: str
     tree: Tree
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The free names, in order of appearance."""
         return tuple(dict.fromkeys(_names(self.tree)))
@@ -170,18 +172,18 @@ class _Parser:
             raise self.error(f"at most {_MAX_DEPTH} levels of parentheses")
         left = self.product(depth)
         while self.value in ("+", "-"):
-            operator = self.value
+            symbol = self.value
             self.advance()
-            left = ("binary", operator, left, self.product(depth))
+            left = ("binary", symbol, left, self.product(depth))
         return left
 
     def product(self, depth: int) -> Tree:
         left = self.unary(depth)
         while True:
             if self.value in ("*", "/"):
-                operator = self.value
+                symbol = self.value
                 self.advance()
-                left = ("binary", operator, left, self.unary(depth))
+                left = ("binary", symbol, left, self.unary(depth))
             elif self.kind in ("number", "name") or self.value == "(":
                 left = ("binary", "*", left, self.power(depth))
             else:
@@ -255,23 +257,28 @@ def _evaluate(
     tree: Tree, values: Mapping[str, Any], by: Collection[str]
 ) -> tuple[Any, dict[str, Any]]:
     """Return the value of a tree, and its derivatives by those names of `by` that are in it."""
-    match tree:
-        case ("number", number):
-            return number, {}
-        case ("name", name):
-            return np.asarray(values[name], dtype=float), {name: 1.0} if name in by else {}
-        case ("negative", operand):
-            value, inner = _evaluate(operand, values, by)
-            return -value, {name: -slope for name, slope in inner.items()}
-    kind, name, *operands = tree
-    function, *derivatives = (FUNCTIONS if kind == "call" else _OPERATORS)[name]
-    parts = [_evaluate(operand, values, by) for operand in operands]
-    arguments = [argument for argument, _ in parts]
-    value = function(*arguments)
-    slopes: dict[str, Any] = {}
-    for derivative, (_, inner) in zip(derivatives, parts, strict=True):
-        if inner:
-            outer = derivative(*arguments, value)
-            for name, slope in inner.items():
-                slopes[name] = slopes[name] + outer * slope if name in slopes else outer * slope
-    return value, slopes
+    kind, name = tree[:2]
+    if kind == "number":
+        return name, {}
+    if kind == "name":
+        return np.asarray(values[name], dtype=float), {name: 1.0} if name in by else {}
+    if kind == "negative":
+        u, du = _evaluate(tree[1], values, by)
+        return -u, {name: -slope for name, slope in du.items()}
+    u, du = _evaluate(tree[2], values, by)
+    if kind == "call":
+        function, by_u = FUNCTIONS[name]
+        f = function(u)
+        return f, _scaled(du, by_u(u, f)) if du else {}
+    v, dv = _evaluate(tree[3], values, by)
+    function, by_u, by_v = _OPERATORS[name]
+    f = function(u, v)
+    slopes = _scaled(du, by_u(u, v, f)) if du else {}
+    if dv:
+        for name, slope in _scaled(dv, by_v(u, v, f)).items():
+            slopes[name] = slopes[name] + slope if name in slopes else slope
+    return f, slopes
+
+
+def _scaled(slopes: dict[str, Any], by: Any) -> dict[str, Any]:
+    return {name: by * slope for name, slope in slopes.items()}
