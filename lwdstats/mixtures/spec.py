@@ -233,11 +233,9 @@ class GmmSpec(MixtureSpec):
     @property
     def times(self) -> NDArray[np.int64]:
         """The times that are kept, int64, increasing."""
-        if self.record is None:
-            return np.arange(self.n_steps + 1)
         if isinstance(self.record, tuple):
             return np.array(self.record)
-        return np.union1d(np.arange(0, self.n_steps, self.record), self.n_steps)
+        return np.union1d(np.arange(0, self.n_steps, self.record or 1), self.n_steps)
 
     @property
     def slot(self) -> NDArray[np.int64]:

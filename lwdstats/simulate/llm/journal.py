@@ -238,21 +238,24 @@ def _lock(folder: Path) -> int:
     return handle
 
 
+def differing(held: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the names under which two mappings differ."""
+    return [name for name in {**held, **now} if held.get(name) != now.get(name)]
+
+
 def _check_same(folder: Path, held: dict[str, Any], asked: dict[str, Any]) -> None:
-    differing = [
-        name for name in dict.fromkeys((*held, *asked)) if held.get(name) != asked.get(name)
-    ]
+    names = differing(held, asked)
     # A mapping is the same in another order, and a network is not.
-    if "models" not in differing and list(held["models"]) != list(asked["models"]):
-        differing.append("models")
-    if not differing:
+    if "models" not in names and list(held["models"]) != list(asked["models"]):
+        names.append("models")
+    if not names:
         return
     said = "; ".join(
-        f"{name}={_brief(held.get(name))}, now {_brief(asked.get(name))}" for name in differing
+        f"{name}={_brief(held.get(name))}, now {_brief(asked.get(name))}" for name in names
     )
     raise InputError(
         "store",
-        f"{folder}, made with another {', '.join(differing)}",
+        f"{folder}, made with another {', '.join(names)}",
         f"a new folder, or the arguments that made the store ({said})",
     )
 

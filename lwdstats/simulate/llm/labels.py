@@ -20,12 +20,11 @@ def label_models(models: Models) -> dict[str, str | LanguageModel]:
         named = dict(models)
     elif isinstance(models, Sequence) and not isinstance(models, str):
         labels = [_short(name_of(model)) for model in models]
-        repeated = Counter(labels)
         seen: Counter[str] = Counter()
         named = {}
         for label, model in zip(labels, models, strict=True):
             seen[label] += 1
-            named[f"{label} #{seen[label]}" if repeated[label] > 1 else label] = model
+            named[f"{label} #{seen[label]}" if labels.count(label) > 1 else label] = model
     else:
         raise InputError("models", models, takes)
     for label, model in named.items():

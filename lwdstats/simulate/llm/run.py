@@ -97,8 +97,9 @@ def run_network(
             for i in range(len(labels))[:: -1 if t % 2 else 1]:
                 has = optional_parts(network.models[labels[i]])
                 size = 1 if has.generate_many is None else spec.batch_size
-                for keys in _batches(spec, t, i, size):
+                for start in range(0, len(spec.places), size):
                     # A batch is kept whole, so that going on asks for the same ones.
+                    keys = [(*place, t, i) for place in spec.places[start : start + size]]
                     missing = tuple(asked[key] for key in keys if key not in kept)
                     if missing:
                         tasks[missing] = has.lane
@@ -106,12 +107,6 @@ def run_network(
             if n_remote:
                 say(f"t = {t}/{spec.n_steps}: {n_remote} batches asked of servers")
             lanes.run(tasks)
-
-
-def _batches(spec: LlmSpec, t: int, i: int, size: int) -> list[list[Key]]:
-    """Return what one model is asked at a step, in the batches that it is asked in."""
-    keys: list[Key] = [(r, q, t, i) for r in spec.replicates for q in range(len(spec.query))]
-    return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
 def posted(batch: Batch) -> int:

@@ -173,8 +173,8 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
             kept.note_served(models)
             bar.step(len(batches))
 
-        places = [(r, q) for r in spec.replicates for q in range(len(spec.query))]
-        webs = {place: kept.open_web(place) for place in places if not kept.has_all(place)}
+        going = [place for place in spec.places if not kept.has_step(place, spec.n_steps)]
+        webs = {place: kept.open_web(place) for place in going}
         run_network(spec, network, webs, kept.batches, keep, bar.say)
     kept.say(logging.INFO, f"complete: {kept.total} batches")
     return origin

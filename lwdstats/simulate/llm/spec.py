@@ -168,6 +168,11 @@ class LlmSpec(Specification):
         }
 
     @property
+    def places(self) -> list[tuple[int, int]]:
+        """Replicate and index of the query of every web."""
+        return [(r, q) for r in self.replicates for q in range(len(self.query))]
+
+    @property
     def n_web(self) -> Any:
         """|A^(t)|, int64 of shape (T+1,): one post a model and step."""
         return web_sizes(len(self.posts), len(self.models), self.n_steps)

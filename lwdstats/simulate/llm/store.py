@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from lwdstats.errors import InputError, check_choice
 from lwdstats.simulate.llm.dataset import Origin
-from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError
+from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError, differing
+from lwdstats.simulate.llm.run import Place
 from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.simulate.models.protocol import LanguageModel, optional_parts
 from lwdstats.simulate.web.memory import MemoryWeb
@@ -41,8 +42,7 @@ class Store:
 
     def __init__(self, folder: str | Path | None, spec: LlmSpec, *, resume: bool, web: str) -> None:
         self.spec, self.web = spec, web
-        cells = (len(spec.replicates), len(spec.query), spec.n_steps + 1, len(spec.models))
-        self.total = int(np.prod(cells))
+        self.total = len(spec.places) * (spec.n_steps + 1) * len(spec.models)
         self.journal = None if folder is None else Journal(folder, spec.to_json(), resume=resume)
         self.batches: dict[Key, Batch] = {}
         self.served: dict[str, dict[str, Any]] = {}
@@ -109,10 +109,9 @@ class Store:
             if self.journal is not None:
                 self.journal.note("served", json.dumps(known))
 
-    def has_all(self, place: tuple[int, int]) -> bool:
-        """Whether a replicate's query is complete."""
-        last = self.spec.n_steps
-        return all((*place, last, i) in self.batches for i in range(len(self.spec.models)))
+    def has_step(self, place: Place, t: int) -> bool:
+        """Whether all models have answered a replicate's query at a time."""
+        return all((*place, t, i) in self.batches for i in range(len(self.spec.models)))
 
     def begin(
         self,
@@ -132,13 +131,11 @@ class Store:
             self.journal.note("backends", json.dumps([here]))
         else:
             backends = json.loads(self.journal.read("backends"))
-            if here != backends[-1]:
-                differing = [
-                    k for k in {**backends[-1], **here} if backends[-1].get(k) != here.get(k)
-                ]
+            others = differing(backends[-1], here)
+            if others:
                 self.say(
                     logging.WARNING,
-                    f"going on under another {', '.join(differing)} than before: answers from "
+                    f"going on under another {', '.join(others)} than before: answers from "
                     "here on may differ from those of an uninterrupted run",
                 )
                 self.journal.note("backends", json.dumps([*backends, here]))
@@ -164,7 +161,7 @@ class Store:
             self.journal.read("created"),
         )
 
-    def open_web(self, place: tuple[int, int]) -> Web:
+    def open_web(self, place: Place) -> Web:
         """Return the web of a replicate and query: empty, or as far as it can be trusted."""
         if self.web == "memory":
             return MemoryWeb()
@@ -177,10 +174,7 @@ class Store:
         # journal, or between two steps, is not of this run.
         steps = {int(size): t for t, size in enumerate(self.spec.n_web)}
         t = steps.get(len(web))
-        known = t is not None and all(
-            (*place, t - 1, i) in self.batches for i in range(len(self.spec.models)) if t
-        )
-        if not known:
+        if t is None or (t > 0 and not self.has_step(place, t - 1)):
             web.clear()
         return web
 
@@ -189,16 +183,16 @@ class Store:
         """Say how to go on where the run ends early: in the error, and in the log file."""
         try:
             yield
-        except (KeyboardInterrupt, InputError) as error:
-            error.add_note(self._how_to_go_on())
-            self._log.error(f"stopped: {_reason(error)}. {self._how_to_go_on()}")
-            raise
         except RunStoppedError as error:
             self._log.error(f"stopped: {error}")
             raise
-        except Exception as error:
-            self._log.error(f"stopped: {_reason(error)}. {self._how_to_go_on()}")
-            raise RunStoppedError(f"{_reason(error)}. {self._how_to_go_on()}") from error
+        except (KeyboardInterrupt, Exception) as error:
+            said = f"{_reason(error)}. {self._how_to_go_on()}"
+            self._log.error(f"stopped: {said}")
+            if isinstance(error, (KeyboardInterrupt, InputError)):
+                error.add_note(self._how_to_go_on())
+                raise
+            raise RunStoppedError(said) from error
 
     def _how_to_go_on(self) -> str:
         if self.journal is None:

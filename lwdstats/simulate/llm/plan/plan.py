@@ -189,7 +189,7 @@ class _Model:
 
 
 def _steps(spec: LlmSpec, models: list[_Model], k: Any) -> pd.DataFrame:
-    n_runs = len(spec.replicates) * len(spec.query)
+    n_runs = len(spec.places)
     read = n_runs * sum(model.reads(k) for model in models)
     return pd.DataFrame(
         {
@@ -206,7 +206,7 @@ def _steps(spec: LlmSpec, models: list[_Model], k: Any) -> pd.DataFrame:
 def _models(
     spec: LlmSpec, models: list[_Model], k: Any, prices: list[dict[str, float]]
 ) -> pd.DataFrame:
-    n_runs = len(spec.replicates) * len(spec.query)
+    n_runs = len(spec.places)
     table, seen = [], set()
     for model in models:
         read = float(n_runs * model.reads(k).sum())
