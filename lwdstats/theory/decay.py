@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, as_integers
 from lwdstats.errors import InputError
 from lwdstats.theory.network import network
 
@@ -144,10 +144,9 @@ def expected_difference(
         i, j = np.triu_indices(net.n_models, 1)
     else:
         takes = f"pairs of models from 0 to {net.n_models - 1}, of shape (m, 2)"
-        array = np.asarray(pairs)
-        if array.ndim != 2 or array.shape[1] != 2 or array.dtype.kind not in "iu":
-            raise InputError("pairs", pairs, takes)
-        if array.size and (array.min() < 0 or array.max() >= net.n_models):
+        array = as_integers(pairs, "pairs", takes)
+        known = (array >= 0) & (array < net.n_models)
+        if array.ndim != 2 or array.shape[1] != 2 or not known.all():
             raise InputError("pairs", pairs, takes)
         i, j = array.T
     product = np.concatenate([[1.0], np.cumprod(net.rho)])

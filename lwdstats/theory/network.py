@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, as_integers
 from lwdstats.errors import InputError
 from lwdstats.mixtures.spec import MixtureSpec
 from lwdstats.specification import argument
@@ -129,13 +129,10 @@ def _check_counts(value: Any) -> NDArray[np.int64] | None:
     if value is None:
         return None
     takes = "non-negative integers, one for each component"
-    try:
-        numbers = np.asarray(value)
-    except ValueError:
-        raise InputError("initial_counts", value, takes) from None
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or numbers.min(initial=0) < 0:
+    counts = as_integers(value, "initial_counts", takes)
+    if counts.ndim != 1 or counts.min(initial=0) < 0:
         raise InputError("initial_counts", value, takes)
-    return numbers.astype(np.int64)
+    return counts
 
 
 def _check_fit(counts: NDArray[np.int64] | None, spec: MixtureSpec) -> NDArray[np.int64] | None:
