@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import embed_each_once
-from lwdstats.errors import InputError, check_integer
+from lwdstats.errors import check_bool, check_integer
 from lwdstats.simulate.models.protocol import text_prefix
 from lwdstats.simulate.models.server import loop
 from lwdstats.simulate.models.server.endpoint import OnServer
@@ -66,8 +66,7 @@ class EndpointEmbedder(OnServer):
         self.batch_size = check_integer("batch_size", batch_size, minimum=1)
         if max_characters is not None:
             check_integer("max_characters", max_characters, minimum=1)
-        if not isinstance(normalize, bool):
-            raise InputError("normalize", normalize, "True or False")
+        check_bool("normalize", normalize)
         super().__init__(
             model,
             base_url,
