@@ -48,6 +48,12 @@ def _check_points(value: Any, spec: MixtureSpec) -> NDArray[np.float32] | None:
     return points
 
 
+def _keep(spec: MixtureSpec, name: str, found: tuple[FloatArray, Any]) -> Any:
+    """Return how a rule is kept; its values, which took the work, are cached under their name."""
+    vars(spec)[name], rule = found
+    return rule
+
+
 @dataclass(frozen=True, eq=False)
 class MixtureSpec(Specification):
     """What a network of Gaussian mixtures is, as theory takes it.
@@ -110,13 +116,13 @@ class MixtureSpec(Specification):
         "1/k",
         'alpha_t: a number, or a formula in k such as "1/k".',
         float | str,
-        check_in=lambda value, spec: check_step_size(value, spec.known)[1],
+        check_in=lambda value, spec: _keep(spec, "alpha", check_step_size(value, spec.known)),
     )
     complexity: str | float | tuple[float | None, ...] = argument(
         "1/(k B^2)",
         'c_t: a number, or a formula such as "1/(k B^2)".',
         float | str,
-        check_in=lambda value, spec: check_complexity(value, spec.known)[1],
+        check_in=lambda value, spec: _keep(spec, "c", check_complexity(value, spec.known)),
     )
 
     @property
@@ -139,17 +145,17 @@ class MixtureSpec(Specification):
         """|A^(0)|."""
         return 0 if self.initial_points is None else self.initial_points.shape[-2]
 
-    @property
+    @cached_property
     def n_web(self) -> NDArray[np.int64]:
         """|A^(t)|, int64 of shape (T+1,)."""
         return web_sizes(self.n_initial, self.n_models * self.n_responses, self.n_steps)
 
-    @property
+    @cached_property
     def n_retrieved(self) -> NDArray[np.int64]:
         """k_t, int64 of shape (T+1,)."""
         return retrieval_sizes(self.n_web, self.beta)
 
-    @property
+    @cached_property
     def known(self) -> dict[str, Any]:
         """What a rule may use, by name, at t = 0..T-1."""
         k, t = self.n_retrieved[:-1], np.arange(self.n_steps)
