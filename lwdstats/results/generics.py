@@ -218,7 +218,7 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
     return _call("anova", x, *others, **kwargs)
 
 
-def logLik(x: Any) -> Any:  # noqa: N802 - R's name
+def logLik(x: Any) -> Any:
     """Return the log-likelihood of a fit, a natural logarithm.
 
     Notes
@@ -233,7 +233,7 @@ def logLik(x: Any) -> Any:  # noqa: N802 - R's name
     return _call("logLik", x)
 
 
-def AIC(x: Any, *others: Any, **kwargs: Any) -> Any:  # noqa: N802 - R's name
+def AIC(x: Any, *others: Any, **kwargs: Any) -> Any:
     """Return Akaike's information criterion of a fit, or of several.
 
     Parameters
@@ -274,7 +274,7 @@ def AIC(x: Any, *others: Any, **kwargs: Any) -> Any:  # noqa: N802 - R's name
     return _criterion("AIC", x, others, **kwargs)
 
 
-def BIC(x: Any, *others: Any) -> Any:  # noqa: N802 - R's name
+def BIC(x: Any, *others: Any) -> Any:
     """Return the Bayesian information criterion of a fit, or of several.
 
     Parameters

@@ -203,7 +203,7 @@ class ConvergenceFit(Result):
         """Return the number of replicates: the independent observations."""
         return self.sample.curves.shape[1]
 
-    def AIC(self, k: float = 2.0) -> float:  # noqa: N802 - R's name
+    def AIC(self, k: float = 2.0) -> float:
         """Return the information criterion: Pan's QIC over replicates, AIC of one path.
 
         A parameter costs `k`; how many count is `df` in `laws`.
@@ -211,7 +211,7 @@ class ConvergenceFit(Result):
         row = self.laws.loc[self.law.name]
         return float(row["aic"] + (k - 2.0) * row["df"])
 
-    def BIC(self) -> float:  # noqa: N802 - R's name
+    def BIC(self) -> float:
         """Return `AIC` at ``k = log(n)``, n the replicates, or the times of one path."""
         return self.AIC(math.log(self.nobs() if self.nobs() > 1 else len(self.time)))
 

@@ -164,7 +164,7 @@ class NLSFit(Fit, Result):
             return plain
         return np.sqrt(self.all_weights) * plain / self.sigma
 
-    def logLik(self) -> float:  # noqa: N802 - R's name
+    def logLik(self) -> float:
         """Return the Gaussian log-likelihood at its maximum over sigma too."""
         n = self.nobs()
         w = self.all_weights
@@ -172,11 +172,11 @@ class NLSFit(Fit, Result):
             each = math.log(2 * math.pi) + 1 - math.log(n) + np.log(self.rss)
         return float(np.log(w[w > 0]).sum() - n * each) / 2
 
-    def AIC(self, k: float = 2.0) -> float:  # noqa: N802 - R's name
+    def AIC(self, k: float = 2.0) -> float:
         """Return -2 logLik + k (p + 1): sigma counts as a parameter."""
         return -2.0 * self.logLik() + k * (len(self.parameters) + 1)
 
-    def BIC(self) -> float:  # noqa: N802 - R's name
+    def BIC(self) -> float:
         """Return -2 logLik + log(n) (p + 1)."""
         return self.AIC(math.log(self.nobs()))
 
