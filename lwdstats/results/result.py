@@ -14,11 +14,12 @@ from lwdstats.results import drawing, table
 _SCALARS = (bool, int, float, str)
 
 
+@dataclass(frozen=True, eq=False)
 class Result:
     """What a function of the package returns.
 
-    A subclass is a frozen dataclass that gives `tidy` and `lines`. All else follows
-    from these two, and is overridden where a result has more to say.
+    A subclass is a dataclass, frozen as this one, that gives `tidy` and `lines`. All else
+    follows from these two, and is overridden where a result has more to say.
     """
 
     # The column of `tidy` that names the rows of the table, where there is one.
@@ -37,7 +38,7 @@ class Result:
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the result as a whole."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
         return one_row({k: v for k, v in values.items() if isinstance(v, _SCALARS)})
 
     def summary(self) -> Any:
