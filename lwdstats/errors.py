@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from numbers import Real
+from typing import TypeGuard
 
 
 class InputError(ValueError):
@@ -42,7 +43,7 @@ class InputError(ValueError):
         return type(self), (self.argument, self.got, self.takes)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Return whether `value` is one real number, Python's or NumPy's, and not a truth value."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
@@ -77,5 +78,5 @@ def check_choice(argument: str, value: object, choices: Sequence[str]) -> str:
 
 def check_level(level: object) -> None:
     """Raise `InputError` unless `level`, of confidence or probability, is in (0, 1)."""
-    if not isinstance(level, Real) or isinstance(level, bool) or not 0 < float(level) < 1:
+    if not is_number(level) or not 0 < level < 1:
         raise InputError("level", level, "a number in (0, 1)")

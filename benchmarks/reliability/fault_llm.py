@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 import numpy as np
 import xarray as xr
-from faulty_proxy import FAULTS, FaultyProxy, ModelServer  # pyright: ignore[reportMissingImports]
+from faulty_proxy import FAULTS, FaultyProxy, ModelServer
 from numpy.typing import NDArray
 
 import lwdstats as lwd

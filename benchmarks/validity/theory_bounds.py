@@ -25,7 +25,7 @@ from lwdstats.theory.network import network
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-import linear_network  # noqa: E402 # pyright: ignore[reportMissingImports]
+import linear_network  # noqa: E402 - after its folder
 
 STEPS = 30
 METHODS = ("markov", "cantelli", "chernoff", "pinelis")

@@ -24,7 +24,7 @@ from lwdstats.theory.network import network
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1] / "tests"))
 
-import linear_network  # noqa: E402 # pyright: ignore[reportMissingImports]
+import linear_network  # noqa: E402 - after its folder
 
 FIRST = [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]
 

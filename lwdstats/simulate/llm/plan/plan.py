@@ -272,7 +272,7 @@ def _notes(spec: LlmSpec, models: list[_Model], k: Any, at_most: bool) -> list[s
 
 
 def _is_price(value: object) -> bool:
-    return is_number(value) and float(value) >= 0  # type: ignore[arg-type]
+    return is_number(value) and value >= 0
 
 
 def _is_length(value: object) -> bool:
