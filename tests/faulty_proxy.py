@@ -197,7 +197,7 @@ class FaultyProxy(Server):
     def __init__(self, upstream, *, rate=0.3, seed=0, faults=FAULTS, script=None, hang=60.0):
         super().__init__()
         self.upstream, self.rate, self.faults, self.hang = urlsplit(upstream), rate, faults, hang
-        self.random = random.Random(seed)  # noqa: S311
+        self.random = random.Random(seed)
         self.deck: list[str] = []
         self.script = None if script is None else list(script)
         self.counts = Counter()

@@ -10,7 +10,7 @@ import numpy as np
 
 @numba.njit(cache=True)
 def _run(first, counts, n_responses, k, alpha, c, norms, weights, webs, outside, seed):
-    np.random.seed(seed)  # noqa: NPY002
+    np.random.seed(seed)
     n, n_b = first.shape
     for run in range(norms.shape[0]):
         pi, web = first.copy(), counts.copy()
@@ -34,7 +34,7 @@ def _run(first, counts, n_responses, k, alpha, c, norms, weights, webs, outside,
                 for b in range(n_b):
                     scale += max(pi[i, b], 0.0)
                 for _ in range(n_responses):
-                    u, b = np.random.random() * scale, 0  # noqa: NPY002
+                    u, b = np.random.random() * scale, 0
                     below = max(pi[i, 0], 0.0)
                     while u >= below and b < n_b - 1:
                         b += 1
@@ -43,7 +43,7 @@ def _run(first, counts, n_responses, k, alpha, c, norms, weights, webs, outside,
             for i in range(n):
                 left = web.copy()
                 for j in range(k[t]):
-                    u, b = np.random.randint(0, n_web - j), 0  # noqa: NPY002
+                    u, b = np.random.randint(0, n_web - j), 0
                     while u >= left[b]:
                         u -= left[b]
                         b += 1

@@ -29,7 +29,7 @@ SHORT = 40  # steps of the NumPy loop
 @numba.njit(nogil=True)
 def plain_loop(means: Any, initial: Any, n_steps: int, seed: int) -> Any:
     """Run Algorithm 3 plainly: `means` (B,), `initial` (n, B); return the weights over time."""
-    np.random.seed(seed)  # noqa: NPY002 - NumPy's own generators cost numba more
+    np.random.seed(seed)
     n, n_b = initial.shape
     size = n_steps * n * N_RESPONSES
     points, densities = np.empty(size), np.empty((size, n_b))
@@ -41,13 +41,13 @@ def plain_loop(means: Any, initial: Any, n_steps: int, seed: int) -> Any:
         k = int(BETA * n_web)
         for i in range(n):
             for r in range(N_RESPONSES):
-                target, b = np.random.random(), 0  # noqa: NPY002
+                target, b = np.random.random(), 0
                 below = weights[t, i, 0]
                 while target > below and b < n_b - 1:
                     b += 1
                     below += weights[t, i, b]
                 new = n_web + i * N_RESPONSES + r
-                points[new] = np.random.normal(means[b], 1.0)  # noqa: NPY002
+                points[new] = np.random.normal(means[b], 1.0)
                 for b in range(n_b):
                     square = (points[new] - means[b]) ** 2
                     densities[new, b] = np.exp(-0.5 * square) / np.sqrt(2 * np.pi)
@@ -60,7 +60,7 @@ def plain_loop(means: Any, initial: Any, n_steps: int, seed: int) -> Any:
             for j in range(n_web):
                 order[j] = j
             for j in range(k):
-                other = np.random.randint(j, n_web)  # noqa: NPY002
+                other = np.random.randint(j, n_web)
                 u = order[other]
                 order[other] = order[j]
                 order[j] = u

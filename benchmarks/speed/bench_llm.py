@@ -111,7 +111,7 @@ def compare_with_library(model: TransformersModel, posts: list[str], given: Any)
 def compare_with_one_after_another(model: TransformersModel, posts: list[str], given: Any) -> None:
     # Each its own order of the posts, as replicates draw them.
     prompts = [
-        Prompt(tuple(random.Random(i).sample(posts * 10, given.posts)), QUERY)  # noqa: S311
+        Prompt(tuple(random.Random(i).sample(posts * 10, given.posts)), QUERY)
         for i in range(given.prompts)
     ]
     ratios, same = [], []

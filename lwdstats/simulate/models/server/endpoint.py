@@ -88,7 +88,7 @@ class Endpoint:
         self.answered = False
         self.n_failures = 0
         # Chance in waiting times has no part in the answers.
-        self._random = random.Random()  # noqa: S311
+        self._random = random.Random()
         self._bound: tuple[Any, Any, asyncio.Semaphore] | None = None
         self._listed: list[dict[str, Any]] | None = None
 

@@ -68,13 +68,13 @@ def test_waits_double_up_to_a_minute(n_failures, seed):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retry, "FIRST_WAIT", 0.5)
         patch.setattr(retry, "LONGEST_WAIT", 60.0)
-        wait = retry.wait_before(n_failures, Failure("timeout"), random.Random(seed))  # noqa: S311
+        wait = retry.wait_before(n_failures, Failure("timeout"), random.Random(seed))
     assert longest / 2 <= wait <= longest
 
 
 @given(st.floats(0, 3600), st.integers(1, 40), st.integers(0, 99))
 def test_a_server_that_asks_to_wait_is_heard(asked, n_failures, seed):
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     wait = retry.wait_before(n_failures, Failure("status", status=429, retry_after=asked), chance)
     assert wait >= asked
     assert wait <= max(asked + 1, 60)
