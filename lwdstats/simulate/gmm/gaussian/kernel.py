@@ -105,6 +105,8 @@ def simulate(
 def _cached(sources: str) -> Any:
     # Numba's cache on disk watches only this file. The digest of what is called into is part of
     # the cache's key because it is a closure variable here.
+    # `simulate` is a global: compiled functions in the key would differ in every process, and so
+    # one factory for both engines would never find what it has kept.
     @numba.njit(nogil=True, cache=True, error_model="numpy")
     def run_replicate(*args: Any) -> Any:
         _ = sources
