@@ -11,12 +11,13 @@ import random
 import re
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from lwdstats.errors import InputError, check_integer, is_number
-from lwdstats.simulate.models.server import loop
+from lwdstats.simulate.models.server import bodies, loop
 from lwdstats.simulate.models.server.address import PREFIX, PUBLIC, address, is_loopback
+from lwdstats.simulate.models.server.chat import same_model
 from lwdstats.simulate.models.server.retry import (
     LONGEST_ASKED,
     BackendError,
@@ -132,7 +133,7 @@ class Endpoint:
         self,
         send: Callable[[Any], Awaitable[Any]],
         read: Callable[[Any], T],
-        adapt: Callable[[Failure], bool] = lambda failure: False,
+        adapt: Callable[[Failure], Failure | None] = lambda failure: failure,
     ) -> T:
         """Send a request until it is answered, and return what was read from the reply.
 
@@ -143,8 +144,8 @@ class Endpoint:
         read : callable
             Takes the decoded reply; raises `MalformedError` for one that is not whole.
         adapt : callable
-            Takes a lasting failure; true if the request has been changed so that
-            it may be sent again.
+            Takes a lasting failure; returns None if the request has been changed so that
+            it may be sent again, otherwise the failure to report. What it raises ends it too.
 
         Raises
         ------
@@ -163,9 +164,10 @@ class Endpoint:
                     self.answered = True
                     return value  # type: ignore[return-value]
                 if not failure.passes:
-                    if adapt(failure):
+                    blamed = adapt(failure)
+                    if blamed is None:
                         continue
-                    raise await self._final(failure)
+                    raise await self._final(blamed)
                 n_failures += 1
                 nobody = failure.kind == "refused" and not self.answered
                 allowed = min(self.max_retries, _FIRST_CONTACT) if nobody else self.max_retries
@@ -193,17 +195,16 @@ class Endpoint:
             # The client's own limit is for each read, and a trickle would pass it.
             async with asyncio.timeout(timeout or self.timeout):
                 reply = await send(client)
-            return read(json.loads(reply.text)), None
+            payload = json.loads(reply.text)
+            inside = bodies.error_inside(payload)
+            if inside is None:
+                return read(payload), None
+            failure = self._failure(inside[1], inside[0], reply.headers)
         except (TimeoutError, openai.APITimeoutError):
             failure = Failure("timeout")
         except openai.APIStatusError as error:
-            failure = Failure(
-                "status",
-                text=self._clean(_message(error.body) or error.response.text),
-                status=error.status_code,
-                param=str(error.param or ""),
-                retry_after=retry_after(error.response.headers, time.time()),
-            )
+            body = error.response.text if error.body is None else error.body
+            failure = self._failure(error.status_code, body, error.response.headers)
         except openai.APIConnectionError as error:
             refused = type(error.__cause__).__name__ == "ConnectError"
             failure = Failure("refused" if refused else "connection")
@@ -212,23 +213,34 @@ class Endpoint:
         self.n_failures += 1
         return None, failure
 
+    def _failure(self, status: int, body: Any, headers: Mapping[str, str]) -> Failure:
+        """Return what an error's body says; one without a status (0) may pass."""
+        wait = retry_after(headers, time.time())
+        return Failure(
+            "status" if status else "malformed",
+            text=self._clean(bodies.message(body)),
+            status=status,
+            param=bodies.param(body),
+            retry_after=bodies.seconds_to_wait(body) if wait is None else wait,
+        )
+
     def _clean(self, text: str) -> str:
         """Return a server's words on one line, without anything like a key."""
         text = text.replace(self._key, "***") if self._key else text
         text = _LOOKS_LIKE_A_KEY.sub("***", text)
         line = "".join(c if c.isprintable() else " " for c in text)
-        return " ".join(line.split())[:400]
+        return " ".join(line.split())[:2000]
 
     async def _is_unknown(self, failure: Failure, n_failures: int) -> bool:
         """Whether a server that fails from the start lists models, but not this one."""
         if self.answered or failure.status < 500 or n_failures != _FIRST_CONTACT:
             return False
-        served = [entry["id"] for entry in await self.listing()]
-        return bool(served) and self.model not in served
+        served = [str(entry["id"]) for entry in await self.listing()]
+        return bool(served) and not any(same_model(self.model, one) for one in served)
 
     async def _final(self, failure: Failure) -> Exception:
         """Return the error for a request that will not be sent again: what to change."""
-        said, status = failure.text or "no reason given", failure.status
+        said, status = failure.said or "no reason given", failure.status
         if status == 401:
             takes = f"a variable with a key of that server: {self.api_key_env}"
             got = f"a key that {self.base_url} refuses (401)"
@@ -242,14 +254,15 @@ class Endpoint:
         if failure.is_context:
             takes = "a prompt and answer that fit: lower n_steps, beta or max_new_tokens"
             return InputError("model", f"{self.model!r} with too long a prompt ({said})", takes)
-        if status in (402, 429):
+        if failure.is_no_credit:
             return BackendError(
                 f"{self.base_url}: no credit left ({status}: {said}); "
                 "add credit, then go on with the run"
             )
         served = [str(entry["id"]) for entry in await self.listing(tries=2)]
         # Some servers know of no model by an internal error.
-        missing = (status == 404 or status >= 500) and self.model not in served
+        listed = any(same_model(self.model, one) for one in served)
+        missing = (status == 404 or (status >= 500 and not failure.is_role)) and not listed
         blamed = self.model in said or failure.names("model")
         if missing or (status in (400, 404, 422) and blamed):
             takes = "a model that the server has"
@@ -327,17 +340,6 @@ class OnServer:
     def concurrency(self) -> int:
         """Requests that may be under way at a time."""
         return self.endpoint.concurrency
-
-
-def _message(body: object) -> str:
-    """Return what an error's body says, in any of the shapes that servers give it."""
-    if not isinstance(body, dict):
-        return "" if body is None else str(body)
-    kept = {k: body[k] for k in ("code", "type", "param") if body.get(k)}
-    said = body.get("message") or body.get("detail") or body.get("error")
-    if said is None:
-        return json.dumps(body)
-    return " ".join([said if isinstance(said, str) else json.dumps(said), *map(str, kept.values())])
 
 
 def _read_listing(payload: Any) -> list[dict[str, Any]]:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lwdstats.errors import check_integer
 from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling, estimate_tokens
 from lwdstats.simulate.models.server import loop
-from lwdstats.simulate.models.server.chat import context_of, encoding, read_choices
+from lwdstats.simulate.models.server.chat import (
+    FILTERED,
+    REASONING,
+    Reply,
+    context_of,
+    encoding,
+    filtered,
+    read_reply,
+)
 from lwdstats.simulate.models.server.endpoint import OnServer
+from lwdstats.simulate.models.server.form import LEFT_OUT, Form, Refusals, features
+from lwdstats.simulate.models.server.reading import Reading
 from lwdstats.simulate.models.server.retry import Failure
 
 logger = logging.getLogger(__name__)
@@ -56,7 +66,9 @@ class OpenAIModel(OnServer):
     seeded : bool
         Whether requests carry seeds; false once the server has refused them.
     seen : dict
-        The models and system fingerprints that replies named, each a set.
+        What replies have said so far, each a set: the models and system fingerprints that
+        they named, what the server refused so that it is `left_out` of requests, and why
+        answers are `missing`.
 
     Raises
     ------
@@ -79,7 +91,11 @@ class OpenAIModel(OnServer):
     After a failure that may pass (429, 5xx, a timeout, a cut connection, a reply that
     can't be read) the request is sent again; one that will not pass (401, 403, 404, 400)
     ends the run at once. An answer without text is asked for a second time, and counts
-    as empty if it has none then.
+    as empty if it has none then. What a content filter refuses is an empty answer.
+
+    What a server refuses to be asked in (several answers at once, seeds, a message of the
+    system, ``top_p`` beside ``temperature``) is left out of further requests, where that
+    changes no setting: ``docs/endpoints.md`` says what for which server.
 
     Examples
     --------
@@ -116,16 +132,27 @@ class OpenAIModel(OnServer):
             timeout=timeout,
             max_retries=max_retries,
         )
-        self.seeded = True
-        self.seen: dict[str, set[str]] = {"model": set(), "system_fingerprint": set()}
+        names = ("model", "system_fingerprint", "left_out", "missing")
+        self.seen: dict[str, set[str]] = {name: set() for name in names}
         self._context_length = context_length
         self._asked_for_context = context_length is not None
         # What the server has been found to take.
-        self._most = None if n_per_request == "auto" else int(n_per_request)
-        self._gives_several = False
+        self._form = Form(most=None if n_per_request == "auto" else int(n_per_request))
+        self._taken: set[str] = set()
+        self._most_taken = 0
         self._n_single = 0
-        self._length_field = "max_tokens"
-        self._has_system_role = True
+        self._reading = Reading()
+        self._warned_of_cut = False
+
+    @property
+    def seeded(self) -> bool:
+        """Whether requests carry seeds."""
+        return self._form.seed
+
+    @property
+    def n_cut(self) -> int:
+        """How many prompts the server seems to have cut."""
+        return len(self._reading.cut)
 
     @property
     def context_length(self) -> int | None:
@@ -141,8 +168,7 @@ class OpenAIModel(OnServer):
         By tiktoken where it is installed and knows the model; otherwise a token
         for every four characters, which is too few for most languages but English.
         """
-        messages = prompt.messages(system_role=self._has_system_role)
-        text = "\n".join(message["content"] for message in messages)
+        text = self._text(prompt)
         known = encoding(self.model)
         if known is not None:
             return len(known.encode(text, disallowed_special=()))
@@ -168,93 +194,126 @@ class OpenAIModel(OnServer):
         BackendError
             If the server keeps failing, or refuses for another reason.
         """
-        if sampling.temperature == 0:
-            return loop.run(self._batch(prompt, 1, seed, sampling)) * n
-        return loop.run(self._batch(prompt, n, seed, sampling))
+        asked = 1 if sampling.temperature == 0 else n
+        answers, counted = loop.run(self._batch(prompt, asked, seed, sampling))
+        evidence = self._reading.note(self._text(prompt), counted)
+        if evidence:
+            self._warn_of_cut(evidence)
+        return answers * n if asked < n else answers
 
-    async def _batch(self, prompt: Prompt, n: int, seed: int, sampling: Sampling) -> list[Answer]:
+    def _text(self, prompt: Prompt) -> str:
+        messages = prompt.messages(system_role=self._form.system)
+        return "\n".join(message["content"] for message in messages)
+
+    async def _batch(
+        self, prompt: Prompt, n: int, seed: int, sampling: Sampling
+    ) -> tuple[list[Answer], int]:
+        """Return answers, and the tokens that the server counted of the prompt at most."""
         answers: dict[int, Answer] = {}
         n_empty = dict.fromkeys(range(n), 0)
+        counted = 0
         while len(answers) < n:
             missing = [i for i in range(n) if i not in answers]
-            groups = _runs(missing, self._most or n)
+            groups = _runs(missing, self._form.most or n)
             replies = await loop.all_or_first_error(
                 [self._ask(prompt, group, seed % _SEEDS, sampling) for group in groups]
             )
-            for i, answer in itertools.chain.from_iterable(reply.items() for reply in replies):
-                n_empty[i] += not answer.text
-                if answer.text or n_empty[i] >= _EMPTY_TRIES:
-                    answers[i] = answer
-        return [answers[i] for i in range(n)]
+            for group, reply in zip(groups, replies, strict=True):
+                counted = max(counted, reply.prompt_tokens)
+                for place, answer in reply.answers.items():
+                    i = group[place]
+                    n_empty[i] += not answer.text
+                    if answer.text or place in reply.lacking or n_empty[i] >= _EMPTY_TRIES:
+                        answers[i] = answer
+        return [answers[i] for i in range(n)], counted
 
     async def _ask(
         self, prompt: Prompt, group: Sequence[int], first_seed: int, sampling: Sampling
-    ) -> dict[int, Answer]:
-        """Return at least one of the answers in `group`, by their numbers in the batch."""
+    ) -> Reply:
+        """Return at least one of the answers in `group`, by their places in it."""
         sent: dict[str, Any] = {}
+        refusals = Refusals(self._form, self._taken, self._most_taken)
 
         def send(client: Any) -> Any:
-            # Built anew for every try, since a refusal may have changed what we send.
+            # Built anew for every try, since a refusal may have changed what we send, and
+            # another request may have found out more.
+            refusals.form = refusals.form.narrowed(self._form)
             sent.clear()
-            sent.update(
-                model=self.model,
-                messages=prompt.messages(system_role=self._has_system_role),
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-            )
-            sent[self._length_field] = sampling.max_new_tokens
-            if self.seeded:
-                sent["seed"] = first_seed + group[0]
-            several = min(len(group), self._most or len(group))
-            if several > 1:
-                sent["n"] = several
+            body = refusals.form.body(prompt, sampling, len(group), first_seed + group[0])
+            sent.update(model=self.model, **body)
             return client.chat.completions.with_raw_response.create(**sent)
 
-        def read(payload: Any) -> dict[int, Answer]:
+        def read(payload: Any) -> Reply:
             self._note(payload)
-            return read_choices(payload, sent.get("n", 1))
+            return read_reply(payload, sent.get("n", 1))
 
-        reply = await self.endpoint.ask(send, read, lambda failure: self._adapt(failure, sent))
-        self._learn(sent.get("n", 1), len(reply))
-        return {group[place]: answer for place, answer in reply.items()}
+        def adapt(failure: Failure) -> Failure | None:
+            if failure.is_filtered:
+                raise _FilteredError(failure.said)
+            return refusals.adapt(failure, sent)
 
-    def _adapt(self, failure: Failure, sent: dict[str, Any]) -> bool:
-        """Leave out what the server refuses; return whether to send the request again."""
-        n = sent.get("n", 1)
-        if n > 1 and failure.names("n"):
-            # Others of this batch may have found it out meanwhile.
-            self._most = min(self._most or n, n // 2)
-            logger.info("%s: no %d answers in one request", self.name, n)
-            return True
-        if "max_tokens" in sent and failure.names("max_tokens"):
-            self._length_field = "max_completion_tokens"
-            return True
-        if "seed" in sent and failure.names("seed"):
-            if self.seeded:
-                logger.warning("%s takes no seeds; a rerun gives other answers", self.name)
-            self.seeded = False
-            return True
-        has_system = sent["messages"][0]["role"] == "system"
-        if has_system and failure.status == 400 and "system role" in failure.text.lower():
-            self._has_system_role = False
-            return True
-        return False
+        try:
+            reply = await self.endpoint.ask(send, read, adapt)
+        except _FilteredError as said:
+            reply = filtered(sent.get("n", 1), str(said))
+        else:
+            self._learn(sent, refusals.form, len(reply.answers))
+        for why in reply.lacking.values():
+            self._say_missing(why, sampling)
+        return reply
 
-    def _learn(self, asked: int, given: int) -> None:
-        """Ask for one answer a request after a server has twice given one of several."""
-        if asked == 1:
-            return
-        self._gives_several |= given > 1
-        self._n_single += given == 1
-        if not self._gives_several and self._n_single >= 2:
+    def _learn(self, sent: Mapping[str, Any], form: Form, given: int) -> None:
+        """Keep what the server takes, and what it was found to refuse."""
+        for field in form.left_out() - self._form.left_out():
+            level = logging.INFO if field == "max_tokens" else logging.WARNING
+            logger.log(level, "%s refuses %s", self.name, LEFT_OUT[field])
+            self.seen["left_out"].add(LEFT_OUT[field])
+        if form.most != self._form.most:
+            logger.info("%s: at most %s answers in one request", self.name, form.most)
+        self._form = self._form.narrowed(form)
+        self._taken |= features(sent)
+        self._most_taken = max(self._most_taken, given)
+        # One answer a request is asked for after the server has twice given one of several.
+        self._n_single += given == 1 and sent.get("n", 1) > 1
+        if self._most_taken == 1 and self._n_single >= 2:
             logger.info("%s gives one answer a request", self.name)
-            self._most = 1
+            self._form = self._form.narrowed(Form(most=1))
+
+    def _say_missing(self, why: str, sampling: Sampling) -> None:
+        said = "refused by a content filter"
+        if why == REASONING:
+            said = (
+                f"all {sampling.max_new_tokens} tokens were used before there was an answer, by "
+                "reasoning; raise max_new_tokens"
+            )
+        elif why != FILTERED:
+            said += f" ({why})"
+        if said not in self.seen["missing"] and len(self.seen["missing"]) < 100:
+            logger.warning("%s: an answer is missing: %s", self.name, said)
+            self.seen["missing"].add(said)
+
+    def _warn_of_cut(self, evidence: str) -> None:
+        """Warn once of a server that does not read prompts whole."""
+        if self._warned_of_cut:
+            return
+        self._warned_of_cut = True
+        said = (
+            f"{self.name} seems to cut long prompts without an error: {evidence}. Then fewer "
+            "posts than n_retrieved are read; give the server a longer context, or lower "
+            "n_steps or beta"
+        )
+        logger.warning("%s", said)
+        warnings.warn(said, stacklevel=2)
 
     def _note(self, payload: Any) -> None:
-        for field, values in self.seen.items():
+        for field in ("model", "system_fingerprint"):
             value = payload.get(field) if isinstance(payload, dict) else None
-            if isinstance(value, str) and len(values) < 100:
-                values.add(value[:200])
+            if isinstance(value, str) and len(self.seen[field]) < 100:
+                self.seen[field].add(value[:200])
+
+
+class _FilteredError(Exception):
+    """A request that a content filter refuses as a whole."""
 
 
 def _runs(numbers: Sequence[int], most: int) -> list[list[int]]:

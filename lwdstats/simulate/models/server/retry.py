@@ -15,10 +15,40 @@ LONGEST_ASKED = 3600.0
 
 _AGAIN = {408, 409, 425, 429}
 _NEVER = {501, 505}
-_NO_CREDIT = re.compile(r"insufficient_quota|billing|exceeded your current quota", re.I)
+# No waiting mends these.
+_NO_CREDIT = re.compile(
+    r"insufficient[_ ](quota|balance|credit|funds)|exceeded_current_quota|credit balance is too low"
+    r"|billing[_ ](hard[_ ]limit|not[_ ]active)|余额不足",
+    re.I,
+)
+# These do, where a server says so, as services speak of billing in a limit a minute as well.
+_PERHAPS_NO_CREDIT = re.compile(r"billing|exceeded your current quota", re.I)
+_RATE = re.compile(r"resource_?exhausted|rate[_ ]?limit|too many requests|throttl", re.I)
 _CONTEXT = re.compile(
-    r"context[ _](length|window|size)|maximum context|prompt is too long|too many tokens"
-    r"|exceeds? the (available|maximum|model)|input is too long|reduce the length",
+    r"context[ _](length|window|size)|maximum context|(prompt|input) is too long|too many tokens"
+    r"|exceeds? the (available|maximum|model)|reduce (the length|your message)"
+    r"|must have less than \d+ tokens|too large to process|exceeding max \d+ tokens",
+    re.I,
+)
+# A request that is more than a minute's share: less may be asked for at once.
+_TOO_MUCH = re.compile(r"request too large|tokens must be reduced", re.I)
+_BATCH = re.compile(
+    r"batch size|batches|in (one )?batch|too many (inputs|texts)|number of (inputs|texts)"
+    r"|per request|too many tokens overall",
+    re.I,
+)
+_ROLE = re.compile(
+    r"system (role|message|prompt|instruction)|developer (role|message|instruction)"
+    r"|roles? must alternate|does not support ['\"`](system|developer)|messages\[\d+\]\.role"
+    r"|only user(,| and)|(supported|unsupported|unknown|invalid|unexpected) (message )?role"
+    r"|role ['\"`]?(system|developer)|jinja|template ?error|raise_exception",
+    re.I,
+)
+_FILTERED = re.compile(
+    r"content[_ ]?filter|ResponsibleAIPolicy|content management policy|content exists risk"
+    r"|data_?inspection_?failed|inappropriate content|prohibited[_ ]content|invalid_prompt"
+    r"|requires? moderation|flagged as|content violates|safety[_ ](system|filter|check|reasons)"
+    r"|considered high risk|不安全|敏感",
     re.I,
 )
 
@@ -50,24 +80,62 @@ class Failure:
         """Whether the same request may succeed later."""
         if self.kind != "status":
             return True
-        if self.status == 429:
-            return not _NO_CREDIT.search(self.text)
+        if self.is_context or self.is_role or self.is_no_credit:
+            return False
         return self.status in _AGAIN or (self.status >= 500 and self.status not in _NEVER)
 
     @property
+    def is_no_credit(self) -> bool:
+        """Whether the account has nothing left to spend."""
+        if self.status == 402 or (400 <= self.status < 500 and _NO_CREDIT.search(self.text)):
+            return True
+        says_when = self.retry_after is not None or _RATE.search(self.text)
+        return self.status == 429 and not says_when and bool(_PERHAPS_NO_CREDIT.search(self.text))
+
+    @property
     def is_context(self) -> bool:
-        """Whether the prompt and its answer are too long for the model."""
-        return self.status in (400, 413, 422) and bool(_CONTEXT.search(self.text))
+        """Whether the request is too long for the model."""
+        if self.is_too_much:
+            return True
+        return self.status in (400, 413, 422, 500) and bool(_CONTEXT.search(self.text))
+
+    @property
+    def is_too_much(self) -> bool:
+        """Whether the request is more than the service allows in a minute."""
+        return self.status in (413, 429) and bool(_TOO_MUCH.search(self.text))
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether there are too many texts in one request, though each may be short enough."""
+        if "too large to process" in self.text:
+            # By its batch llama.cpp means the tokens of one text.
+            return False
+        return self.status in (400, 413, 422) and bool(_BATCH.search(self.text))
+
+    @property
+    def is_role(self) -> bool:
+        """Whether the model takes no system message."""
+        return self.status in (400, 422, 424, 500) and bool(_ROLE.search(self.text))
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether a content filter refuses the prompt, or what was written to it."""
+        return self.status in (400, 403, 422, 451) and bool(_FILTERED.search(self.text))
 
     def names(self, field: str) -> bool:
         """Whether the server complains about one field of the request."""
         if self.status not in (400, 422) or self.is_context:
             return False
-        quoted = rf"[\"'`]{field}[\"'`]|\b{field} must\b"
-        return self.param == field or bool(re.search(quoted, self.text))
+        named = rf"[\"'`]{field}[\"'`]|\b{field} (must|value|parameter)\b|\b{field} ?= ?\d"
+        return self.param == field or bool(re.search(named, self.text))
+
+    @property
+    def said(self) -> str:
+        """What is shown of the server's words."""
+        return self.text if len(self.text) <= 400 else self.text[:400] + "..."
 
     def __str__(self) -> str:
-        said = f": {self.text}" if self.text else ""
+        said = f": {self.said}" if self.text else ""
         kinds = {
             "timeout": "no answer in time",
             "refused": "no connection",
