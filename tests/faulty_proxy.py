@@ -177,7 +177,8 @@ class ModelServer(Server):
         reply = {"object": "chat.completion", "model": self.model, "choices": choices}
         if self.usage:
             total = sum(len(text.split()) for text in texts)
-            reply["usage"] = {"prompt_tokens": 9, "completion_tokens": total}
+            read = sum(len(message["content"].split()) for message in body["messages"])
+            reply["usage"] = {"prompt_tokens": read, "completion_tokens": total}
         if self.edit is not None:
             with self.lock:
                 reply = self.edit(reply)

@@ -96,7 +96,16 @@ def build_dataset(
         },
         attrs=_attributes(spec, origin, served),
     )
-    return validate(describe(ds))
+    ds = validate(describe(ds))
+    cut = {label: said["prompts_cut"] for label, said in served.items() if "prompts_cut" in said}
+    if cut:
+        counts = ", ".join(f"{n} of {label!r}" for label, n in cut.items())
+        for name in ("n_retrieved", "retrieved", "synthetic_share"):
+            ds[name].attrs["comment"] = (
+                f"Servers cut prompts without an error ({counts}): "
+                "fewer posts than n_retrieved can have been read."
+            )
+    return ds
 
 
 def _log(

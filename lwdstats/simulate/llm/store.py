@@ -46,10 +46,13 @@ class Store:
         self.journal = None if folder is None else Journal(folder, spec.to_json(), resume=resume)
         self.batches: dict[Key, Batch] = {}
         self.served: dict[str, dict[str, Any]] = {}
+        # By the processes that had this run before.
+        self._served_before: dict[str, dict[str, Any]] = {}
         self._log = logging.Logger("run", logging.DEBUG)
         if self.journal is not None:
             self.batches = self.journal.batches()
             self.served = json.loads(self.journal.read("served") or "{}")
+            self._served_before = dict(self.served)
             handler = logging.FileHandler(self.journal.folder / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             self._log.addHandler(handler)
@@ -98,12 +101,15 @@ class Store:
         for label, model in models.items():
             has = optional_parts(model)
             if has.seen is not None:
-                before = self.served.get(label, {})
+                before = self._served_before.get(label, {})
                 said = {
                     field: sorted({*before.get(field, ()), *values})
                     for field, values in has.seen.items()
                 }
                 known[label] = {"seeded": bool(has.seeded) and before.get("seeded", True), **said}
+                n_cut = before.get("prompts_cut", 0) + has.n_cut
+                if n_cut:
+                    known[label]["prompts_cut"] = n_cut
         if known != self.served:
             self.served = known
             if self.journal is not None:

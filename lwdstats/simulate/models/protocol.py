@@ -147,6 +147,8 @@ class OptionalParts:
         What a server's replies have said of the model so far, by field.
     seeded : bool
         Whether the server takes seeds, as far as is known; recorded beside `seen`.
+    n_cut : int
+        How many prompts so far a server seems to have cut without an error.
     prefix : str
         What an embedder puts before every text.
     """
@@ -161,6 +163,7 @@ class OptionalParts:
     packages: tuple[str, ...] = ()
     seen: Mapping[str, set[str]] | None = None
     seeded: bool = False
+    n_cut: int = 0
     prefix: str = ""
 
 

@@ -23,7 +23,11 @@ _DURATION = re.compile(
     r"(?![a-z])\s*(?:,|and)?\s*",
     re.I,
 )
-_COME_BACK = re.compile(r"\b(?:try again|retry)(?: your request)?\s+(?:in|after)\s+", re.I)
+_COME_BACK = re.compile(
+    r"\b(?:(?:try again|retry)(?: your request)?\s+(?:in|after)|wait(?: for)?|resets? (?:in|after))"
+    r"\s+(?:about\s+)?",
+    re.I,
+)
 
 
 def unwrapped(body: Any) -> Any:
@@ -71,7 +75,8 @@ def error_inside(payload: Any) -> tuple[Any, int] | None:
         return None
     choices = payload.get("choices")
     if payload.get("error"):
-        error = payload["error"]
+        # Where it is no more than words, what stands beside them may hold the code.
+        error = payload["error"] if isinstance(payload["error"], dict) else payload
     elif payload.get("object") == "error":
         error = payload
     elif isinstance(choices, list) and choices and all(map(_error_of, choices)):
@@ -82,12 +87,12 @@ def error_inside(payload: Any) -> tuple[Any, int] | None:
 
 
 def _error_of(choice: Any) -> Any:
-    return choice.get("error") if isinstance(choice, dict) else None
+    error = choice.get("error") if isinstance(choice, dict) else None
+    return {"message": error} if isinstance(error, str) else error
 
 
-def _status(error: Any) -> int:
-    fields = ("code", "status", "status_code", "type")
-    said = [error.get(field) for field in fields] if isinstance(error, dict) else [error]
+def _status(error: dict[str, Any]) -> int:
+    said = [error.get(field) for field in ("code", "status", "status_code", "type", "error")]
     numbers = [int(str(one)) for one in said if re.fullmatch(r"[45]\d\d", str(one))]
     if numbers:
         return numbers[0]
@@ -107,8 +112,8 @@ def seconds_to_wait(body: Any) -> float | None:
         if isinstance(delay, str) and (seconds := _duration(delay)) is not None:
             return seconds
     text = message(body)
-    said = _COME_BACK.search(text)
-    return None if said is None else _duration(text[said.end() :])
+    said = (_duration(text[found.end() :]) for found in _COME_BACK.finditer(text))
+    return next((seconds for seconds in said if seconds is not None), None)
 
 
 def _duration(text: str) -> float | None:

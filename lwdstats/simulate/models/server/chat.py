@@ -87,7 +87,7 @@ def read_reply(payload: Any, asked: int) -> Reply:
     return Reply(
         {place: Answer(text, count) for (place, text), count in counted},
         {place: lack for place, (_, lack) in read.items() if lack},
-        _prompt_tokens(usage),
+        prompt_tokens(usage),
     )
 
 
@@ -132,7 +132,7 @@ def _is_blocked(payload: Any) -> bool:
     )
 
 
-def _prompt_tokens(usage: dict[str, Any]) -> int:
+def prompt_tokens(usage: dict[str, Any]) -> int:
     """Return the tokens of a prompt, those that the server had kept from before included."""
     counted = usage.get("prompt_tokens")
     details = usage.get("prompt_tokens_details")

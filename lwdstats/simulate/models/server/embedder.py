@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,11 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import embed_each_once
-from lwdstats.errors import check_bool, check_integer
+from lwdstats.errors import InputError, check_bool, check_integer
 from lwdstats.simulate.models.protocol import text_prefix
 from lwdstats.simulate.models.server import loop
+from lwdstats.simulate.models.server.chat import prompt_tokens
 from lwdstats.simulate.models.server.endpoint import OnServer
-from lwdstats.simulate.models.server.retry import BackendError, MalformedError
+from lwdstats.simulate.models.server.reading import FEWEST, least_tokens
+from lwdstats.simulate.models.server.retry import BackendError, Failure, MalformedError
+
+logger = logging.getLogger(__name__)
+# How servers refuse a request with too many texts, in whatever words.
+_TOO_MANY = (400, 413, 422, 429)
 
 
 class EndpointEmbedder(OnServer):
@@ -28,7 +36,7 @@ class EndpointEmbedder(OnServer):
     base_url, api_key_env, concurrency, timeout, max_retries
         As for `OpenAIModel`.
     batch_size : int
-        Texts in one request.
+        Texts in one request; fewer where the server refuses so many.
     prefix : str, optional
         Put before every text. By default what the model asks for: nomic's
         models get ``"clustering: "``, others nothing.
@@ -77,6 +85,11 @@ class EndpointEmbedder(OnServer):
         )
         self.normalize, self.max_characters = normalize, max_characters
         self.prefix = text_prefix(model) if prefix is None else prefix
+        # The most texts that the server has been found to take at once.
+        self._most = self.batch_size
+        # What speaks for texts that were cut.
+        self._cut = ""
+        self._warned_of_cut = False
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
@@ -84,35 +97,94 @@ class EndpointEmbedder(OnServer):
         Raises
         ------
         InputError
-            If the server refuses the key, the model, or the length of a text.
+            If the server refuses the key, the model, or the length of a text (then the error
+            is about `max_characters`).
         BackendError
             If the server keeps failing, numbers that are not finite included.
         """
         return embed_each_once(self._embed, texts)
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
-        starts = range(0, len(texts), self.batch_size)
-        batches = [texts[start : start + self.batch_size] for start in starts]
-        parts = loop.run(loop.all_or_first_error([self._ask(batch) for batch in batches]))
-        if not parts:
+        if not texts:
             return np.empty((0, 0), dtype=np.float32)
-        if len({part.shape[1] for part in parts}) > 1:
-            raise BackendError(f"{self.name} gave vectors of several lengths; use one model")
-        vectors = np.concatenate(parts)
+        vectors = loop.run(self._ask_all(texts))
+        if self._cut and not self._warned_of_cut:
+            self._warned_of_cut = True
+            said = (
+                f"{self.name} seems to cut long texts without an error: {self._cut}. What is "
+                "beyond counts for nothing in a vector; give max_characters, or another embedder"
+            )
+            logger.warning("%s", said)
+            warnings.warn(said, stacklevel=2)
         if self.normalize:
             length = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors /= np.where(length == 0, 1, length)
         return vectors
 
+    async def _ask_all(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        starts = range(0, len(texts), self._most)
+        batches = [texts[start : start + self._most] for start in starts]
+        parts = await loop.all_or_first_error([self._ask(batch) for batch in batches])
+        if len({part.shape[1] for part in parts}) > 1:
+            raise BackendError(f"{self.name} gave vectors of several lengths; use one model")
+        return np.concatenate(parts)
+
     async def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         # Servers refuse an empty text.
         sent = [(self.prefix + text)[: self.max_characters] or " " for text in texts]
-        return await self.endpoint.ask(
-            lambda client: client.embeddings.with_raw_response.create(
-                model=self.model, input=sent, encoding_format="float"
-            ),
-            lambda payload: _read_vectors(payload, len(sent)),
+
+        def read(payload: Any) -> NDArray[np.float32]:
+            vectors = _read_vectors(payload, len(sent))
+            usage = payload.get("usage")
+            counted = prompt_tokens(usage) if isinstance(usage, dict) else 0
+            least = sum(map(least_tokens, sent))
+            if FEWEST <= counted < least:
+                self._cut = f"it counts {counted} tokens of texts that have at least {least}"
+            return vectors
+
+        def adapt(failure: Failure) -> Failure:
+            lasting = failure.status not in _TOO_MANY or failure.is_no_credit
+            if len(sent) > 1 and not lasting and (failure.is_batch or not failure.is_context):
+                raise _TooManyError
+            # Where others were taken it is this text, whatever the words.
+            if failure.is_context or (len(sent) == 1 and not lasting and self.endpoint.answered):
+                self._say_too_long(failure, sent)
+            return failure
+
+        try:
+            return await self.endpoint.ask(
+                lambda client: client.embeddings.with_raw_response.create(
+                    model=self.model, input=sent, encoding_format="float"
+                ),
+                read,
+                adapt,
+            )
+        except _TooManyError:
+            pass
+        half = (len(texts) + 1) // 2
+        # The first half alone tells whether it was the number.
+        first = await self._ask(texts[:half])
+        if half < self._most:
+            logger.info("%s: no %d texts in one request", self.name, len(texts))
+            self._most = half
+        return np.concatenate([first, await self._ask_all(texts[half:])])
+
+    def _say_too_long(self, failure: Failure, sent: Sequence[str]) -> None:
+        """Raise for a text that is too long by itself: fewer at a time would not help."""
+        if failure.is_filtered:
+            return
+        longest = max(map(len, sent))
+        now = "nothing" if self.max_characters is None else self.max_characters
+        raise InputError(
+            "max_characters",
+            f"{now}, and a text too long for {self.name}, among texts of up to {longest} "
+            f"characters ({failure.status}: {failure.said})",
+            "a number of characters that the model reads",
         )
+
+
+class _TooManyError(Exception):
+    """A request refused that may be taken with fewer texts."""
 
 
 def _read_vectors(payload: Any, asked: int) -> NDArray[np.float32]:

@@ -262,7 +262,8 @@ class Endpoint:
         served = [str(entry["id"]) for entry in await self.listing(tries=2)]
         # Some servers know of no model by an internal error.
         listed = any(same_model(self.model, one) for one in served)
-        missing = (status == 404 or (status >= 500 and not failure.is_role)) and not listed
+        odd = status >= 500 and status != 501 and not failure.is_role
+        missing = (status == 404 or odd) and not listed
         blamed = self.model in said or failure.names("model")
         if missing or (status in (400, 404, 422) and blamed):
             takes = "a model that the server has"

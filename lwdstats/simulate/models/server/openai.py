@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lwdstats.errors import check_integer
@@ -148,6 +149,10 @@ class OpenAIModel(OnServer):
     def seeded(self) -> bool:
         """Whether requests carry seeds."""
         return self._form.seed
+
+    @seeded.setter
+    def seeded(self, value: bool) -> None:
+        self._form = replace(self._form, seed=value)
 
     @property
     def n_cut(self) -> int:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import re
 
-# Scripts without spaces between words: Thai to Myanmar, Khmer, kana and ideographs.
-_SPACELESS = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-    "\uf900-\ufaff\U00020000-\U0003ffff]"
-)
+# Every tokenizer parts them, or gives a few together; of other scripts without spaces some
+# take a whole line for one unknown word.
+_IDEOGRAPHS = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 # No server cuts to less; a smaller count leaves out what was kept from before, or is none.
-_FEWEST = 64
+FEWEST = 64
 
 
 def least_tokens(text: str) -> int:
     """Return a number of tokens that `text` has at least, whatever the tokenizer.
 
     A token ends where a word does, but for a few tokenizers whose tokens hold 1.2 words on
-    average: three tokens for four words are fewer than any has. In scripts without spaces
-    a token for every six characters is; a character repeated counts once.
+    average: three tokens for four words are fewer than any has. Of Chinese ideographs one
+    token for six is, where a repeated one counts once.
     """
-    spaceless = _SPACELESS.findall(_REPEATED.sub(r"\1", text))
-    n_words = len(_SPACELESS.sub("", text).split())
-    return int(0.75 * n_words + len(spaceless) / 6)
+    n_ideographs = len(_IDEOGRAPHS.findall(_REPEATED.sub(r"\1", text)))
+    n_words = len(_IDEOGRAPHS.sub("", text).split())
+    return int(0.75 * n_words + n_ideographs / 6)
 
 
 class Reading:
@@ -46,7 +44,7 @@ class Reading:
 
     def note(self, text: str, counted: int) -> str:
         """Return what speaks for a cut of a prompt of which `counted` tokens were read, or ""."""
-        if counted < _FEWEST:
+        if counted < FEWEST:
             return ""
         least = least_tokens(text)
         alike = self._seen.setdefault(counted, {})
