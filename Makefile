@@ -14,11 +14,12 @@ comma := ,
 PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-latest lock lint wheel oracle clean
+.PHONY: help setup demo test test-large test-latest lock lint wheel oracle clean
 
 help:
 	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
 	@echo "make test         set up, run lint, types and tests"
+	@echo "make test-large   set up, run the tests that load a model of more than a gigabyte"
 	@echo "make test-latest  the same with the newest releases that setup.cfg allows, in .venv-latest"
 	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
 	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
@@ -47,8 +48,15 @@ lock: setup
 demo: setup
 	RESULTS=$(RESULTS) BIN=$(BIN) sh analysis/demo.sh
 
+# Real models take memory, and time on both cores: they come after the other tests, in one process.
+QUICK := not slow and not large
+MODEL_FILES := lwdstats/simulate/models/local tests/simulate/models/local
 test: lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m '$(QUICK) and not llm' $(MODEL_FILES:%=--ignore=%)
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m '$(QUICK) and llm'
+
+test-large: setup
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m 'large and not slow'
 
 test-latest:
 	$(MAKE) test VENV=.venv-latest LOCK=constraints.in
