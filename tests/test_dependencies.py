@@ -1,13 +1,16 @@
-"""What is imported is declared in setup.cfg, and what is declared is imported."""
+"""What is imported is declared in setup.cfg, what is declared is imported, and all is locked."""
 
 import ast
 import configparser
 import functools
+import importlib.metadata
 import re
 import sys
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("lwdstats", "tests", "analysis", "benchmarks")
@@ -95,3 +98,56 @@ def test_exceptions_are_needed():
     assert set(NOT_IMPORTED) <= set().union(*DECLARED.values())
     assert not modules_of(NOT_IMPORTED) & found
     assert set(NOT_DECLARED) <= found
+
+
+def pins():
+    """The versions in constraints.txt that hold for this Python and platform."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    found = [Requirement(line) for line in lines if not line.startswith("#")]
+    here = [pin for pin in found if pin.marker is None or pin.marker.evaluate()]
+    versions = {canonicalize_name(pin.name): str(pin.specifier) for pin in here}
+    assert len(versions) == len(here), "one version each"
+    assert all(text.startswith("==") for text in versions.values())
+    return {name: text.removeprefix("==") for name, text in versions.items()}
+
+
+def needed(requirements):
+    """What requirements need, by name, themselves included: all that pip installs for them."""
+    found, open_ = {}, list(requirements)
+    while open_:
+        requirement = open_.pop()
+        name = canonicalize_name(requirement.name)
+        known = found.setdefault(name, [])
+        if str(requirement) in map(str, known):
+            continue
+        known.append(requirement)
+        try:
+            lines = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue  # a dependency of another platform's build, such as CUDA
+        for line in map(Requirement, lines):
+            extras = requirement.extras or {""}
+            if line.marker is None or any(line.marker.evaluate({"extra": e}) for e in extras):
+                open_.append(line)
+    return found
+
+
+def test_the_lock_pins_all_that_make_installs():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    texts = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    declared_ = [Requirement(line) for text in texts for line in text.split("\n") if line]
+    locked = pins()
+    every = needed(declared_)
+    assert len(every) > len(declared_)
+    assert set(every) <= set(locked)
+    for name, requirements in every.items():
+        for requirement in requirements:
+            assert requirement.specifier.contains(locked[name]), f"{requirement}: {locked[name]}"
+
+
+def test_the_lock_keeps_what_is_held_back_on_purpose():
+    held = [line for line in (ROOT / "constraints.in").read_text().splitlines() if line[0] != "#"]
+    locked = pins()
+    assert held
+    assert all(locked[r.name] == str(r.specifier)[2:] for r in map(Requirement, held))

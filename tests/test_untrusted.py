@@ -118,7 +118,8 @@ def controls(tokenizer, ids):
     return [i for i in ids if i in tokenizer.all_special_ids]
 
 
-@pytest.mark.parametrize("which", ["smol", "gemma"])
+@pytest.mark.llm
+@pytest.mark.parametrize("which", ["smol", pytest.param("gemma", marks=pytest.mark.large)])
 def test_no_post_speaks_as_a_control_token(which, request):
     tokenizer = request.getfixturevalue(which).tokenizer
     names = [str(token) for token in tokenizer.all_special_tokens]

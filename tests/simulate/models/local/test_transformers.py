@@ -29,6 +29,8 @@ from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, S
 
 POSTS = tuple(lwd.load_posts()["text"])
 QUERY = "Please provide EXACTLY one concise sentence about the future prospects of Bitcoin."
+# Gemma has a window of attention and no chat template.
+REAL = ["smol", pytest.param("gemma", marks=pytest.mark.large)]
 SIZES = {
     "vocab_size": 97,
     "hidden_size": 32,
@@ -83,12 +85,17 @@ def test_shared_prompt_gives_the_logits_of_whole_sequences(name):
         torch.testing.assert_close(output.logits[:, -1], expected, rtol=1e-5, atol=1e-5)
 
 
-def test_real_models_share_their_prompt(smol, gemma):
+def test_a_real_model_shares_its_prompt(smol):
     assert smol.shares_prefix
-    assert gemma.shares_prefix
     assert isinstance(smol, LanguageModel)
     assert smol.context_length == 8192
+
+
+@pytest.mark.large
+def test_gemma_shares_its_prompt_and_has_no_template(gemma):
+    assert gemma.shares_prefix
     assert gemma.tokenizer.chat_template is None
+    assert gemma.render(Prompt(("one",), "Why?")).endswith("- one\n\nWhy?\nAnswer:")
 
 
 def library_answers(model, prompt, n, seed, **sampling):
@@ -112,7 +119,7 @@ def library_answers(model, prompt, n, seed, **sampling):
         {"temperature": 0.7, "top_p": 0.9, "top_k": 0},
     ],
 )
-@pytest.mark.parametrize("which", ["smol", "gemma"])
+@pytest.mark.parametrize("which", REAL)
 def test_same_tokens_as_the_library(which, sampling, request):
     model = request.getfixturevalue(which)
     # Gemma's window is 512 tokens: 24 posts fill it.
@@ -175,12 +182,13 @@ def test_temperature_zero_is_the_likeliest_answer(smol):
     assert smol.tokenizer.decode(output[0, ids.shape[1] :]) == answers[0].text
 
 
-def test_prompts(smol, gemma):
+def test_prompts(smol, monkeypatch):
     prompt = Prompt(("one\npost", "two"), "Why?", "Be brief.")
     chat = smol.render(prompt)
     assert "<|im_start|>system\nBe brief.<|im_end|>" in chat
     assert "- one post\n- two\n\nWhy?<|im_end|>\n<|im_start|>assistant\n" in chat
-    assert gemma.render(prompt) == (
+    monkeypatch.setattr(smol.tokenizer, "chat_template", None)
+    assert smol.render(prompt) == (
         "Be brief.\n\nHere are some posts from the Internet:\n- one post\n- two\n\nWhy?\nAnswer:"
     )
     assert Prompt((), "Why?").user == "Why?"
@@ -310,7 +318,7 @@ def test_prompts_of_several_lengths_give_the_logits_of_whole_sequences(name):
             torch.testing.assert_close(logits[row], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("which", ["smol", "gemma"])
+@pytest.mark.parametrize("which", REAL)
 @torch.inference_mode()
 def test_real_models_give_each_prompt_its_own_logits(which, request):
     model = request.getfixturevalue(which)
@@ -328,7 +336,7 @@ def test_real_models_give_each_prompt_its_own_logits(which, request):
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0])
-@pytest.mark.parametrize("which", ["smol", "gemma"])
+@pytest.mark.parametrize("which", REAL)
 def test_answers_together_are_those_of_each_prompt_alone(which, temperature, request):
     model = request.getfixturevalue(which)
     sampling = Sampling(temperature, 0.95, max_new_tokens=8)
