@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,22 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from lwdstats.arrays import embed_each_once
-from lwdstats.dataset.answer_grid import Answers, as_vectors, frame_vectors, from_arrays, from_frame
+from lwdstats.arrays import as_numpy, embed_each_once
+from lwdstats.dataset import embedders
+from lwdstats.dataset.answer_grid import (
+    Answers,
+    as_vectors,
+    frame_vectors,
+    from_arrays,
+    from_frame,
+    is_missing,
+    strings,
+)
 from lwdstats.dataset.schema import ANSWER, CELL, VARIABLES, attributes, describe, validate
+from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError
 
+_DATA = "a table, records, embedded answers, or texts in nested lists"
 _POSTS = "texts, records or a table with text or embedding, or an array (posts, feature)"
 
 
@@ -39,8 +52,8 @@ def as_results(
     Parameters
     ----------
     data : pandas.DataFrame, array_like or xarray.DataArray
-        A long table (of Polars or Arrow, too), one row an answer, as `to_frame`
-        gives. Or embedded answers, an array of shape (time, model[, replicate[,
+        A long table (of Polars or Arrow, too, or records), one row an answer, as
+        `to_frame` gives. Or embedded answers, an array of shape (time, model[, replicate[,
         query]], response, feature); or texts, as the same without feature. A
         DataArray goes by the names of its dimensions.
     embedding : str, sequence of str, or None
@@ -57,11 +70,11 @@ def as_results(
         answers are numbered in order of rows within a cell, that is a (time, model,
         replicate, query). For arrays: the labels, by default 0, 1, .... Times are
         whole numbers; other labels are whole numbers or strings.
-    embedder : callable, or object with a method ``embed`` or ``encode``, optional
+    embedder : str, callable, or object with a method ``embed`` or ``encode``, optional
         From a list of m strings to an array (m, feature), such as a
-        SentenceTransformer or its ``encode``. Needed where there are only texts,
-        of answers or of posts, each of which is embedded once however often it
-        occurs; an error where there are none of these.
+        SentenceTransformer or its ``encode``; or a name that `simulate_llm` takes.
+        Needed where there are only texts, of answers or of posts, each of which is
+        embedded once however often it occurs; an error where there are none of these.
     posts : sequence of str, sequence of mappings, DataFrame or array_like, optional
         The initial web A^(0), the same for every replicate and query, from which
         `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a
@@ -84,18 +97,28 @@ def as_results(
     Raises
     ------
     InputError
-        If a column is missing, a vector is not finite or of another length than
-        the first, a cell has fewer or more answers than most (the first such cell
+        If a column is missing or there twice, a vector is not finite or of another
+        length than the first, a cell has more answers than most (the first such cell
         is named), two rows are the same answer, or there is neither an embedding
         nor an embedder, or an embedder with nothing to embed.
 
+    Warns
+    -----
+    UserWarning
+        If answers are missing; it counts them, as `summary` does.
+
     Notes
     -----
-    Every cell holds the same number L of answers, as means over L, the noise floor
-    and permutations of answers take it. Cut to the shortest cell by `n_responses`:
-    which answers are kept makes no difference, unless those that lack were left out
-    for what they said (refusals, say). An empty text is an answer. Times are sorted;
-    other labels stay in the order in which they first occur.
+    An answer is missing where its vector is NaN, its text is None or NaN, or a cell has
+    fewer rows than most; its text is then empty and its vector NaN. An empty text is an
+    answer. Distances and means take the answers that are there; what needs as many of
+    every model says so. `n_responses` cuts to the shortest cell: which answers are kept
+    makes no difference, unless those that lack were left out for what they said
+    (refusals, say).
+
+    Times are sorted; other labels stay in the order in which they first occur. In texts
+    and labels NUL becomes U+2400, and half of a surrogate pair U+FFFD, as no file can
+    hold them.
 
     Examples
     --------
@@ -113,13 +136,14 @@ def as_results(
     >>> lwd.fnorm(ds).values.ravel().round(3)
     array([1.414, 0.   ])
     """
+    if isinstance(embedder, str):
+        embedder = embedders.by_name(embedder)
     embed = None if embedder is None else _embed_with(embedder)
     if not isinstance(title, str) or not title:
         raise InputError("title", title, "a string that is not empty")
     places = {"time": time, "model": model, "replicate": replicate}
     places |= {"query": query, "response": response}
-    if not isinstance(data, xr.DataArray) and hasattr(data, "to_pandas"):
-        data = data.to_pandas()  # of Polars or Arrow  # pyright: ignore[reportAttributeAccessIssue]
+    data = _as_table_or_array(data)
     if hasattr(data, "columns"):
         names = places | {"embedding": embedding, "text": text}
         answers = from_frame(data, names, n_responses)  # pyright: ignore[reportArgumentType]
@@ -138,8 +162,8 @@ def as_results(
             raise InputError("data", "neither embedding nor text", "embedded answers, or texts")
         if embed is None:
             raise InputError("embedder", None, "an embedder, as data has texts without embeddings")
-        flat = embed(answers.texts["text"].ravel().tolist())
-        vectors = flat.reshape(*answers.texts["text"].shape, -1)
+        vectors = _embed_those_there(answers, embed)
+    _tell_missing(answers)
     web = {} if table is None else _initial_web(table, embed, vectors.shape)
     keeps_query = "query" in answers.labels or bool(answers.texts) or "post_text" in web
     variables: dict[str, Any] = {"embedding": ((*ANSWER, "feature"), vectors)}
@@ -153,7 +177,7 @@ def as_results(
         {dim: (dim, labels) for dim, labels in answers.labels.items()}
         | {dim: np.arange(ds.sizes[dim]) for dim in ("feature", "post") if dim in ds.dims}
     )
-    ds.attrs = attributes(title, "unknown", {"simulator": None})
+    ds.attrs = attributes(storable(title), "unknown", {"simulator": None})
     if embedder is not None and answers.vectors is None:
         ds.attrs["embedder"] = _name_of(embedder)
     return validate(describe(ds))
@@ -176,18 +200,92 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
         extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
         order = (*ANSWER, "feature") if "feature" in data.dims else ANSWER
         data = data.expand_dims(extra).transpose(*order).values
+    first = next((leaf for leaf in _leaves(data) if not is_missing(leaf)), None)
+    if first is None:
+        raise InputError("data", "no answer at all", _DATA)
+    ragged = "as many answers in every cell, and vectors of one length"
     try:
-        first = np.asarray(data, dtype=object)
+        # Not by way of an array of objects, which takes several times the room of numbers.
+        array = np.asarray(data, dtype=object if isinstance(first, str) else None)
+        if array.dtype.kind == "O" and isinstance(array.flat[0], list | tuple | np.ndarray):
+            raise ValueError
     except ValueError:
-        first = np.array([[]])
-    if first.size == 0 or isinstance(first.flat[0], list | tuple | np.ndarray):
-        takes = "as many answers in every cell, and vectors of one length"
-        raise InputError("data", "nothing, or lists of different lengths", takes)
-    if isinstance(first.flat[0], str):
+        raise InputError("data", "lists of different lengths", ragged) from None
+    data = array
+    if isinstance(first, str):
         if texts is not None:
             raise InputError("text", "texts besides the texts in data", "None")
         return from_arrays(None, data, labels)
     return from_arrays(data, texts, labels)
+
+
+def _as_table_or_array(data: Any) -> Any:
+    """Return tables of other libraries and records as tables of pandas, and say what can't be."""
+    if isinstance(data, str | os.PathLike):
+        got = f"the path {os.fspath(data)!r}"
+        takes = f"{_DATA}; read_results reads a dataset's file, pandas.read_csv a log"
+        raise InputError("data", got, takes)
+    if isinstance(data, xr.Dataset) or type(data).__name__ == "DataTree":
+        takes = "its embedding, ds['embedding'], or its table, to_frame(ds)"
+        raise InputError("data", f"an xarray {type(data).__name__}", takes)
+    if hasattr(data, "read"):
+        raise InputError("data", "an open file", f"{_DATA}; pandas.read_csv reads a log")
+    if not isinstance(data, xr.DataArray):
+        if hasattr(data, "compute"):
+            data = data.compute()  # of Dask
+        if hasattr(data, "to_pandas"):
+            data = data.to_pandas()  # of Polars or Arrow
+    records = isinstance(data, list | tuple) and bool(data) and isinstance(data[0], Mapping)
+    if records or isinstance(data, Mapping) or getattr(data, "dtype", np.dtype(float)).names:
+        try:
+            return pd.DataFrame(data)
+        except (TypeError, ValueError) as error:
+            raise InputError("data", f"records that make no table ({error})", _DATA) from error
+    return as_numpy(data)
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    """Yield what nested lists hold, or the first of the numbers of an array."""
+    if isinstance(data, np.ndarray) and data.dtype.kind not in "OUT":
+        yield from data.flat[:1].tolist()
+    elif isinstance(data, list | tuple | np.ndarray):
+        for item in data:
+            yield from _leaves(item)
+    else:
+        yield data
+
+
+def _embed_those_there(
+    answers: Answers, embed: Callable[[list[str]], NDArray[Any]]
+) -> NDArray[Any]:
+    """Return the vectors of texts, (T, n, R, m, L, d), NaN where an answer is missing."""
+    texts, there = answers.texts["text"], ~answers.missing
+    if not there.any():
+        raise InputError("data", "no answer at all", "texts, not all of them missing")
+    vectors = embed(texts[there].tolist())
+    if there.all():
+        return vectors.reshape(*texts.shape, -1)
+    out = np.full((*texts.shape, vectors.shape[1]), np.nan, dtype=vectors.dtype)
+    out[there] = vectors
+    return out
+
+
+def _tell_missing(answers: Answers) -> None:
+    """Warn of the answers that are missing, with their number and the first of them."""
+    n = int(answers.missing.sum())
+    if not n:
+        return
+    place = np.argwhere(answers.missing)[0].tolist()
+    first = ", ".join(
+        f"{dim}={answers.labels[dim].tolist()[i]!r}"
+        for dim, i in zip(ANSWER, place, strict=True)
+        if dim in answers.labels
+    )
+    warnings.warn(
+        f"{n} of {answers.missing.size} answers are missing (first at {first}): they come in as "
+        "such, and distances and means are of those that are there",
+        stacklevel=3,
+    )
 
 
 def _embed_with(embedder: Any) -> Callable[[list[str]], NDArray[Any]]:
@@ -221,7 +319,7 @@ def _posts_table(posts: Any) -> pd.DataFrame:
         raise InputError("posts", posts, _POSTS)
     if isinstance(posts, pd.DataFrame):
         return posts
-    listed = list(posts)
+    listed = list(as_numpy(posts))
     if listed and all(isinstance(post, str) for post in listed):
         return pd.DataFrame({"text": listed})
     if listed and all(isinstance(post, Mapping) for post in listed):
@@ -236,10 +334,10 @@ def _initial_web(
     vectors = frame_vectors(posts, "embedding", "posts")
     if posts.empty or (vectors is None and "text" not in posts):
         raise InputError("posts", f"a table with columns {list(posts.columns)}", _POSTS)
-    texts: list[str] = posts["text"].tolist() if "text" in posts else []
+    texts: list[str] = strings(posts["text"].tolist(), "posts").tolist() if "text" in posts else []
     if texts:
         for row, value in enumerate(texts):
-            if not isinstance(value, str) or not value.strip():
+            if value is None or not value.strip():
                 raise InputError("posts", f"{value!r} in row {row}", "posts that are not empty")
         if vectors is None:
             if embed is None:
@@ -253,8 +351,8 @@ def _initial_web(
         return {"initial_point": (("replicate", "post", "feature"), points)}
     columns = {"post_text": np.array(texts, dtype=object)}
     if "sentiment" in posts:
-        sentiment = posts["sentiment"].fillna("").astype(str)
-        columns["post_sentiment"] = sentiment.to_numpy(dtype=object)
+        sentiment = ["" if is_missing(v) else storable(str(v)) for v in posts["sentiment"]]
+        columns["post_sentiment"] = np.array(sentiment, dtype=object)
     for name in ("post_time", "post_model", "post_response"):
         columns[name] = np.full(len(vectors), -1, dtype=np.int32)
     on_web = ("replicate", "query", "post")
