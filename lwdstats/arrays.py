@@ -37,7 +37,7 @@ def as_floats(x: object, argument: str, takes: str) -> FloatArray:
 def as_numpy(x: Any) -> Any:
     """Return `x` in a form that NumPy takes without losing anything.
 
-    Tensors of PyTorch leave their gradient and their device behind, alone or in a list;
+    Tensors of PyTorch leave their gradient and their device behind, alone or in lists;
     those of 16 bits or fewer become float32, as NumPy has no bfloat16. What is masked
     becomes NaN.
     """
@@ -46,8 +46,10 @@ def as_numpy(x: Any) -> Any:
         return x.float().numpy() if x.is_floating_point() and x.element_size() < 4 else x.numpy()
     if np.ma.is_masked(x):
         return np.ma.filled(x.astype(np.result_type(x.dtype, np.float32)), np.nan)
-    if isinstance(x, list | tuple) and any(hasattr(item, "detach") for item in x):
-        return [as_numpy(item) for item in x]
+    if isinstance(x, list | tuple):
+        first = next((item for item in x if item is not None), None)
+        if isinstance(first, list | tuple) or hasattr(first, "detach"):
+            return [as_numpy(item) for item in x]
     return x
 
 

@@ -52,14 +52,13 @@ def as_results(
     Parameters
     ----------
     data : pandas.DataFrame, array_like or xarray.DataArray
-        A long table (of Polars or Arrow, too, or records), one row an answer, as
-        `to_frame` gives. Or embedded answers, an array of shape (time, model[, replicate[,
-        query]], response, feature); or texts, as the same without feature. A
-        DataArray goes by the names of its dimensions.
+        A long table (of any library, or records), one row an answer, as `to_frame`
+        gives. Or embedded answers, an array of shape (time, model[, replicate[, query]],
+        response, feature); or texts, as the same without feature. A DataArray goes by
+        the names of its dimensions.
     embedding : str, sequence of str, or None
-        For a table: the column of vectors, or the columns of numbers; a name such
-        as "embedding" also stands for columns embedding_0, embedding_1 and so on.
-        None where there are none.
+        For a table: the column of vectors, or the columns of numbers; a name such as
+        "embedding" also stands for embedding_0, embedding_1, .... None for none.
     text : str, array_like or None
         For a table: the column of texts, kept as `text` whether or not they are
         embedded already; None leaves them out. For embedded answers in an array: their
@@ -72,17 +71,14 @@ def as_results(
         whole numbers; other labels are whole numbers or strings.
     embedder : str, callable, or object with a method ``embed`` or ``encode``, optional
         From a list of m strings to an array (m, feature), such as a
-        SentenceTransformer or its ``encode``; or a name that `simulate_llm` takes.
-        Needed where there are only texts, of answers or of posts, each of which is
-        embedded once however often it occurs; an error where there are none of these.
+        SentenceTransformer or its ``encode``; or a name that `simulate_llm` takes. For
+        texts alone, of answers or of posts; each is embedded once.
     posts : sequence of str, sequence of mappings, DataFrame or array_like, optional
         The initial web A^(0), the same for every replicate and query, from which
-        `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a
-        table or records, and the embedder; or their embeddings, in columns of the
-        table or an array (posts, feature).
+        `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a table or
+        records, and the embedder; or embeddings, in columns or an array (posts, feature).
     n_responses : int, optional
-        For a table: keep the first so many answers of every cell, in order of
-        rows, numbered anew.
+        For a table: keep the first so many answers of every cell, numbered anew.
     title : str
         Title of the dataset.
 
@@ -91,16 +87,15 @@ def as_results(
     xarray.Dataset
         `embedding`, `text` where there are texts, the columns text_raw, n_web,
         n_retrieved, n_truncated and synthetic_share of a table, and the posts.
-        What was not given is absent. The attribute `seed` is "unknown", and
-        `spec` names no simulator: no run of ours gives these answers again.
+        The attribute `seed` is "unknown", and `spec` names no simulator: no run of
+        ours gives these answers again.
 
     Raises
     ------
     InputError
         If a column is missing or there twice, a vector is not finite or of another
-        length than the first, a cell has more answers than most (the first such cell
-        is named), two rows are the same answer, or there is neither an embedding
-        nor an embedder, or an embedder with nothing to embed.
+        length than the first, a cell has more answers than most (the first is named), two
+        rows are the same answer, or an embedder is lacking, or has nothing to embed.
 
     Warns
     -----
@@ -111,14 +106,11 @@ def as_results(
     -----
     An answer is missing where its vector is NaN, its text is None or NaN, or a cell has
     fewer rows than most; its text is then empty and its vector NaN. An empty text is an
-    answer. Distances and means take the answers that are there; what needs as many of
-    every model says so. `n_responses` cuts to the shortest cell: which answers are kept
-    makes no difference, unless those that lack were left out for what they said
-    (refusals, say).
-
+    answer. Means take the answers that are there; what needs as many of every model
+    says so. Cut to the shortest cell by `n_responses`: which are kept makes no
+    difference, unless those that lack were left out for what they said (refusals, say).
     Times are sorted; other labels stay in the order in which they first occur. In texts
-    and labels NUL becomes U+2400, and half of a surrogate pair U+FFFD, as no file can
-    hold them.
+    and labels NUL becomes U+2400, half of a surrogate pair U+FFFD: no file holds them.
 
     Examples
     --------
@@ -136,9 +128,6 @@ def as_results(
     >>> lwd.fnorm(ds).values.ravel().round(3)
     array([1.414, 0.   ])
     """
-    if isinstance(embedder, str):
-        embedder = embedders.by_name(embedder)
-    embed = None if embedder is None else _embed_with(embedder)
     if not isinstance(title, str) or not title:
         raise InputError("title", title, "a string that is not empty")
     places = {"time": time, "model": model, "replicate": replicate}
@@ -151,6 +140,10 @@ def as_results(
         if n_responses is not None:
             raise InputError("n_responses", n_responses, "None, unless data is a table")
         answers = _arrays(data, text, places)
+    _tell_missing(answers)
+    if isinstance(embedder, str) and embedder.strip():
+        embedder = embedders.by_name(embedder)
+    embed = None if embedder is None else _embed_with(embedder)
     vectors = answers.vectors
     table = None if posts is None else _posts_table(posts)
     embedded = table is None or frame_vectors(table, "embedding", "posts") is not None
@@ -163,7 +156,6 @@ def as_results(
         if embed is None:
             raise InputError("embedder", None, "an embedder, as data has texts without embeddings")
         vectors = _embed_those_there(answers, embed)
-    _tell_missing(answers)
     web = {} if table is None else _initial_web(table, embed, vectors.shape)
     keeps_query = "query" in answers.labels or bool(answers.texts) or "post_text" in web
     variables: dict[str, Any] = {"embedding": ((*ANSWER, "feature"), vectors)}
@@ -200,23 +192,25 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
         extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
         order = (*ANSWER, "feature") if "feature" in data.dims else ANSWER
         data = data.expand_dims(extra).transpose(*order).values
-    first = next((leaf for leaf in _leaves(data) if not is_missing(leaf)), None)
-    if first is None:
-        raise InputError("data", "no answer at all", _DATA)
-    ragged = "as many answers in every cell, and vectors of one length"
+    of_texts = False
+    if not isinstance(data, np.ndarray) or data.dtype.kind in "OUT":
+        first = next((leaf for leaf in _leaves(data) if not is_missing(leaf)), None)
+        if first is None:
+            raise InputError("data", "no answer at all", _DATA)
+        of_texts = isinstance(first, str)
     try:
         # Not by way of an array of objects, which takes several times the room of numbers.
-        array = np.asarray(data, dtype=object if isinstance(first, str) else None)
+        array = np.asarray(data, dtype=object if of_texts else None)
         if array.dtype.kind == "O" and isinstance(array.flat[0], list | tuple | np.ndarray):
             raise ValueError
     except ValueError:
-        raise InputError("data", "lists of different lengths", ragged) from None
-    data = array
-    if isinstance(first, str):
+        takes = "as many answers in every cell, and vectors of one length"
+        raise InputError("data", "lists of different lengths", takes) from None
+    if of_texts:
         if texts is not None:
             raise InputError("text", "texts besides the texts in data", "None")
-        return from_arrays(None, data, labels)
-    return from_arrays(data, texts, labels)
+        return from_arrays(None, array, labels)
+    return from_arrays(array, texts, labels)
 
 
 def _as_table_or_array(data: Any) -> Any:
@@ -236,19 +230,18 @@ def _as_table_or_array(data: Any) -> Any:
         if hasattr(data, "to_pandas"):
             data = data.to_pandas()  # of Polars or Arrow
     records = isinstance(data, list | tuple) and bool(data) and isinstance(data[0], Mapping)
-    if records or isinstance(data, Mapping) or getattr(data, "dtype", np.dtype(float)).names:
+    if records or isinstance(data, Mapping) or (isinstance(data, np.ndarray) and data.dtype.names):
         try:
-            return pd.DataFrame(data)
+            # Of objects, as pandas' own type of text can't hold half of a surrogate pair.
+            return pd.DataFrame(data, dtype=object)
         except (TypeError, ValueError) as error:
             raise InputError("data", f"records that make no table ({error})", _DATA) from error
     return as_numpy(data)
 
 
 def _leaves(data: Any) -> Iterator[Any]:
-    """Yield what nested lists hold, or the first of the numbers of an array."""
-    if isinstance(data, np.ndarray) and data.dtype.kind not in "OUT":
-        yield from data.flat[:1].tolist()
-    elif isinstance(data, list | tuple | np.ndarray):
+    """Yield what nested lists or an array of objects hold."""
+    if isinstance(data, list | tuple | np.ndarray):
         for item in data:
             yield from _leaves(item)
     else:
@@ -260,8 +253,6 @@ def _embed_those_there(
 ) -> NDArray[Any]:
     """Return the vectors of texts, (T, n, R, m, L, d), NaN where an answer is missing."""
     texts, there = answers.texts["text"], ~answers.missing
-    if not there.any():
-        raise InputError("data", "no answer at all", "texts, not all of them missing")
     vectors = embed(texts[there].tolist())
     if there.all():
         return vectors.reshape(*texts.shape, -1)
@@ -273,6 +264,8 @@ def _embed_those_there(
 def _tell_missing(answers: Answers) -> None:
     """Warn of the answers that are missing, with their number and the first of them."""
     n = int(answers.missing.sum())
+    if n == answers.missing.size:
+        raise InputError("data", "no answer at all", _DATA)
     if not n:
         return
     place = np.argwhere(answers.missing)[0].tolist()
@@ -291,7 +284,7 @@ def _tell_missing(answers: Answers) -> None:
 def _embed_with(embedder: Any) -> Callable[[list[str]], NDArray[Any]]:
     """Return a function from texts to checked vectors that asks for each text once."""
     call = getattr(embedder, "embed", getattr(embedder, "encode", embedder))
-    if not callable(call):
+    if isinstance(embedder, str) or not callable(call):
         takes = "a callable from a list of strings to an array, or an object with embed or encode"
         raise InputError("embedder", type(embedder).__name__, takes)
 
@@ -321,9 +314,9 @@ def _posts_table(posts: Any) -> pd.DataFrame:
         return posts
     listed = list(as_numpy(posts))
     if listed and all(isinstance(post, str) for post in listed):
-        return pd.DataFrame({"text": listed})
+        return pd.DataFrame({"text": listed}, dtype=object)
     if listed and all(isinstance(post, Mapping) for post in listed):
-        return pd.DataFrame(listed)
+        return pd.DataFrame(listed, dtype=object)
     return pd.DataFrame({"embedding": list(as_vectors(listed, "posts", (2,)))})
 
 

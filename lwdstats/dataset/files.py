@@ -211,11 +211,20 @@ def _restored(ds: xr.Dataset, source: str) -> xr.Dataset:
             values = values.astype(object)
         elif values.dtype.kind == "f" and kept.kind in "iu" and _none_missing(variable):
             values = values.astype(kept)
-        attrs = attributes.from_file(variable.attrs, owner)
-        variables[name] = xr.Variable(variable.dims, values, attrs)
+        variables[name] = _changed(variable, values, attributes.from_file(variable.attrs, owner))
     data = {name: variables[name] for name in ds.data_vars}
     coords = {name: variables[name] for name in ds.coords}
     return xr.Dataset(data, coords, attributes.from_file(ds.attrs, source))
+
+
+def _changed(variable: xr.Variable, values: Any, attrs: dict[str, Any]) -> xr.Variable:
+    """Return a variable with other attributes and perhaps values, without an encoding."""
+    if isinstance(variable.dtype, np.dtype) and values is variable.values:
+        # A new one would copy every text.
+        variable = variable.copy(deep=False)
+        variable.attrs, variable.encoding = attrs, {}
+        return variable
+    return xr.Variable(variable.dims, values, attrs)
 
 
 def _none_missing(variable: xr.Variable) -> bool:
@@ -236,8 +245,7 @@ def _as_file_has_it(ds: xr.Dataset) -> xr.Dataset:
             values = _texts(values, str(name), changed)
         elif values.dtype.kind == "c" or values.dtype.itemsize > 8:
             raise InputError(f"ds: {name}", f"dtype {values.dtype}", _HOLDS)
-        attrs = attributes.to_file(variable.attrs, f"ds: {name}")
-        ds[name] = xr.Variable(variable.dims, values, attrs)
+        ds[name] = _changed(variable, values, attributes.to_file(variable.attrs, f"ds: {name}"))
     ds.attrs = attributes.to_file(ds.attrs, "ds")
     if changed:
         warnings.warn(
@@ -263,7 +271,7 @@ def _texts(values: Any, name: str, changed: list[str]) -> np.ndarray:
         out[i] = storable(value)
         if out[i] != value:
             changed.append(name)
-    return out.reshape(values.shape)
+    return out.reshape(values.shape) if values.dtype.kind != "O" or name in changed else values
 
 
 def _sync_folder(folder: Path) -> None:
