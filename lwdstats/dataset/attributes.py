@@ -39,7 +39,7 @@ def to_file(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
         if not isinstance(name, str) or not name or storable(name) != name or "/" in name:
             raise InputError(label, name, "a name that is text, without a slash")
         if not _is_native(value):
-            value = json.dumps(_plain(value, label))
+            value = json.dumps(plain(value, label))
             as_json.append(name)
         out[name] = value
     if as_json:
@@ -81,8 +81,8 @@ def _is_native(value: Any) -> bool:
 _NUMBERS = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}
 
 
-def _plain(value: Any, label: str) -> Any:
-    """Return a value as JSON has it."""
+def plain(value: Any, label: str) -> Any:
+    """Return a value as JSON has it, or raise `InputError` under a label."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, datetime.date | datetime.time):
@@ -94,7 +94,7 @@ def _plain(value: Any, label: str) -> Any:
             return value.tolist()
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(item, label) for item in value]
+        return [plain(item, label) for item in value]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(item, label) for key, item in value.items()}
+        return {key: plain(item, label) for key, item in value.items()}
     raise InputError(label, f"{value!r} (of type {type(value).__name__})", _TAKES)

@@ -726,3 +726,19 @@ def test_combine_takes_files():
         combine([ds, "nowhere.nc"])
     with pytest.raises(lwd.InputError, match="dim"):
         combine([ds, run(seed=6)], dim="time")
+
+
+def test_attributes_of_every_kind_combine(tmp_path):
+    runs = [run(seed=seed) for seed in (1, 2)]
+    for i, ds in enumerate(runs):
+        ds.attrs |= {"settings": {"top_k": None}, "flags": [True, 1], "missing": float("nan")}
+        ds.attrs |= {"machine": {"number": i}, "memory": 64 + i}
+    for parts in (runs, [lwd.write_results(ds, tmp_path / f"{i}.nc") for i, ds in enumerate(runs)]):
+        both = combine(parts)
+        assert both.attrs["settings"] == {"top_k": None}
+        assert both.attrs["flags"] == [True, 1]
+        assert np.isnan(both.attrs["missing"])
+        own = [part["attributes"] for part in json.loads(both.attrs["parts"])]
+        assert [one["machine"]["number"] for one in own] == [0, 1]
+        assert [one["memory"] for one in own] == [64, 65]
+        assert lwd.read_results(lwd.write_results(both, tmp_path / "both.nc")).identical(both)
