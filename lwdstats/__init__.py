@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from lwdstats.dataset import embedders as _embedders
 from lwdstats.version import __version__ as __version__
 
 _HOMES = {
@@ -37,6 +38,18 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value
+
+
+def _load_embedder(name: str) -> Any:
+    """Return the embedder of a name, for `as_results`, whose layer is below that of back-ends."""
+    from lwdstats.simulate.models.backends import backend_of
+
+    backend = backend_of(name)
+    backend.check(name, "embedder")
+    return backend.load_embedder(name, normalize=False)
+
+
+_embedders.by_name = _load_embedder
 
 
 def __dir__() -> list[str]:

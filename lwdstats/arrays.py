@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,11 +34,35 @@ def as_floats(x: object, argument: str, takes: str) -> FloatArray:
     return array
 
 
+def as_numpy(x: Any) -> Any:
+    """Return `x` in a form that NumPy takes without losing anything.
+
+    Tensors of PyTorch leave their gradient and their device behind, alone or in lists;
+    those of 16 bits or fewer become float32, as NumPy has no bfloat16. What is masked
+    becomes NaN.
+    """
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        return x.float().numpy() if x.is_floating_point() and x.element_size() < 4 else x.numpy()
+    if np.ma.is_masked(x):
+        return np.ma.filled(x.astype(np.result_type(x.dtype, np.float32)), np.nan)
+    if isinstance(x, list | tuple):
+        first = next((item for item in x if item is not None), None)
+        if isinstance(first, list | tuple) or hasattr(first, "detach"):
+            return [as_numpy(item) for item in x]
+    return x
+
+
 def _as_array(x: object, argument: str, takes: str) -> npt.NDArray[Any]:
+    if isinstance(x, str | os.PathLike):
+        got = f"the path or text {os.fspath(x)!r}"
+        raise InputError(argument, got, f"{takes} (read_results reads a file)")
     try:
-        return np.asarray(x)
+        return np.asarray(as_numpy(x))
     except ValueError:
         raise InputError(argument, "rows of different lengths", takes) from None
+    except TypeError:
+        raise InputError(argument, f"an object of type {type(x).__name__}", takes) from None
 
 
 def as_points(x: object, argument: str, takes: str) -> FloatArray:

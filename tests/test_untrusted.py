@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
+from lwdstats.dataset.text import printable, storable
 from lwdstats.simulate.llm.replay import prompt_of
-from lwdstats.simulate.llm.text import printable, storable
 from lwdstats.simulate.models.local.rendering import encode
 from lwdstats.simulate.models.protocol import Prompt
 

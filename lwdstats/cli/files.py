@@ -26,8 +26,8 @@ def replay(
     Example: lwdstats replay network.nc --time 3 --model SmolLM2
     """
     from lwdstats.dataset.files import read_results
+    from lwdstats.dataset.text import printable
     from lwdstats.simulate.llm.replay import prompt_of
-    from lwdstats.simulate.llm.text import printable
 
     prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
     if prompt.system:

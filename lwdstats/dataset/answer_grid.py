@@ -6,6 +6,7 @@ The steps of `as_results`: each reader checks what a user has and returns `Answe
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lwdstats.arrays import as_numpy
 from lwdstats.dataset.schema import ANSWER, CELL
+from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_integer
 
 # What a table may say of a whole cell, besides its answers.
@@ -30,9 +33,11 @@ class Answers:
     labels : dict of str to ndarray
         Labels of each dimension; `query` only where queries are told apart.
     vectors : ndarray of float, shape (T, n, R, m, L, d), or None
-        Embedded answers.
+        Embedded answers, NaN where one is missing.
     texts : dict of str to ndarray of str, each (T, n, R, m, L)
-        `text` and `text_raw`, where they are known.
+        `text` and `text_raw`, where they are known; empty where an answer is missing.
+    missing : ndarray of bool, shape (T, n, R, m, L)
+        Which answers are not there.
     cells : dict of str to ndarray of float, each (T, n, R, m)
         Variables of `CELL_VARIABLES`.
     """
@@ -40,6 +45,7 @@ class Answers:
     labels: dict[str, NDArray[Any]]
     vectors: NDArray[Any] | None
     texts: dict[str, NDArray[Any]]
+    missing: NDArray[np.bool_]
     cells: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
@@ -48,6 +54,21 @@ def from_frame(frame: pd.DataFrame, names: Mapping[str, Any], n_responses: int |
     columns = {part: _column(frame, part, name) for part, name in names.items()}
     if len(frame) == 0:
         raise InputError("data", "a table without rows", "one row an answer")
+    _check_once(frame, [*columns.values(), "text_raw", *CELL_VARIABLES])
+    vectors = frame_vectors(frame, names["embedding"], "embedding", may_lack=True)
+    sources = {"text": columns["text"], "text_raw": "text_raw"}
+    texts = {
+        name: strings(frame[column].tolist(), str(column))
+        for name, column in sources.items()
+        if columns["text"] is not None and column in frame.columns
+    }
+    missing = _missing(vectors, texts.get("text"), len(frame))
+    if n_responses is not None and missing.any():
+        # The first so many of those that are there.
+        there = ~missing
+        frame, missing = frame.iloc[np.flatnonzero(there)], missing[there]
+        vectors = None if vectors is None else vectors[there]
+        texts = {name: values[there] for name, values in texts.items()}
     factors = {dim: _factor(frame, columns[dim], dim) for dim in CELL}
     labels = {dim: values for dim, (_, values) in factors.items()}
     shape = tuple(map(len, labels.values()))
@@ -57,17 +78,19 @@ def from_frame(frame: pd.DataFrame, names: Mapping[str, Any], n_responses: int |
         labels.pop("query")
     labels["response"] = responses
     full = (*shape, len(responses))
-    vectors = frame_vectors(frame, names["embedding"], "embedding")
-    sources = {"text": columns["text"], "text_raw": "text_raw"}
-    texts = {
-        name: _strings(frame[column].tolist(), str(column))[rows].reshape(full)
-        for name, column in sources.items()
-        if columns["text"] is not None and column in frame.columns
-    }
+    absent = rows < 0
+    if vectors is not None:
+        vectors = vectors[rows]
+        if absent.any():
+            vectors[absent] = np.nan
     return Answers(
         labels,
-        None if vectors is None else vectors[rows].reshape(*full, -1),
-        texts,
+        None if vectors is None else vectors.reshape(*full, -1),
+        {
+            name: np.where(absent, "", _blank(values)[rows]).reshape(full)
+            for name, values in texts.items()
+        },
+        (absent | missing[rows]).reshape(full),
         {
             name: _of_cells(frame, name, rows.reshape(-1, len(responses)), shape)
             for name in CELL_VARIABLES
@@ -79,12 +102,14 @@ def from_frame(frame: pd.DataFrame, names: Mapping[str, Any], n_responses: int |
 def from_arrays(vectors: Any, texts: Any, labels: Mapping[str, Any]) -> Answers:
     """Return the answers of arrays; `labels` has those of each dimension, or None for 0, 1, ..."""
     known: dict[str, NDArray[Any]] = {}
-    x = None if vectors is None else as_vectors(vectors, "data", (4, 5, 6))
+    x = None if vectors is None else as_vectors(vectors, "data", (4, 5, 6), may_lack=True)
     t = None if texts is None else _text_array(texts)
     shapes = [a.shape[: a.ndim - k] for a, k in ((x, 1), (t, 0)) if a is not None]
     lead = shapes[0]
     if lead != shapes[-1]:
         raise InputError("text", f"shape {shapes[-1]}", f"texts of shape {lead}, one a vector")
+    flat = None if x is None else x.reshape(-1, x.shape[-1])
+    missing = _missing(flat, None if t is None else t.ravel(), math.prod(lead))
     # What is missing is one replicate, one query: inserted where the schema has them.
     between = (*lead[2:-1], 1, 1)[:2]
     shape = (*lead[:2], *between, lead[-1])
@@ -108,47 +133,94 @@ def from_arrays(vectors: Any, texts: Any, labels: Mapping[str, Any]) -> Answers:
     return Answers(
         known,
         None if x is None else x.reshape(*shape, -1),
-        {} if t is None else {"text": t.reshape(shape)},
+        {} if t is None else {"text": _blank(t).reshape(shape)},
+        missing.reshape(shape),
     )
 
 
-def frame_vectors(frame: pd.DataFrame, name: Any, argument: str) -> NDArray[Any] | None:
-    """Return a table's vectors (rows, d): from one column, several, or name_0, name_1, ...."""
+def frame_vectors(
+    frame: pd.DataFrame, name: Any, argument: str, *, may_lack: bool = False
+) -> NDArray[Any] | None:
+    """Return a table's vectors (rows, d): from one column, several, or name_0, name_1, ....
+
+    With `may_lack` a row may have none.
+    """
     if name is None:
         return None
     if not isinstance(name, str):
         chosen = list(name)
     elif name in frame.columns:
-        return _stack(frame[name].tolist(), name)
+        _check_once(frame, [name])
+        return _stack(frame[name].tolist(), name, may_lack)
     else:
-        chosen = []
-        while f"{name}_{len(chosen)}" in frame.columns:
-            chosen.append(f"{name}_{len(chosen)}")
+        chosen = _numbered(frame, name, argument)
         if not chosen and name == "embedding":
             return None
     missing = [column for column in chosen if column not in frame.columns]
     if missing or not chosen:
         got = f"no column {', '.join(map(str, missing or [name, f'{name}_0']))}"
         raise InputError(argument, got, "a column of vectors, or columns of numbers")
-    return as_vectors(frame[chosen].to_numpy(), argument, (2,))
+    twice = [column for i, column in enumerate(chosen) if column in chosen[:i]]
+    if twice:
+        raise InputError(argument, f"{twice[0]!r} twice", "each column once")
+    _check_once(frame, chosen)
+    block = frame[chosen]
+    numbers = block.to_numpy()
+    if numbers.dtype.kind == "O":
+        # Numbers of pandas' own types, whose missing values are no numbers.
+        numbers = numbers.copy()
+        numbers[block.isna().to_numpy()] = np.nan
+    return as_vectors(numbers, argument, (2,), may_lack=may_lack)
 
 
-def as_vectors(values: Any, argument: str, ndim: tuple[int, ...]) -> NDArray[Any]:
-    """Return finite vectors along the last axis; float32 stays, other numbers become float64."""
+def _numbered(frame: pd.DataFrame, name: str, argument: str) -> list[str]:
+    """Return the columns name_0, name_1, ... in the order of their numbers."""
+    pattern = re.compile(re.escape(name) + r"_(\d+)")
+    matches = [pattern.fullmatch(column) for column in frame.columns if isinstance(column, str)]
+    found = sorted((int(match[1]), match[0]) for match in matches if match)
+    if [number for number, _ in found] != list(range(len(found))):
+        shown = ", ".join(column for _, column in found)
+        takes = f"{name}_0, {name}_1, ..., each once and none left out (a list names others)"
+        raise InputError(argument, f"columns {shown}", takes)
+    return [column for _, column in found]
+
+
+def _check_once(frame: pd.DataFrame, names: Sequence[Any]) -> None:
+    """Raise if a column that is read occurs twice in a table."""
+    again = frame.columns[frame.columns.duplicated()]
+    twice = [str(name) for name in names if name is not None and name in again]
+    if twice:
+        raise InputError("data", f"columns {', '.join(twice)} more than once", "each column once")
+
+
+def as_vectors(
+    values: Any, argument: str, ndim: tuple[int, ...], *, may_lack: bool = False
+) -> NDArray[Any]:
+    """Return finite vectors along the last axis; float32 stays, other numbers become float64.
+
+    Half precision becomes float32. With `may_lack` a vector may be NaN as a whole.
+    """
     dims = " or ".join(map(str, ndim))
     takes = f"finite numbers, an array of {dims} dimensions, the last one the vectors'"
     try:
-        x = np.asarray(values)
+        x = np.asarray(as_numpy(values))
         if x.dtype.kind == "O":
             x = x.astype(np.float64)
     except (TypeError, ValueError):
         raise InputError(argument, "values that are not numbers, or ragged", takes) from None
     if x.dtype.kind not in "fiu" or x.ndim not in ndim or 0 in x.shape:
         raise InputError(argument, f"dtype {x.dtype}, shape {x.shape}", takes)
-    x = x if x.dtype == np.float32 else x.astype(np.float64)
-    bad = np.argwhere(~np.isfinite(x).all(axis=-1))
+    if x.dtype.kind != "f" or x.dtype.itemsize != 4:
+        x = x.astype(np.float32 if x.dtype == np.float16 else np.float64)
+    flat = x.reshape(-1, x.shape[-1])
+    # A sum is finite only if all of it is; without an array of the size of x.
+    with np.errstate(over="ignore", invalid="ignore"):
+        doubtful = np.flatnonzero(~np.isfinite(flat.sum(axis=-1)))
+    bad = doubtful[~np.isfinite(flat[doubtful]).all(axis=-1)]
+    if may_lack:
+        bad = bad[~np.isnan(flat[bad]).all(axis=-1)]
     if len(bad):
-        where = ", ".join(map(str, bad[0].tolist()))
+        where = ", ".join(map(str, np.unravel_index(bad[0], x.shape[:-1])))
         raise InputError(argument, f"{len(bad)} vectors not finite (first at {where})", takes)
     return x
 
@@ -177,13 +249,14 @@ def _factor(frame: pd.DataFrame, column: Any, dim: str) -> tuple[NDArray[Any], N
 
 def _labels(values: Any, dim: str) -> NDArray[Any]:
     """Return labels as int64, or as Python strings."""
-    listed = np.asarray(values).tolist() if not isinstance(values, list) else values
+    # As objects, since an array of text cuts a NUL at the end and makes text of numbers.
+    listed = values if isinstance(values, list) else np.asarray(values, dtype=object).tolist()
     whole = [not isinstance(v, bool | str) and _is_whole(v) for v in listed]
     if listed and all(whole):
         return np.array([int(v) for v in listed], dtype=np.int64)
     strings = [isinstance(v, str) and (v != "" or dim == "query") for v in listed]
     if dim != "time" and listed and all(strings):
-        return np.array(listed, dtype=object)
+        return np.array([storable(v) for v in listed], dtype=object)
     takes = "whole numbers (number the rounds, if they have dates)"
     if dim != "time":
         takes = "whole numbers, or strings that are not empty"
@@ -206,7 +279,7 @@ def _arrange(
     cell: NDArray[Any],
     n_responses: int | None,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the row of each answer, laid out as (cells, L), and the labels of responses."""
+    """Return the row of each answer, -1 for none, as (cells, L), and the labels of responses."""
     shape = [len(labels[dim]) for dim in CELL]
     n_cells = math.prod(shape)
 
@@ -241,16 +314,21 @@ def _arrange(
         rows[cell[kept] * n + rank[kept]] = kept
         return rows, np.arange(n)
     usual = int(np.bincount(counts).argmax())
-    odd = np.flatnonzero(counts != usual)
-    if odd.size:
-        got = f"{counts[odd[0]]} answers at {name(odd[0])}, where most cells have {usual}"
-        takes = "as many in every cell (n_responses=L keeps the first L of each)"
+    if usual == 0:
+        got = f"no answer at {name(int(counts.argmin()))}, nor in most other cells"
+        takes = "labels that cross: a replicate counts anew in each query, a response in each cell"
+        raise InputError("data", got, takes)
+    more = np.flatnonzero(counts > usual)
+    if more.size:
+        got = f"{counts[more[0]]} answers at {name(more[0])}, where most cells have {usual}"
+        takes = "as many in every cell, or fewer (n_responses=L keeps the first L of each)"
         raise InputError("data", got, takes)
     if usual != len(responses):
-        lost = np.delete(responses, code[cell == 0]).tolist()[0]
-        got = f"no response {lost!r} at {name(0)}"
+        index = int((counts == usual).argmax())
+        lost = np.delete(responses, code[cell == index]).tolist()[0]
+        got = f"no response {lost!r} at {name(index)}"
         raise InputError("data", got, "the same responses everywhere (response=None numbers them)")
-    rows = np.empty(len(cell), dtype=np.intp)
+    rows = np.full(n_cells * usual, -1, dtype=np.intp)
     rows[cell * usual + code] = np.arange(len(cell))
     return rows, responses
 
@@ -259,7 +337,14 @@ def _of_cells(
     frame: pd.DataFrame, name: str, rows: NDArray[Any], shape: tuple[int, ...]
 ) -> NDArray[Any]:
     """Return a column that is one number a cell, (T, n, R, m); `rows` is (cells, L)."""
-    values = frame[name].to_numpy(dtype=np.float64)[rows]
+    # An answer without a row says nothing of its cell, and a cell without rows is NaN.
+    first = rows[np.arange(len(rows)), (rows >= 0).argmax(axis=1)]
+    rows = np.where(rows < 0, first[:, None], rows)
+    try:
+        column = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise InputError(name, f"dtype {frame[name].dtype}", "a column of numbers") from None
+    values = np.where(rows < 0, np.nan, column[rows])
     same = (values == values[:, :1]) | (np.isnan(values) & np.isnan(values[:, :1]))
     if not same.all():
         row = rows[np.argwhere(~same)[0][0], 0]
@@ -267,23 +352,63 @@ def _of_cells(
     return values[:, 0].reshape(shape)
 
 
-def _stack(values: Sequence[Any], column: str) -> NDArray[Any]:
+def _missing(vectors: NDArray[Any] | None, texts: NDArray[Any] | None, n: int) -> NDArray[np.bool_]:
+    """Return which of n answers are missing: those without a vector or, as yet, without a text."""
+    if vectors is None:
+        return np.zeros(n, dtype=bool) if texts is None else is_none(texts)
+    lacking = np.isnan(vectors[:, 0])
+    if texts is not None:
+        at_odds = np.flatnonzero(lacking & _blank(texts).astype(bool))
+        if at_odds.size:
+            got = f"a text without a vector in row {at_odds[0]}, and {at_odds.size} in all"
+            raise InputError("embedding", got, "a vector of every answer whose text is there")
+    return lacking
+
+
+def _stack(values: Sequence[Any], column: str, may_lack: bool) -> NDArray[Any]:
     """Return the vectors of a column as (rows, d)."""
     takes = "vectors of one length in every row"
-    vectors = [np.atleast_1d(np.asarray(value)) for value in values]
-    length = vectors[0].shape
+    none = [may_lack and is_missing(value) for value in values]
+    vectors = [
+        np.zeros(0) if lacks else np.atleast_1d(np.asarray(as_numpy(value)))
+        for value, lacks in zip(values, none, strict=True)
+    ]
+    length = next((v.shape for v, lacks in zip(vectors, none, strict=True) if not lacks), None)
+    if length is None:
+        raise InputError(column, "no vector in any row", takes)
     for row, vector in enumerate(vectors):
-        if vector.shape != length or vector.ndim != 1:
+        if none[row]:
+            vectors[row] = np.full(length, np.nan, dtype=np.float32)
+        elif vector.shape != length or vector.ndim != 1:
             raise InputError(column, f"shape {vector.shape} in row {row}, {length} before", takes)
-    return as_vectors(np.stack(vectors), column, (2,))
+    return as_vectors(np.stack(vectors), column, (2,), may_lack=may_lack)
 
 
-def _strings(values: Sequence[Any], argument: str) -> NDArray[Any]:
-    """Return Python strings, (rows,)."""
+def is_missing(value: Any) -> bool:
+    """Return whether a value says that there is none: None, NaN, or pandas' NA or NaT."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def strings(values: Sequence[Any], argument: str) -> NDArray[Any]:
+    """Return Python strings that a file can hold, (rows,), and None where one is missing."""
+    out = np.empty(len(values), dtype=object)
     for row, value in enumerate(values):
-        if not isinstance(value, str):
+        if isinstance(value, str):
+            out[row] = storable(value)
+        elif not is_missing(value):
             raise InputError(argument, f"{value!r} in row {row}", "a string in every row")
-    return np.array([str(value) for value in values], dtype=object)
+    return out
+
+
+def _blank(texts: NDArray[Any]) -> NDArray[Any]:
+    """Return texts with an empty one for each that is missing."""
+    return np.where(is_none(texts), "", texts)
+
+
+def is_none(texts: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which texts are missing."""
+    flags = [text is None for text in texts.ravel().tolist()]
+    return np.array(flags, dtype=bool).reshape(texts.shape)
 
 
 def _text_array(texts: Any) -> NDArray[Any]:
@@ -294,4 +419,4 @@ def _text_array(texts: Any) -> NDArray[Any]:
         raise InputError("text", "lists of different lengths", takes) from None
     if array.ndim not in (3, 4, 5) or array.size == 0:
         raise InputError("text", f"shape {array.shape}", takes)
-    return _strings(array.ravel().tolist(), "text").reshape(array.shape)
+    return strings(array.ravel().tolist(), "text").reshape(array.shape)

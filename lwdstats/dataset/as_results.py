@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,22 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from lwdstats.arrays import embed_each_once
-from lwdstats.dataset.answer_grid import Answers, as_vectors, frame_vectors, from_arrays, from_frame
+from lwdstats.arrays import as_numpy, embed_each_once
+from lwdstats.dataset import embedders
+from lwdstats.dataset.answer_grid import (
+    Answers,
+    as_vectors,
+    frame_vectors,
+    from_arrays,
+    from_frame,
+    is_missing,
+    strings,
+)
 from lwdstats.dataset.schema import ANSWER, CELL, VARIABLES, attributes, describe, validate
+from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError
 
+_DATA = "a table, records, embedded answers, or texts in nested lists"
 _POSTS = "texts, records or a table with text or embedding, or an array (posts, feature)"
 
 
@@ -39,14 +52,13 @@ def as_results(
     Parameters
     ----------
     data : pandas.DataFrame, array_like or xarray.DataArray
-        A long table (of Polars or Arrow, too), one row an answer, as `to_frame`
-        gives. Or embedded answers, an array of shape (time, model[, replicate[,
-        query]], response, feature); or texts, as the same without feature. A
-        DataArray goes by the names of its dimensions.
+        A long table (of any library, or records), one row an answer, as `to_frame`
+        gives. Or embedded answers, an array of shape (time, model[, replicate[, query]],
+        response, feature); or texts, as the same without feature. A DataArray goes by
+        the names of its dimensions.
     embedding : str, sequence of str, or None
-        For a table: the column of vectors, or the columns of numbers; a name such
-        as "embedding" also stands for columns embedding_0, embedding_1 and so on.
-        None where there are none.
+        For a table: the column of vectors, or the columns of numbers; a name such as
+        "embedding" also stands for embedding_0, embedding_1, .... None for none.
     text : str, array_like or None
         For a table: the column of texts, kept as `text` whether or not they are
         embedded already; None leaves them out. For embedded answers in an array: their
@@ -57,19 +69,16 @@ def as_results(
         answers are numbered in order of rows within a cell, that is a (time, model,
         replicate, query). For arrays: the labels, by default 0, 1, .... Times are
         whole numbers; other labels are whole numbers or strings.
-    embedder : callable, or object with a method ``embed`` or ``encode``, optional
+    embedder : str, callable, or object with a method ``embed`` or ``encode``, optional
         From a list of m strings to an array (m, feature), such as a
-        SentenceTransformer or its ``encode``. Needed where there are only texts,
-        of answers or of posts, each of which is embedded once however often it
-        occurs; an error where there are none of these.
+        SentenceTransformer or its ``encode``; or a name that `simulate_llm` takes. For
+        texts alone, of answers or of posts; each is embedded once.
     posts : sequence of str, sequence of mappings, DataFrame or array_like, optional
         The initial web A^(0), the same for every replicate and query, from which
-        `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a
-        table or records, and the embedder; or their embeddings, in columns of the
-        table or an array (posts, feature).
+        `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a table or
+        records, and the embedder; or embeddings, in columns or an array (posts, feature).
     n_responses : int, optional
-        For a table: keep the first so many answers of every cell, in order of
-        rows, numbered anew.
+        For a table: keep the first so many answers of every cell, numbered anew.
     title : str
         Title of the dataset.
 
@@ -78,24 +87,30 @@ def as_results(
     xarray.Dataset
         `embedding`, `text` where there are texts, the columns text_raw, n_web,
         n_retrieved, n_truncated and synthetic_share of a table, and the posts.
-        What was not given is absent. The attribute `seed` is "unknown", and
-        `spec` names no simulator: no run of ours gives these answers again.
+        The attribute `seed` is "unknown", and `spec` names no simulator: no run of
+        ours gives these answers again.
 
     Raises
     ------
     InputError
-        If a column is missing, a vector is not finite or of another length than
-        the first, a cell has fewer or more answers than most (the first such cell
-        is named), two rows are the same answer, or there is neither an embedding
-        nor an embedder, or an embedder with nothing to embed.
+        If a column is missing or there twice, a vector is not finite or of another
+        length than the first, a cell has more answers than most (the first is named), two
+        rows are the same answer, or an embedder is lacking, or has nothing to embed.
+
+    Warns
+    -----
+    UserWarning
+        If answers are missing; it counts them, as `summary` does.
 
     Notes
     -----
-    Every cell holds the same number L of answers, as means over L, the noise floor
-    and permutations of answers take it. Cut to the shortest cell by `n_responses`:
-    which answers are kept makes no difference, unless those that lack were left out
-    for what they said (refusals, say). An empty text is an answer. Times are sorted;
-    other labels stay in the order in which they first occur.
+    An answer is missing where its vector is NaN, its text is None or NaN, or a cell has
+    fewer rows than most; its text is then empty and its vector NaN. An empty text is an
+    answer. Means take the answers that are there; what needs as many of every model
+    says so. Cut to the shortest cell by `n_responses`: which are kept makes no
+    difference, unless those that lack were left out for what they said (refusals, say).
+    Times are sorted; other labels stay in the order in which they first occur. In texts
+    and labels NUL becomes U+2400, half of a surrogate pair U+FFFD: no file holds them.
 
     Examples
     --------
@@ -113,13 +128,11 @@ def as_results(
     >>> lwd.fnorm(ds).values.ravel().round(3)
     array([1.414, 0.   ])
     """
-    embed = None if embedder is None else _embed_with(embedder)
     if not isinstance(title, str) or not title:
         raise InputError("title", title, "a string that is not empty")
     places = {"time": time, "model": model, "replicate": replicate}
     places |= {"query": query, "response": response}
-    if not isinstance(data, xr.DataArray) and hasattr(data, "to_pandas"):
-        data = data.to_pandas()  # of Polars or Arrow  # pyright: ignore[reportAttributeAccessIssue]
+    data = _as_table_or_array(data)
     if hasattr(data, "columns"):
         names = places | {"embedding": embedding, "text": text}
         answers = from_frame(data, names, n_responses)  # pyright: ignore[reportArgumentType]
@@ -127,6 +140,10 @@ def as_results(
         if n_responses is not None:
             raise InputError("n_responses", n_responses, "None, unless data is a table")
         answers = _arrays(data, text, places)
+    _tell_missing(answers)
+    if isinstance(embedder, str) and embedder.strip():
+        embedder = embedders.by_name(embedder)
+    embed = None if embedder is None else _embed_with(embedder)
     vectors = answers.vectors
     table = None if posts is None else _posts_table(posts)
     embedded = table is None or frame_vectors(table, "embedding", "posts") is not None
@@ -138,8 +155,7 @@ def as_results(
             raise InputError("data", "neither embedding nor text", "embedded answers, or texts")
         if embed is None:
             raise InputError("embedder", None, "an embedder, as data has texts without embeddings")
-        flat = embed(answers.texts["text"].ravel().tolist())
-        vectors = flat.reshape(*answers.texts["text"].shape, -1)
+        vectors = _embed_those_there(answers, embed)
     web = {} if table is None else _initial_web(table, embed, vectors.shape)
     keeps_query = "query" in answers.labels or bool(answers.texts) or "post_text" in web
     variables: dict[str, Any] = {"embedding": ((*ANSWER, "feature"), vectors)}
@@ -153,7 +169,7 @@ def as_results(
         {dim: (dim, labels) for dim, labels in answers.labels.items()}
         | {dim: np.arange(ds.sizes[dim]) for dim in ("feature", "post") if dim in ds.dims}
     )
-    ds.attrs = attributes(title, "unknown", {"simulator": None})
+    ds.attrs = attributes(storable(title), "unknown", {"simulator": None})
     if embedder is not None and answers.vectors is None:
         ds.attrs["embedder"] = _name_of(embedder)
     return validate(describe(ds))
@@ -176,24 +192,99 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
         extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
         order = (*ANSWER, "feature") if "feature" in data.dims else ANSWER
         data = data.expand_dims(extra).transpose(*order).values
+    of_texts = False
+    if not isinstance(data, np.ndarray) or data.dtype.kind in "OUT":
+        first = next((leaf for leaf in _leaves(data) if not is_missing(leaf)), None)
+        if first is None:
+            raise InputError("data", "no answer at all", _DATA)
+        of_texts = isinstance(first, str)
     try:
-        first = np.asarray(data, dtype=object)
+        # Not by way of an array of objects, which takes several times the room of numbers.
+        array = np.asarray(data, dtype=object if of_texts else None)
+        if array.dtype.kind == "O" and isinstance(array.flat[0], list | tuple | np.ndarray):
+            raise ValueError
     except ValueError:
-        first = np.array([[]])
-    if first.size == 0 or isinstance(first.flat[0], list | tuple | np.ndarray):
         takes = "as many answers in every cell, and vectors of one length"
-        raise InputError("data", "nothing, or lists of different lengths", takes)
-    if isinstance(first.flat[0], str):
+        raise InputError("data", "lists of different lengths", takes) from None
+    if of_texts:
         if texts is not None:
             raise InputError("text", "texts besides the texts in data", "None")
-        return from_arrays(None, data, labels)
-    return from_arrays(data, texts, labels)
+        return from_arrays(None, array, labels)
+    return from_arrays(array, texts, labels)
+
+
+def _as_table_or_array(data: Any) -> Any:
+    """Return tables of other libraries and records as tables of pandas, and say what can't be."""
+    if isinstance(data, str | os.PathLike):
+        got = f"the path {os.fspath(data)!r}"
+        takes = f"{_DATA}; read_results reads a dataset's file, pandas.read_csv a log"
+        raise InputError("data", got, takes)
+    if isinstance(data, xr.Dataset) or type(data).__name__ == "DataTree":
+        takes = "its embedding, ds['embedding'], or its table, to_frame(ds)"
+        raise InputError("data", f"an xarray {type(data).__name__}", takes)
+    if hasattr(data, "read"):
+        raise InputError("data", "an open file", f"{_DATA}; pandas.read_csv reads a log")
+    if not isinstance(data, xr.DataArray):
+        if hasattr(data, "compute"):
+            data = data.compute()  # of Dask
+        if hasattr(data, "to_pandas"):
+            data = data.to_pandas()  # of Polars or Arrow
+    records = isinstance(data, list | tuple) and bool(data) and isinstance(data[0], Mapping)
+    if records or isinstance(data, Mapping) or (isinstance(data, np.ndarray) and data.dtype.names):
+        try:
+            # Of objects, as pandas' own type of text can't hold half of a surrogate pair.
+            return pd.DataFrame(data, dtype=object)
+        except (TypeError, ValueError) as error:
+            raise InputError("data", f"records that make no table ({error})", _DATA) from error
+    return as_numpy(data)
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    """Yield what nested lists or an array of objects hold."""
+    if isinstance(data, list | tuple | np.ndarray):
+        for item in data:
+            yield from _leaves(item)
+    else:
+        yield data
+
+
+def _embed_those_there(
+    answers: Answers, embed: Callable[[list[str]], NDArray[Any]]
+) -> NDArray[Any]:
+    """Return the vectors of texts, (T, n, R, m, L, d), NaN where an answer is missing."""
+    texts, there = answers.texts["text"], ~answers.missing
+    vectors = embed(texts[there].tolist())
+    if there.all():
+        return vectors.reshape(*texts.shape, -1)
+    out = np.full((*texts.shape, vectors.shape[1]), np.nan, dtype=vectors.dtype)
+    out[there] = vectors
+    return out
+
+
+def _tell_missing(answers: Answers) -> None:
+    """Warn of the answers that are missing, with their number and the first of them."""
+    n = int(answers.missing.sum())
+    if n == answers.missing.size:
+        raise InputError("data", "no answer at all", _DATA)
+    if not n:
+        return
+    place = np.argwhere(answers.missing)[0].tolist()
+    first = ", ".join(
+        f"{dim}={answers.labels[dim].tolist()[i]!r}"
+        for dim, i in zip(ANSWER, place, strict=True)
+        if dim in answers.labels
+    )
+    warnings.warn(
+        f"{n} of {answers.missing.size} answers are missing (first at {first}): they come in as "
+        "such, and distances and means are of those that are there",
+        stacklevel=3,
+    )
 
 
 def _embed_with(embedder: Any) -> Callable[[list[str]], NDArray[Any]]:
     """Return a function from texts to checked vectors that asks for each text once."""
     call = getattr(embedder, "embed", getattr(embedder, "encode", embedder))
-    if not callable(call):
+    if isinstance(embedder, str) or not callable(call):
         takes = "a callable from a list of strings to an array, or an object with embed or encode"
         raise InputError("embedder", type(embedder).__name__, takes)
 
@@ -221,11 +312,11 @@ def _posts_table(posts: Any) -> pd.DataFrame:
         raise InputError("posts", posts, _POSTS)
     if isinstance(posts, pd.DataFrame):
         return posts
-    listed = list(posts)
+    listed = list(as_numpy(posts))
     if listed and all(isinstance(post, str) for post in listed):
-        return pd.DataFrame({"text": listed})
+        return pd.DataFrame({"text": listed}, dtype=object)
     if listed and all(isinstance(post, Mapping) for post in listed):
-        return pd.DataFrame(listed)
+        return pd.DataFrame(listed, dtype=object)
     return pd.DataFrame({"embedding": list(as_vectors(listed, "posts", (2,)))})
 
 
@@ -236,10 +327,10 @@ def _initial_web(
     vectors = frame_vectors(posts, "embedding", "posts")
     if posts.empty or (vectors is None and "text" not in posts):
         raise InputError("posts", f"a table with columns {list(posts.columns)}", _POSTS)
-    texts: list[str] = posts["text"].tolist() if "text" in posts else []
+    texts: list[str] = strings(posts["text"].tolist(), "posts").tolist() if "text" in posts else []
     if texts:
         for row, value in enumerate(texts):
-            if not isinstance(value, str) or not value.strip():
+            if value is None or not value.strip():
                 raise InputError("posts", f"{value!r} in row {row}", "posts that are not empty")
         if vectors is None:
             if embed is None:
@@ -253,8 +344,8 @@ def _initial_web(
         return {"initial_point": (("replicate", "post", "feature"), points)}
     columns = {"post_text": np.array(texts, dtype=object)}
     if "sentiment" in posts:
-        sentiment = posts["sentiment"].fillna("").astype(str)
-        columns["post_sentiment"] = sentiment.to_numpy(dtype=object)
+        sentiment = ["" if is_missing(v) else storable(str(v)) for v in posts["sentiment"]]
+        columns["post_sentiment"] = np.array(sentiment, dtype=object)
     for name in ("post_time", "post_model", "post_response"):
         columns[name] = np.full(len(vectors), -1, dtype=np.int32)
     on_web = ("replicate", "query", "post")

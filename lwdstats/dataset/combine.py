@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset import attributes, schema
 from lwdstats.dataset.files import read_results
-from lwdstats.dataset.schema import attributes, spec_of, validate
+from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError, check_choice
 
 # Arguments that hold one array a replicate where their lists are three deep.
@@ -234,10 +235,14 @@ def _attributes(
 ) -> dict[str, Any]:
     """Return attributes that claim no more than is true of all parts together."""
     names = list(dict.fromkeys(k for ds in loaded for k in ds.attrs if k not in _OWN))
-    same = [k for k in names if len({ds.attrs.get(k) for ds in loaded}) == 1]
+    held = [
+        {k: attributes.plain(v, f"attribute {k!r}") for k, v in ds.attrs.items()} for ds in loaded
+    ]
+    # As text, since a list or a mapping has no hash, and NaN is not itself.
+    same = [k for k in names if len({json.dumps(one.get(k, [None])) for one in held}) == 1]
     seeds = [seed for ds in loaded for seed in str(ds.attrs["seed"]).split(", ")]
     title, seed = f"{len(loaded)} datasets of one specification", ", ".join(dict.fromkeys(seeds))
-    attrs: dict[str, Any] = attributes(title, seed, {"simulator": None} | shared)
+    attrs: dict[str, Any] = schema.attributes(title, seed, {"simulator": None} | shared)
     attrs |= {k: loaded[0].attrs[k] for k in same}
     own = [part["spec"] for part in parts]
     if len(set(seeds)) == 1 and all({"seed", "replicates"} <= set(one) for one in own):
@@ -250,7 +255,8 @@ def _attributes(
         return attrs
     listed = []
     for part in parts:
-        from_file = {k: v for k, v in part["owner"].attrs.items() if k not in (*_OWN, *same)}
+        owner = next(one for one, ds in zip(held, loaded, strict=True) if ds is part["owner"])
+        from_file = {k: v for k, v in owner.items() if k not in (*_OWN, *same)}
         kept = {"attributes": from_file | part["attributes"]}
         listed.append({name: part[name] for name in ("spec", "replicate")} | kept)
     attrs["parts"] = json.dumps(listed, ensure_ascii=False)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import netCDF4
+import numpy as np
 import xarray as xr
+from xarray.backends import NetCDF4DataStore
 
+from lwdstats.dataset import attributes
 from lwdstats.dataset.schema import validate
+from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError
+
+_TAKES = "a netCDF file of lwdstats"
+# Files in the root of a Zarr store, of both formats.
+_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 
 
 def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) -> Path:
@@ -18,6 +30,10 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
 
     The file is written beside its place, flushed to the disk, and renamed, so
     that a file that exists is never half overwritten.
+
+    What netCDF has no form for is written in another that `read_results` undoes:
+    attributes such as None, True or a mapping as JSON. Dates in attributes become
+    text, half-precision numbers single, and categories their labels.
 
     Parameters
     ----------
@@ -36,7 +52,13 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     Raises
     ------
     InputError
-        If `ds` does not follow the schema, or the folder does not exist.
+        If `ds` does not follow the schema, the folder does not exist, or a file can't
+        hold a variable or an attribute, which is named.
+
+    Warns
+    -----
+    UserWarning
+        If a text holds NUL or half of a surrogate pair, which are replaced.
 
     Examples
     --------
@@ -48,9 +70,12 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     True
     """
     validate(ds)
+    if not isinstance(path, str | os.PathLike):
+        raise InputError("path", f"an object of type {type(path).__name__}", "the path of a file")
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError("path", f"{path} (no such folder)", "a file in a folder that exists")
+    ds = _as_file_has_it(ds)
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in ds.variables.items():
         if variable.dtype.kind in "fiu":
@@ -61,7 +86,10 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     os.close(handle)
     try:
-        ds.to_netcdf(scratch, format="NETCDF4", engine="netcdf4", encoding=encoding)
+        try:
+            ds.to_netcdf(scratch, format="NETCDF4", engine="netcdf4", encoding=encoding)
+        except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+            raise InputError("ds", f"what can't be written ({error})", _HOLDS) from error
         with open(scratch, "rb+") as file:
             os.fsync(file.fileno())
         # mkstemp makes files that only their owner reads.
@@ -81,13 +109,15 @@ def read_results(path: str | Path) -> xr.Dataset:
 
     Parameters
     ----------
-    path : str or pathlib.Path
-        A file that `write_results` wrote.
+    path : str, pathlib.Path, or file object open for bytes
+        A file that `write_results` wrote; or a Zarr folder with the same content, if
+        the package zarr is installed.
 
     Returns
     -------
     xarray.Dataset
-        The dataset, loaded; the file is closed.
+        The dataset, loaded; the file is closed. Texts are Python strings, so
+        that it takes the memory of its content.
 
     Raises
     ------
@@ -102,21 +132,146 @@ def read_results(path: str | Path) -> xr.Dataset:
         ...
     lwdstats.errors.InputError: path: got nowhere.nc (no such file); takes ...
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("path", f"{path} (no such file)", "a netCDF file of lwdstats")
+    source = getattr(path, "name", "an open file") if hasattr(path, "read") else path
     try:
-        with xr.open_dataset(path, engine="netcdf4") as opened:
-            ds = opened.load()
-    except (OSError, ValueError, RuntimeError) as error:
-        raise InputError("path", f"{path} ({error})", "a netCDF file of lwdstats") from error
-    for name in list(ds.variables):
-        ds[name].encoding = {}
-        # Text comes back as the type it had: Python strings.
-        if ds[name].dtype.kind in "UT":
-            ds[name] = ds[name].astype(object)
-    ds.encoding = {}
-    return validate(ds, source=str(path))
+        with _opened(path) as opened:
+            ds = _restored(opened.load(), str(source))
+    except InputError:
+        raise
+    except (OSError, ValueError, RuntimeError, OverflowError) as error:
+        raise InputError("path", f"{source} ({error})", _TAKES) from error
+    return validate(ds, source=str(source))
+
+
+@contextlib.contextmanager
+def _opened(path: Any) -> Iterator[xr.Dataset]:
+    """Open a file, a Zarr folder or what an open file holds, its texts as Python strings."""
+    if hasattr(path, "read"):
+        content = path.read()
+        if not isinstance(content, bytes):
+            raise InputError("path", "a file open for text", "a file open for bytes, mode 'rb'")
+        if not content:
+            raise InputError("path", "an open file with nothing left to read", "one at its start")
+        file = netCDF4.Dataset("in memory", memory=content)
+    elif not isinstance(path, str | os.PathLike):
+        got = f"an object of type {type(path).__name__}"
+        raise InputError("path", got, f"the path of {_TAKES}, or a file open for bytes")
+    elif Path(path).is_dir():
+        with _opened_folder(Path(path)) as opened:
+            yield opened
+        return
+    elif not Path(path).is_file():
+        raise InputError("path", f"{path} (no such file)", _TAKES)
+    else:
+        file = netCDF4.Dataset(path)
+    try:
+        if file.groups and not file.variables:
+            groups = ", ".join(file.groups)
+            takes = "one dataset a file: xr.open_dataset(path, group=...) opens that of a group"
+            raise InputError("path", f"{path} (a file of groups: {groups})", takes)
+        with xr.open_dataset(_Store(file)) as opened:
+            yield opened
+    finally:
+        if file.isopen():
+            file.close()
+
+
+def _opened_folder(path: Path) -> xr.Dataset:
+    if not any((path / name).exists() for name in _ZARR):
+        raise InputError("path", f"{path} (a folder)", _TAKES)
+    try:
+        return xr.open_dataset(path, engine="zarr", consolidated=False)
+    except ImportError as error:
+        takes = f"{_TAKES}, or the package zarr to read it"
+        raise InputError("path", f"{path} (a Zarr folder)", takes) from error
+
+
+class _Store(NetCDF4DataStore):
+    """A netCDF file whose texts are read as Python strings.
+
+    To xarray they are arrays of one width, in which each text takes the room of the longest.
+    """
+
+    def open_store_variable(self, name: str, var: Any) -> xr.Variable:
+        """Return a variable without the type of its texts in the file."""
+        variable = super().open_store_variable(name, var)
+        if variable.dtype.kind == "O":
+            variable.encoding.pop("dtype", None)
+        return variable
+
+
+def _restored(ds: xr.Dataset, source: str) -> xr.Dataset:
+    """Return what was read as what was written."""
+    variables = {}
+    for name, variable in ds.variables.items():
+        owner = f"{source}: {name}"
+        values: Any = variable.values
+        kept = np.dtype(variable.encoding.get("dtype", values.dtype))
+        if values.dtype.kind in "UT":
+            values = values.astype(object)
+        elif values.dtype.kind == "f" and kept.kind in "iu" and _none_missing(variable):
+            values = values.astype(kept)
+        variables[name] = _changed(variable, values, attributes.from_file(variable.attrs, owner))
+    data = {name: variables[name] for name in ds.data_vars}
+    coords = {name: variables[name] for name in ds.coords}
+    return xr.Dataset(data, coords, attributes.from_file(ds.attrs, source))
+
+
+def _changed(variable: xr.Variable, values: Any, attrs: dict[str, Any]) -> xr.Variable:
+    """Return a variable with other attributes and perhaps values, without an encoding."""
+    if isinstance(variable.dtype, np.dtype) and values is variable.values:
+        # A new one would copy every text.
+        variable = variable.copy(deep=False)
+        variable.attrs, variable.encoding = attrs, {}
+        return variable
+    return xr.Variable(variable.dims, values, attrs)
+
+
+def _none_missing(variable: xr.Variable) -> bool:
+    """Return whether integers became floating-point numbers for a fill value that isn't there."""
+    scaled = {"scale_factor", "add_offset"} & set(variable.encoding)
+    return not scaled and bool(np.isfinite(variable.values).all())
+
+
+def _as_file_has_it(ds: xr.Dataset) -> xr.Dataset:
+    """Return a dataset that netCDF can hold, and warn if a text has to change for that."""
+    ds = ds.copy()
+    changed = []
+    for name, variable in ds.variables.items():
+        values: Any = variable.values
+        if values.dtype == np.float16:
+            values = values.astype(np.float32)
+        elif values.dtype.kind in "OTU":
+            values = _texts(values, str(name), changed)
+        elif values.dtype.kind == "c" or values.dtype.itemsize > 8:
+            raise InputError(f"ds: {name}", f"dtype {values.dtype}", _HOLDS)
+        ds[name] = _changed(variable, values, attributes.to_file(variable.attrs, f"ds: {name}"))
+    ds.attrs = attributes.to_file(ds.attrs, "ds")
+    if changed:
+        warnings.warn(
+            f"{len(changed)} texts hold NUL or half of a surrogate pair, which no file can hold "
+            f"(first in {changed[0]}); they are written as U+2400 and U+FFFD",
+            stacklevel=3,
+        )
+    return ds
+
+
+_HOLDS = "text, truth values, or numbers of at most 64 bits"
+
+
+def _texts(values: Any, name: str, changed: list[str]) -> np.ndarray:
+    """Return texts that netCDF can hold, and note the name for each that had to change."""
+    flat = values.ravel().tolist()
+    if all(isinstance(value, bool | np.bool_) for value in flat):
+        return values.astype(bool)
+    out = np.empty(len(flat), dtype=object)
+    for i, value in enumerate(flat):
+        if not isinstance(value, str):
+            raise InputError(f"ds: {name}", f"{value!r} at {i}", f"one of {_HOLDS} in all places")
+        out[i] = storable(value)
+        if out[i] != value:
+            changed.append(name)
+    return out.reshape(values.shape) if values.dtype.kind != "O" or name in changed else values
 
 
 def _sync_folder(folder: Path) -> None:

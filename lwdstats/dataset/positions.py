@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
 
@@ -49,14 +50,37 @@ def positions(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
         return weight.transpose("time", "replicate", "model", "component").rename("position")
     there = n_answers(ds)
     if there is not None and not there.values.all():
-        cell = _first(there == 0)
+        none = there == 0
+        others = int(none.sum()) - 1
         raise InputError(
             f"{source}: embedding",
-            f"no answer at all at {cell}",
+            f"no answer at all at {_first(none)}" + f" and {others} more" * (others > 0),
             "an answer of each model at each time; select those that have one",
         )
-    mean = ds["embedding"].mean("response", dtype="float64")
+    embedding = ds["embedding"]
+    mean = xr.apply_ufunc(
+        _mean_answers,
+        embedding.transpose("time", ..., "response", "feature"),
+        input_core_dims=[["response", "feature"]],
+        output_core_dims=[["feature"]],
+    )
     return mean.transpose("time", "replicate", "model", ...).rename("position")
+
+
+def _mean_answers(x: np.ndarray) -> FloatArray:
+    """Return the mean (T, ..., d) of the answers (T, ..., L, d) that are not NaN.
+
+    A time at once, so that no second array of the size of `x` is made.
+    """
+    out = np.empty((*x.shape[:-2], x.shape[-1]))
+    for t, now in enumerate(x):
+        lacking = np.isnan(now[..., :1])
+        if lacking.any():
+            n = (~lacking).sum(axis=-2)
+            out[t] = np.where(lacking, 0.0, now).sum(axis=-2, dtype=np.float64) / n
+        else:
+            out[t] = now.mean(axis=-2, dtype=np.float64)
+    return out
 
 
 def n_answers(ds: xr.Dataset) -> xr.DataArray | None:

@@ -8,6 +8,7 @@ package is written here first.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -101,7 +102,8 @@ VARIABLES: dict[str, Variable] = {
 }
 
 
-# A vector may be missing, all NaN, where its text is empty: a model gave no answer.
+# A vector may be missing, all NaN, where its text is empty: a model gave no answer. Answers
+# without texts may be missing, too.
 _TEXT_OF = {"embedding": "text", "post_embedding": "post_text"}
 
 
@@ -144,6 +146,9 @@ def named(array: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
 def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     """Check that a dataset follows the schema.
 
+    Arrays that are not in memory yet, as those of Dask, are loaded in place, so that
+    every analysis works on plain arrays.
+
     Parameters
     ----------
     ds : xarray.Dataset
@@ -170,12 +175,13 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     True
     """
     if not isinstance(ds, xr.Dataset):
-        raise InputError(source, type(ds).__name__, "an xarray.Dataset")
+        raise InputError(source, *_not_a_dataset(ds))
     missing = [name for name in REQUIRED_ATTRIBUTES if name not in ds.attrs]
     if missing:
         got = f"no attribute {', '.join(missing)}"
         raise InputError(source, got, "a dataset that lwdstats wrote")
     spec_of(ds, source=source)
+    ds.load()
     if "time" not in ds.coords:
         raise InputError(source, "no coordinate time", "a dataset with time 0..T")
     time = ds["time"].values
@@ -189,7 +195,9 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     for name, variable in VARIABLES.items():
         if name in ds:
             text = ds.get(_TEXT_OF.get(name, ""))
-            _check_variable(ds[name], variable, f"{source}: {name}", text)
+            # Answers without texts may be missing, but points that a mixture draws are there.
+            may_lack = name == "embedding" and "weight" not in ds
+            _check_variable(ds[name], variable, f"{source}: {name}", text, may_lack)
     empty = [str(dim) for dim, size in ds.sizes.items() if size == 0 and dim != "draw"]
     if empty:
         raise InputError(source, f"nothing along {', '.join(empty)}", "at least one of each")
@@ -210,6 +218,21 @@ def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
     return spec
 
 
+def _not_a_dataset(ds: object) -> tuple[str, str]:
+    """Return what an error says of something else where a dataset is wanted."""
+    takes = "an xarray.Dataset"
+    if isinstance(ds, str | os.PathLike):
+        return f"the path {os.fspath(ds)!r}", f"{takes}: read_results(path) reads a file"
+    if type(ds).__name__ == "DataTree":
+        names = ", ".join(getattr(ds, "children", ())) or "none"
+        return f"a DataTree with groups {names}", f"{takes}, as tree[group].to_dataset() gives"
+    if isinstance(ds, xr.DataArray):
+        return "a DataArray", f"{takes}: as_results makes one of answers"
+    if hasattr(ds, "columns"):
+        return "a table", f"{takes}: as_results makes one of a table"
+    return type(ds).__name__, takes
+
+
 def _lost(dim: str, value: object) -> tuple[str, str]:
     """Return what an error says of a dimension that a selection by one label has dropped."""
     got = f"one {dim}, {value!r}, without its dimension"
@@ -217,23 +240,25 @@ def _lost(dim: str, value: object) -> tuple[str, str]:
 
 
 def _check_variable(
-    array: xr.DataArray, variable: Variable, label: str, text: xr.DataArray | None
+    array: xr.DataArray, variable: Variable, label: str, text: xr.DataArray | None, may_lack: bool
 ) -> None:
     required = [dim for dim in variable.dims if dim not in variable.optional]
     order = [dim for dim in variable.dims if dim in array.dims]
     gone = [dim for dim in required if dim not in array.dims]
     if list(array.dims) != order or gone:
-        lost = [dim for dim in gone if dim in array.coords]
+        lost = [dim for dim in gone if dim in array.coords and array[dim].ndim == 0]
         if lost:
             raise InputError(label, *_lost(lost[0], array[lost[0]].item()))
         wanted = ", ".join(f"[{d}]" if d in variable.optional else d for d in variable.dims)
         advice = f"; a selection keeps {gone[0]} by a list, ds.isel({gone[0]}=[0])" if gone else ""
         raise InputError(label, f"dimensions {array.dims}", f"dimensions ({wanted}){advice}")
-    if array.dtype.kind not in variable.kinds:
+    if array.dtype.kind not in variable.kinds and not _are_whole(array.values, variable.kinds):
         raise InputError(label, f"dtype {array.dtype}", f"dtype of kind {variable.kinds!r}")
     if variable.finite and not bool(np.isfinite(array.values).all()):
         bad = ~np.isfinite(array.values)
-        if text is not None and text.dims == array.dims[:-1]:
+        if may_lack and text is None:
+            bad &= ~np.isnan(array.values).all(axis=-1, keepdims=True)
+        elif text is not None and text.dims == array.dims[:-1]:
             bad &= ~(np.isnan(array.values).all(axis=-1) & (text.values == ""))[..., None]
         where = np.argwhere(bad)
         if not len(where):
@@ -241,3 +266,10 @@ def _check_variable(
         first = ", ".join(f"{d}={i}" for d, i in zip(array.dims, where[0], strict=True))
         got = f"{len(where)} values not finite (first at {first})"
         raise InputError(label, got, "finite numbers")
+
+
+def _are_whole(values: np.ndarray, kinds: str) -> bool:
+    """Return whether floating-point numbers stand for integers, as files with a fill value do."""
+    if "i" not in kinds or values.dtype.kind != "f":
+        return False
+    return bool(np.all(np.isfinite(values) & (values == np.round(values))))

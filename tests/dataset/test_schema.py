@@ -1,5 +1,6 @@
 """The schema rejects what is not ours, and files come back as they went."""
 
+import contextlib
 import os
 
 import netCDF4
@@ -147,3 +148,63 @@ def test_a_lost_dimension_says_how_to_keep_it(dim, value):
 def test_a_lost_dimension_without_labels_says_so_too():
     with pytest.raises(lwd.InputError, match=r"keeps replicate by a list, ds\.isel\(replicate=\[0"):
         lwd.fnorm(small_llm().isel(replicate=0))
+
+
+SELECTIONS = {
+    "a time": {"time": 1},
+    "a query": {"query": 0},
+    "a model": {"model": 0},
+    "a response": {"response": 0},
+    "a feature": {"feature": 0},
+    "all but models and responses": {"time": 1, "replicate": 0, "query": 0},
+}
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("chosen", SELECTIONS.values(), ids=SELECTIONS)
+@pytest.mark.parametrize("texts", [True, False])
+def test_a_selection_is_taken_or_refused_by_name(kept, chosen, texts):
+    sizes = {"time": 12, "replicate": 2, "query": 2}
+    ds = small_llm(**sizes).assign_coords(replicate=[0, 1], query=["why?", "how?"])
+    ds = ds if texts else ds.drop_vars("text")
+    part = ds.isel(chosen, drop=not kept)
+    for analysis in (
+        lwd.fnorm,
+        lwd.dist,
+        lwd.dkps,
+        lwd.drift,
+        lwd.summary,
+        lwd.to_frame,
+        lwd.distinct_n,
+        lwd.plot_norm,
+        lwd.plot_answers,
+        lwd.convergence_fit,
+        lambda ds: lwd.mann_kendall(ds, seed=1),
+        lambda ds: lwd.collapse_test(ds, permutations=9, seed=1),
+        lambda ds: lwd.adonis2("d ~ model", ds, permutations=9, seed=1),
+        lambda ds: lwd.betadisper(ds, "model"),
+    ):
+        with contextlib.suppress(lwd.InputError):
+            analysis(part)
+
+
+def test_the_test_of_one_cell_takes_what_a_selection_gives():
+    ds = small_llm(query=2).assign_coords(replicate=[0, 1], query=["why?", "how?"])
+    kept = ds.isel(time=[1], replicate=[0], query=[1])
+    for part in (kept, ds.isel(time=1, replicate=0, query=1)):
+        test = lwd.adonis2("d ~ model", part, permutations=19, seed=1)
+        assert test.tidy().equals(lwd.adonis2("d ~ model", kept, permutations=19, seed=1).tidy())
+    odd = ds.isel(time=1, replicate=0).expand_dims(batch=2)
+    with pytest.raises(lwd.InputError, match="embedding: got dimensions"):
+        lwd.adonis2("d ~ model", odd)
+
+
+def test_words_of_several_queries():
+    ds = small_llm(query=2, response=2).assign_coords(query=["why?", "how?"])
+    ds["text"].values[0, 0, 0, 0] = ["up it goes", "up it goes"]
+    ds["text"].values[0, 0, 0, 1] = ["up it goes", "down it goes"]
+    shares = lwd.distinct_n(ds)
+    assert shares.dims == ("time", "model", "replicate", "query")
+    # Bigrams: "up it", "it goes" twice; then "down it" in place of one of them.
+    assert shares[0, 0, 0].values.tolist() == [0.5, 0.75]
+    assert len(shares.to_series()) == 3 * 2 * 2 * 2

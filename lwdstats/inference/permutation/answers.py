@@ -32,7 +32,7 @@ def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]
     dims = VARIABLES["embedding"].dims
     # What was selected by a single label has lost its dimension.
     held = held.expand_dims([d for d in dims if d in held.coords and d not in held.dims])
-    held = held.transpose(*dims, missing_dims="ignore")
+    held = held.transpose(*dims, ..., missing_dims="ignore")
     validate(held, source=argument)
     embedding = held["embedding"]
     if embedding.sizes["time"] > 1:

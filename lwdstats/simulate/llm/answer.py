@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.dataset.text import storable
 from lwdstats.simulate.llm.journal import Batch, Key
 from lwdstats.simulate.llm.spec import LlmSpec
-from lwdstats.simulate.llm.text import storable
 from lwdstats.simulate.models.protocol import (
     Answer,
     Embedder,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,9 +87,9 @@ def build_dataset(
         },
         coords={
             "time": np.arange(spec.n_steps + 1),
-            "model": list(spec.models),
+            "model": _labels("model", spec.models),
             "replicate": list(spec.replicates),
-            "query": list(spec.query),
+            "query": _labels("query", spec.query),
             "response": np.arange(spec.n_responses),
             "feature": np.arange(width),
             "post": np.arange(spec.n_web[-1]),
@@ -106,6 +106,11 @@ def build_dataset(
                 "fewer posts than n_retrieved can have been read."
             )
     return ds
+
+
+def _labels(dim: str, texts: Iterable[str]) -> tuple[str, NDArray[Any]]:
+    """Return a coordinate of Python strings: in one of a fixed width each has the longest's."""
+    return dim, np.array(list(texts), dtype=object)
 
 
 def _log(

@@ -73,7 +73,7 @@ def prompt_of(
         "replicate": _known(ds, "replicate", replicate),
         "query": _known(ds, "query", query),
     }
-    rows = ds["retrieved"].sel(place).values
+    rows = ds["retrieved"].sel(place).values.astype(int)
     posts = ds["post_text"].sel(replicate=place["replicate"], query=place["query"]).values
     system = spec_of(ds).get("system_prompts", {}).get(place["model"])
     return Prompt(tuple(str(posts[row]) for row in rows[rows >= 0]), place["query"], system)

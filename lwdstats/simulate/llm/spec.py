@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_choice, is_number
 from lwdstats.scenario.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.simulate.llm.labels import by_label, label_models, name_of
-from lwdstats.simulate.llm.text import storable
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
 from lwdstats.specification import REQUIRED, Specification, argument
 from lwdstats.streams import check_replicates, resolve_seed
