@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import embed_each_once
 from lwdstats.dataset.answer_grid import Answers, as_vectors, frame_vectors, from_arrays, from_frame
+from lwdstats.dataset.embedded_texts import note_embedded
 from lwdstats.dataset.schema import ANSWER, CELL, VARIABLES, attributes, describe, validate
 from lwdstats.errors import InputError
 
@@ -79,7 +80,8 @@ def as_results(
         `embedding`, `text` where there are texts, the columns text_raw, n_web,
         n_retrieved, n_truncated and synthetic_share of a table, and the posts.
         What was not given is absent. The attribute `seed` is "unknown", and
-        `spec` names no simulator: no run of ours gives these answers again.
+        `spec` names no simulator: no run of ours gives these answers again. Texts that are
+        longer than the embedder reads are counted, with a warning, in `embedding`'s `n_cut`.
 
     Raises
     ------
@@ -154,9 +156,13 @@ def as_results(
         | {dim: np.arange(ds.sizes[dim]) for dim in ("feature", "post") if dim in ds.dims}
     )
     ds.attrs = attributes(title, "unknown", {"simulator": None})
-    if embedder is not None and answers.vectors is None:
-        ds.attrs["embedder"] = _name_of(embedder)
-    return validate(describe(ds))
+    ds = describe(ds)
+    if embedder is not None:
+        if answers.vectors is None:
+            ds.attrs["embedder"] = _name_of(embedder)
+        mine = {"text": answers.vectors is None, "post_text": not embedded}
+        note_embedded(ds, embedder, [name for name, is_mine in mine.items() if is_mine])
+    return validate(ds)
 
 
 def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
