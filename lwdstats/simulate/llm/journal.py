@@ -105,8 +105,12 @@ class Journal:
             raise InputError(
                 "store", f"{self.folder} (holds other files)", "a new folder, or a store"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.folder)
+        except OSError as error:
+            got = f"{self.folder} ({error.strerror or error})"
+            raise InputError("store", got, "a folder that can be written") from error
         try:
             self._open(json.loads(json.dumps(spec)))
         except BaseException:
