@@ -34,6 +34,8 @@ def replay(
     from lwdstats.simulate.llm.text import printable
 
     prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
+    if prompt.date:
+        typer.echo(f"A chat template that writes a date wrote {prompt.date}.", err=True)
     if prompt.system:
         typer.echo(f"[system]\n{printable(prompt.system)}\n\n[user]")
     typer.echo(printable(prompt.user))

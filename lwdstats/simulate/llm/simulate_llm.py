@@ -90,7 +90,7 @@ def simulate_llm(
     max_new_tokens : int, sequence, or mapping from labels
         Longest answer, in tokens, reasoning included; 80 for what a mapping leaves out.
     date : str or None
-        YYYY-MM-DD, for chat templates that write today's; that of the first step where None.
+        YYYY-MM-DD, for chat templates that write today's; where None, the day the run begins.
     cut : {"sentence", None}
         Keep the first sentence of each answer, after any reasoning; ``text_raw`` has the whole.
     retrieval : {"uniform", "nearest"}
