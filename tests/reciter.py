@@ -1,9 +1,10 @@
 """A real language model that recites: hand-set weights make each token follow another."""
 
 import itertools
+import json
+from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 START, END, UNKNOWN = "<|assistant|>", "<|end|>", "?"
@@ -32,11 +33,16 @@ def save_reciter(folder, tokens, *, template=TEMPLATE, special=()):
             model.lm_head.weight[vocabulary.index(following), vocabulary.index(now)] = 5.0
     model.save_pretrained(folder)
     words = {word: i for i, word in enumerate(vocabulary)}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token=UNKNOWN))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.decoder = decoders.Fuse()
+    tokenizer = {
+        "version": "1.0", "truncation": None, "padding": None, "added_tokens": [],
+        "normalizer": None, "pre_tokenizer": {"type": "WhitespaceSplit"}, "post_processor": None,
+        "decoder": {"type": "Fuse"},
+        "model": {"type": "WordLevel", "vocab": words, "unk_token": UNKNOWN},
+    }  # fmt: skip
+    path = Path(folder) / "words.json"
+    path.write_text(json.dumps(tokenizer), encoding="utf-8")
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, unk_token=UNKNOWN, eos_token=END, chat_template=template,
+        tokenizer_file=str(path), unk_token=UNKNOWN, eos_token=END, chat_template=template,
         additional_special_tokens=[START, *special],
     )  # fmt: skip
     fast.save_pretrained(folder)

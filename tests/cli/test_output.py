@@ -1,5 +1,6 @@
 """Where a command can't write it says so before the work; what ran is not lost."""
 
+import inspect
 import os
 import subprocess
 import sys
@@ -100,8 +101,6 @@ def test_a_result_that_cannot_be_written_in_the_end_is_elsewhere(tmp_path, monke
         return ds
 
     monkeypatch.setitem(SIMULATORS, "gmm", run)
-    import inspect
-
     run.__signature__ = inspect.signature(simulate_gmm)  # type: ignore[attr-defined]
     done = CliRunner().invoke(app, [*RUN, "-o", str(place / "x.nc")])
     assert done.exit_code == 1
