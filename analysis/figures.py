@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import lwdstats as lwd
+from lwdstats.cli.output import check_writable, write_somewhere
 
 
 def write_figure(name: str, about: str, default: str, draw: Callable[[Any], Any]) -> None:
@@ -21,7 +24,12 @@ def write_figure(name: str, about: str, default: str, draw: Callable[[Any], Any]
     parser.add_argument("folder", nargs="?", default=".", help="where the picture goes")
     given = parser.parse_args()
     folder = Path(given.folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        check_writable(folder, folder=True)
+        figure = draw(lwd.read_results(given.file)).figure
+    except lwd.InputError as error:
+        sys.exit(f"{name}.py: {error}")
     path = folder / f"{name}.png"
-    draw(lwd.read_results(given.file)).figure.savefig(path, dpi=150)
-    print(path)
+    written = write_somewhere(partial(figure.savefig, dpi=150), path)
+    print(written)
+    sys.exit(int(written != path))

@@ -63,6 +63,7 @@ from lwdstats.simulate.llm.load_posts import load_posts as load_posts
 from lwdstats.simulate.llm.plan.plan import plan as plan
 from lwdstats.simulate.llm.replay import prompt_of as prompt_of
 from lwdstats.simulate.llm.simulate_llm import simulate_llm as simulate_llm
+from lwdstats.simulate.models.local.embedder import SentenceEmbedder as SentenceEmbedder
 from lwdstats.simulate.models.server.embedder import EndpointEmbedder as EndpointEmbedder
 from lwdstats.simulate.models.server.openai import OpenAIModel as OpenAIModel
 from lwdstats.simulate.models.server.retry import BackendError as BackendError

@@ -40,6 +40,7 @@ TOPICS = {
     "inference.nls.solver": "least squares, and how a fit ended",
     "results.generics": "R's generic functions",
     "simulate.specs": "read_spec and run_spec",
+    "simulate.models.local.embedder": "SentenceEmbedder, as models.server has its own embedder",
     "simulate.models.server.embedder": "EndpointEmbedder, as models.local has its own embedder",
     "simulate.models.server.openai": "OpenAIModel; the file is named after the protocol",
     "simulate.models.server.retry": "requests that failed, and the error that ends a run",

@@ -61,8 +61,8 @@ def child(store: str, web: str, n_steps: int, batch: int) -> None:
     def several(self: Any, prompts: Any, n: int, *, seeds: Sequence[int], **how: Any) -> Any:
         return asking(seeds, lambda: many(self, prompts, n, seeds=seeds, **how))
 
-    def keeping(self: Any, batches: Any) -> None:
-        add(self, batches)
+    def keeping(self: Any, batches: Any, notes: Any) -> None:
+        add(self, batches, notes)
         print(*(f"kept {seed}" for seed in last), sep="\n", flush=True)
 
     TransformersModel.generate, TransformersModel.generate_many = one, several

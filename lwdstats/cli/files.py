@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from lwdstats.cli.output import check_writable, write_somewhere
 from lwdstats.errors import check_choice
+
+_KINDS = ("norm", "answers", "mixtures")
 
 
 def replay(
@@ -30,6 +34,8 @@ def replay(
     from lwdstats.simulate.llm.replay import prompt_of
 
     prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
+    if prompt.date:
+        typer.echo(f"A chat template that writes a date wrote {prompt.date}.", err=True)
     if prompt.system:
         typer.echo(f"[system]\n{printable(prompt.system)}\n\n[user]")
     typer.echo(printable(prompt.user))
@@ -68,20 +74,24 @@ def plot(
     from lwdstats import plots
     from lwdstats.dataset.files import read_results
 
+    folder = output or file.parent
+    check_choice("format", file_format, ["png", "pdf", "svg"])
+    if kind is not None:
+        check_choice("kind", kind, _KINDS)
     ds = read_results(file)
+    check_writable(folder, folder=True)
     draw = {
         "norm": lambda: plots.plot_norm(ds, log=log),
         "answers": lambda: plots.plot_answers(ds)[0],
         "mixtures": lambda: plots.plot_mixtures(ds)[0],
     }
-    kinds = ["norm", "mixtures" if "weight" in ds else "answers"]
-    check_choice("format", file_format, ["png", "pdf", "svg"])
-    if kind is not None:
-        kinds = [check_choice("kind", kind, list(draw))]
-    folder = output or file.parent
-    folder.mkdir(parents=True, exist_ok=True)
+    kinds = ["norm", "mixtures" if "weight" in ds else "answers"] if kind is None else [kind]
+    elsewhere = False
     for name in kinds:
-        path = folder / f"{file.stem}-{name}.{file_format}"
         figure: Any = draw[name]().figure
-        figure.savefig(path, dpi=150)
-        typer.echo(path)
+        path = folder / f"{file.stem}-{name}.{file_format}"
+        written = write_somewhere(partial(figure.savefig, dpi=150), path)
+        elsewhere |= written != path
+        typer.echo(written)
+    if elsewhere:
+        raise typer.Exit(1)

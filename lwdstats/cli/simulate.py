@@ -17,6 +17,7 @@ from lwdstats.cli.options import (
     read_options,
     with_arguments,
 )
+from lwdstats.cli.output import check_writable, write_somewhere
 from lwdstats.errors import InputError
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.llm.spec import LlmSpec
@@ -132,12 +133,14 @@ def _simulate(
             "spec", f"a specification for {spec['simulator']!r}", f"one for {simulator!r}"
         )
     # Before the work, not after it.
-    if not output.parent.is_dir():
-        raise InputError("output", f"{output} (no such folder)", "a file in a folder that exists")
+    check_writable(output)
     try:
         ds = run_spec(spec, **changes, **how)
     except KeyboardInterrupt as error:
         typer.echo("\n".join(["Stopped.", *notes(error)]), err=True)
         raise typer.Exit(130) from None
-    typer.echo(summarise(ds))
-    typer.echo(f"\nWritten to {write_results(ds, output)}")
+    # First the file: whoever reads what is printed may have gone.
+    written = write_somewhere(lambda path: write_results(ds, path), output)
+    typer.echo(f"{summarise(ds)}\n\nWritten to {written}")
+    if written != output:
+        raise typer.Exit(1)

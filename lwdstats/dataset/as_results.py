@@ -24,6 +24,7 @@ from lwdstats.dataset.answer_grid import (
     is_missing,
     strings,
 )
+from lwdstats.dataset.embedded_texts import note_embedded
 from lwdstats.dataset.schema import ANSWER, CELL, VARIABLES, attributes, describe, validate
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError
@@ -88,7 +89,8 @@ def as_results(
         `embedding`, `text` where there are texts, the columns text_raw, n_web,
         n_retrieved, n_truncated and synthetic_share of a table, and the posts.
         The attribute `seed` is "unknown", and `spec` names no simulator: no run of
-        ours gives these answers again.
+        ours gives these answers again. Texts longer than the embedder reads are counted
+        in the attribute `n_cut` of `embedding`.
 
     Raises
     ------
@@ -100,7 +102,7 @@ def as_results(
     Warns
     -----
     UserWarning
-        If answers are missing; it counts them, as `summary` does.
+        If answers are missing, or texts longer than the embedder reads; it counts them.
 
     Notes
     -----
@@ -170,9 +172,13 @@ def as_results(
         | {dim: np.arange(ds.sizes[dim]) for dim in ("feature", "post") if dim in ds.dims}
     )
     ds.attrs = attributes(storable(title), "unknown", {"simulator": None})
-    if embedder is not None and answers.vectors is None:
-        ds.attrs["embedder"] = _name_of(embedder)
-    return validate(describe(ds))
+    ds = describe(ds)
+    if embedder is not None:
+        if answers.vectors is None:
+            ds.attrs["embedder"] = _name_of(embedder)
+        mine = {"text": answers.vectors is None, "post_text": not embedded}
+        note_embedded(ds, embedder, [name for name, is_mine in mine.items() if is_mine])
+    return validate(ds)
 
 
 def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:

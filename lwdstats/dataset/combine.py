@@ -187,7 +187,7 @@ def _shared(
     """Split each part's `full` into what all share and its own `spec`; refuse other differences."""
     for part in parts:
         full = part.pop("full")
-        own = [k for k in ("simulator", "seed", "replicates") if k in full]
+        own = [k for k in ("simulator", "seed", "replicates", "date") if k in full]
         own += [k for k in sorted(_BY_REPLICATE) if _depth(full.get(k)) == 3]
         part["spec"] = {k: full[k] for k in own}
         part["rest"] = {k: v for k, v in full.items() if k not in own}
@@ -245,7 +245,8 @@ def _attributes(
     attrs: dict[str, Any] = schema.attributes(title, seed, {"simulator": None} | shared)
     attrs |= {k: loaded[0].attrs[k] for k in same}
     own = [part["spec"] for part in parts]
-    if len(set(seeds)) == 1 and all({"seed", "replicates"} <= set(one) for one in own):
+    one_day = len({one.get("date") for one in own}) == 1
+    if len(set(seeds)) == 1 and one_day and all({"seed", "replicates"} <= set(one) for one in own):
         # One run in parts: its arguments that hold something for each replicate go together.
         whole = shared | own[0]
         for k in _BY_REPLICATE & set(own[0]) | {"replicates"}:

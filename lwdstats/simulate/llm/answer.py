@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.dataset.answer_text import after_reasoning, began_before, is_blank
 from lwdstats.dataset.text import storable
 from lwdstats.simulate.llm.journal import Batch, Key
 from lwdstats.simulate.llm.spec import LlmSpec
@@ -34,11 +35,22 @@ class Question:
 
 @dataclass(eq=False)
 class Answers:
-    """What a model gave to one prompt: as it came, as it counts, and tokens written."""
+    """What a model gave to one prompt.
+
+    Attributes
+    ----------
+    raw, texts : list of str
+        As it came, reasoning included; and as it counts, "" where it is missing.
+    n_tokens : list of int
+        Tokens written, those of answers that were asked for again included.
+    cut_off : list of bool
+        Whether an answer is about as long as it may be.
+    """
 
     raw: list[str]
     texts: list[str]
     n_tokens: list[int]
+    cut_off: list[bool]
 
     @property
     def missing(self) -> list[int]:
@@ -55,7 +67,7 @@ def ask(
     its own.
     """
     n = spec.n_responses
-    stop = has_first_sentence if spec.cut == "sentence" else None
+    stop = answer_is_complete if spec.cut == "sentence" else None
     options: dict[str, Any] = {"sampling": spec.sampling[label], "stop": stop}
     prompts = [question.prompt for question in questions]
     seeds = [_seed(spec, question.key) for question in questions]
@@ -67,14 +79,14 @@ def ask(
         given = together(prompts, n, seeds=seeds, **options)
     results = []
     for question, answers in zip(questions, given, strict=True):
-        found = Answers([""] * n, [""] * n, [0] * n)
-        _fill(found, answers, label, stop is not None)
+        found = Answers([""] * n, [""] * n, [0] * n, [False] * n)
+        _fill(found, answers, spec, label)
         for attempt in range(1, 1 + spec.retries_empty):
             if not found.missing:
                 break
             seed = _seed(spec, question.key, attempt)
             again = model.generate(question.prompt, len(found.missing), seed=seed, **options)
-            _fill(found, again, label, stop is not None)
+            _fill(found, again, spec, label)
         results.append(found)
     return results
 
@@ -85,16 +97,29 @@ def _seed(spec: LlmSpec, key: Key, *again: int) -> int:
     return int(root.generate_state(1, np.uint64)[0])
 
 
-def _fill(found: Answers, answers: Sequence[Answer], label: str, cut: bool) -> None:
+def answer_is_complete(text: str) -> bool:
+    """Return whether an unfinished text has ended its reasoning, if any, and its first sentence."""
+    answer = after_reasoning(text)
+    return answer is not None and has_first_sentence(answer)
+
+
+def _fill(found: Answers, answers: Sequence[Answer], spec: LlmSpec, label: str) -> None:
     """Put answers in the places of those that are missing."""
     rows = found.missing
     if len(answers) != len(rows):
         raise RuntimeError(f"{label!r} gave {len(answers)} answers, asked for {len(rows)}")
     for row, answer in zip(rows, answers, strict=True):
         found.raw[row] = storable(answer.text)
-        text = first_sentence(found.raw[row]) if cut else found.raw[row]
-        found.texts[row] = text if text.strip() else ""
         found.n_tokens[row] += answer.n_tokens
+        # Lengths that a server does not tell are estimates.
+        found.cut_off[row] = answer.n_tokens > spec.sampling[label].max_new_tokens / 2
+    # Where the prompt opens the reasoning, an answer that was cut off in it bears no tag at
+    # all: that others close what they did not open gives it away.
+    began = any(map(began_before, found.raw))
+    for row, raw in enumerate(found.raw):
+        text = after_reasoning(raw, began=began and found.cut_off[row]) or ""
+        text = first_sentence(text) if spec.cut == "sentence" else text
+        found.texts[row] = "" if is_blank(text) else text
 
 
 def as_batch(question: Question, answers: Answers, embedder: Embedder, width: int) -> Batch:

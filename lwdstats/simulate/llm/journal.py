@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.dataset.answer_text import is_blank
 from lwdstats.errors import InputError
 
 # The layout of the tables; another one is refused.
@@ -65,6 +66,12 @@ class Batch:
     retrieved: NDArray[np.int32]
     vectors: NDArray[np.float32]
 
+    @property
+    def n_unanswered(self) -> int:
+        """How many missing answers are reasoning that no answer followed."""
+        pairs = zip(self.texts, self.raw, strict=True)
+        return sum(not text and not is_blank(raw) for text, raw in pairs)
+
 
 class Journal:
     """An open store, locked until it is closed.
@@ -98,8 +105,12 @@ class Journal:
             raise InputError(
                 "store", f"{self.folder} (holds other files)", "a new folder, or a store"
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.folder)
+        except OSError as error:
+            got = f"{self.folder} ({error.strerror or error})"
+            raise InputError("store", got, "a folder that can be written") from error
         try:
             self._open(json.loads(json.dumps(spec)))
         except BaseException:
@@ -142,8 +153,8 @@ class Journal:
         row = self._db.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
         return None if row is None else row[0]
 
-    def add(self, batches: Mapping[Key, Batch]) -> None:
-        """Keep batches, all or none; they are on the disk when this returns."""
+    def add(self, batches: Mapping[Key, Batch], notes: Mapping[str, str]) -> None:
+        """Keep batches and facts, all or none; they are on the disk when this returns."""
         rows = []
         for key, batch in batches.items():
             answers = [batch.texts, batch.raw, batch.n_tokens]
@@ -158,6 +169,8 @@ class Journal:
             )
         with _transaction(self._db):
             self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            for name, value in notes.items():
+                self.note(name, value)
 
     def batches(self) -> dict[Key, Batch]:
         """Return all batches that are kept."""
@@ -189,8 +202,8 @@ def has_journal(folder: str | Path) -> bool:
     return (Path(folder) / _FILE).is_file()
 
 
-def stored_seed(folder: str | Path) -> str | None:
-    """Return the seed of a store, None where there is none yet."""
+def stored(folder: str | Path, argument: str) -> str | None:
+    """Return an argument of the run in a store, None where there is none yet."""
     if not has_journal(folder):
         return None
     try:
@@ -202,7 +215,7 @@ def stored_seed(folder: str | Path) -> str | None:
     except sqlite3.DatabaseError:
         # Empty or damaged: opening the store says so.
         return None
-    return None if row is None else json.loads(row[0]).get("seed")
+    return None if row is None else json.loads(row[0]).get(argument)
 
 
 def _is_fresh(folder: Path) -> bool:
@@ -244,7 +257,8 @@ def differing(held: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _check_same(folder: Path, held: dict[str, Any], asked: dict[str, Any]) -> None:
-    names = differing(held, asked)
+    # Stores of before have no date; their chat templates wrote the day of each step.
+    names = differing({"date": asked.get("date")} | held, asked)
     # A mapping is the same in another order, and a network is not.
     if "models" not in names and list(held["models"]) != list(asked["models"]):
         names.append("models")

@@ -37,8 +37,8 @@ def prompt_of(
     Returns
     -------
     Prompt
-        With fields `posts`, `query` and `system`; `user` is the message as it was sent, and
-        `plain` the text that a model without a chat template continues.
+        With fields `posts`, `query`, `system` and `date`; `user` is the message as it was sent,
+        and `plain` the text that a model without a chat template continues.
 
     Raises
     ------
@@ -75,8 +75,10 @@ def prompt_of(
     }
     rows = ds["retrieved"].sel(place).values.astype(int)
     posts = ds["post_text"].sel(replicate=place["replicate"], query=place["query"]).values
-    system = spec_of(ds).get("system_prompts", {}).get(place["model"])
-    return Prompt(tuple(str(posts[row]) for row in rows[rows >= 0]), place["query"], system)
+    spec = spec_of(ds)
+    system = spec.get("system_prompts", {}).get(place["model"])
+    read = tuple(str(posts[row]) for row in rows[rows >= 0])
+    return Prompt(read, place["query"], system, spec.get("date"))
 
 
 def _known(ds: xr.Dataset, dim: str, value: Any) -> Any:

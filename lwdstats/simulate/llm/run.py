@@ -185,4 +185,5 @@ def _n_fitting(
 
 
 def _prompt(spec: LlmSpec, web: Web, key: Key, label: str, rows: NDArray[np.int32]) -> Prompt:
-    return Prompt(tuple(web.texts(rows)), spec.query[key[1]], spec.system_prompts.get(label))
+    system = spec.system_prompts.get(label)
+    return Prompt(tuple(web.texts(rows)), spec.query[key[1]], system, spec.date)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import xarray as xr
 from lwdstats.errors import check_bool
 from lwdstats.simulate.llm.answer import embed
 from lwdstats.simulate.llm.dataset import Origin, build_dataset
-from lwdstats.simulate.llm.journal import Batch, Key, stored_seed
+from lwdstats.simulate.llm.journal import Batch, Key, stored
 from lwdstats.simulate.llm.labels import Models
 from lwdstats.simulate.llm.load_posts import Posts
 from lwdstats.simulate.llm.loading import backend, load_embedder, load_models, locate_all
@@ -25,7 +26,7 @@ from lwdstats.simulate.llm.spec import (
     check_context,
 )
 from lwdstats.simulate.llm.store import Store, check_web
-from lwdstats.simulate.models.protocol import Embedder, optional_parts
+from lwdstats.simulate.models.protocol import Embedder
 from lwdstats.simulate.progress import Progress
 
 
@@ -45,6 +46,7 @@ def simulate_llm(
     temperature: Number = 1.0,
     top_p: Number = 1.0,
     max_new_tokens: Number = 80,
+    date: str | None = None,
     cut: str | None = "sentence",
     retrieval: str = "uniform",
     context: str = "error",
@@ -86,9 +88,11 @@ def simulate_llm(
     temperature, top_p : float, sequence, or mapping from labels
         How tokens are drawn, for all models or each: 1 where left out; 0 takes the likeliest.
     max_new_tokens : int, sequence, or mapping from labels
-        Longest answer, in tokens; 80 for what a mapping leaves out.
+        Longest answer, in tokens, reasoning included; 80 for what a mapping leaves out.
+    date : str or None
+        YYYY-MM-DD, for chat templates that write today's; where None, the day the run begins.
     cut : {"sentence", None}
-        Keep the first sentence of each answer; what was written before is in ``text_raw``.
+        Keep the first sentence of each answer, after any reasoning; ``text_raw`` has the whole.
     retrieval : {"uniform", "nearest"}
         Draw posts uniformly, without replacement, in random order; or read those whose embeddings
         are next to the query's, the nearest first, as retrieval-augmented generation does.
@@ -135,8 +139,9 @@ def simulate_llm(
     ... )
     """
     check_bool("resume", resume)
-    if seed is None and store is not None:
-        seed = stored_seed(store)
+    if store is not None:
+        seed = stored(store, "seed") if seed is None else seed
+        date = stored(store, "date") if date is None else date
     spec = LlmSpec.of(locals())
     check_web(web, store)
     kept = Store(store, spec, resume=resume, web=web)
@@ -145,9 +150,25 @@ def simulate_llm(
         if origin is None:
             with kept.stopping():
                 origin = _run(spec, kept, progress)
-        return build_dataset(spec, kept.batches, origin, kept.served)
+        ds = build_dataset(spec, kept.batches, origin, kept.served)
+        _warn(ds, kept)
+        return ds
     finally:
         kept.close()
+
+
+def _warn(ds: xr.Dataset, kept: Store) -> None:
+    """Record what makes numbers of a run look like less than they are, and warn of it."""
+    for texts, cut in kept.cut.items():
+        cut.note(ds, texts)
+    n = sum(batch.n_unanswered for batch in kept.batches.values())
+    if n:
+        ds["text"].attrs.update(n_unanswered=n)
+        warnings.warn(
+            f"{n} of {ds['text'].size} answers are missing, as they are reasoning that no answer "
+            "followed: raise max_new_tokens",
+            stacklevel=3,
+        )
 
 
 def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
@@ -159,8 +180,8 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
         models = load_models(spec.models)
         check_context(spec, models)
         origin = kept.begin(
+            vectors,
             lambda: embed(vectors, [post["text"] for post in spec.posts]),
-            str(optional_parts(vectors).prefix),
             backend(models, vectors),
         )
         nearest = spec.retrieval == "nearest"
@@ -169,7 +190,7 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
         network = Network(models, vectors, origin.initial, queries)
 
         def keep(batches: dict[Key, Batch]) -> None:
-            kept.add(batches)
+            kept.add(batches, vectors)
             kept.note_served(models)
             bar.step(len(batches))
 

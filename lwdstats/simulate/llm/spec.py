@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -46,6 +47,16 @@ def _check_posts(value: Any) -> tuple[dict[str, str], ...]:
     texts = frame[columns].fillna("").astype(str)
     rows = [[storable(cell) for cell in row] for row in texts.to_numpy().tolist()]
     return tuple(dict(zip(columns, row, strict=True)) for row in rows)
+
+
+def _check_date(value: Any) -> str:
+    if value is None:
+        return datetime.now(UTC).date().isoformat()
+    try:
+        # TOML has dates of its own.
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        raise InputError("date", value, "a day as YYYY-MM-DD, or None for today") from None
 
 
 def _check_cut(value: Any) -> str | None:
@@ -138,6 +149,11 @@ class LlmSpec(Specification):
         check_in=_sampling("max_new_tokens", "an integer of at least 1"),
         to_json=_shared,
     )
+    date: str = argument(
+        None,
+        "Day that chat templates write, YYYY-MM-DD; today, recorded, if not given.",
+        check=_check_date,
+    )
     cut: str | None = argument(
         "sentence",
         "sentence keeps the first one of each answer; none keeps all.",
@@ -227,7 +243,7 @@ def prompt_costs(
     system = spec.system_prompts.get(label)
 
     def tokens(*posts: str) -> int:
-        return max(count(Prompt(posts, query, system)) for query in spec.query)
+        return max(count(Prompt(posts, query, system, spec.date)) for query in spec.query)
 
     texts = [post["text"] for post in spec.posts]
     first = texts[0] if texts else "."

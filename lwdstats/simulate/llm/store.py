@@ -6,18 +6,20 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.dataset.embedded_texts import Cut, cut_texts
 from lwdstats.errors import InputError, check_choice
 from lwdstats.simulate.llm.dataset import Origin
 from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError, differing
 from lwdstats.simulate.llm.run import Place
 from lwdstats.simulate.llm.spec import LlmSpec
-from lwdstats.simulate.models.protocol import LanguageModel, optional_parts
+from lwdstats.simulate.models.protocol import Embedder, LanguageModel, optional_parts
 from lwdstats.simulate.web.memory import MemoryWeb
 from lwdstats.simulate.web.protocol import Web
 from lwdstats.version import __version__
@@ -48,11 +50,14 @@ class Store:
         self.served: dict[str, dict[str, Any]] = {}
         # By the processes that had this run before.
         self._served_before: dict[str, dict[str, Any]] = {}
+        self.cut: dict[str, Cut] = {}
         self._log = logging.Logger("run", logging.DEBUG)
         if self.journal is not None:
             self.batches = self.journal.batches()
             self.served = json.loads(self.journal.read("served") or "{}")
             self._served_before = dict(self.served)
+            told = json.loads(self.journal.read("cut") or "{}")
+            self.cut = {name: Cut(**values) for name, values in told.items()}
             handler = logging.FileHandler(self.journal.folder / "log.txt", encoding="utf-8")
             handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
             self._log.addHandler(handler)
@@ -78,10 +83,16 @@ class Store:
         """Whether nothing is left to ask."""
         return len(self.batches) == self.total
 
-    def add(self, batches: Mapping[Key, Batch]) -> None:
-        """Keep batches that belong together, on disk first."""
+    def add(self, batches: Mapping[Key, Batch], embedder: Embedder) -> None:
+        """Keep batches that belong together, and what of them was embedded, on disk first."""
+        cut = cut_texts(embedder, _texts(batches))
+        if cut is not None and "text" in self.cut:
+            before = self.cut["text"]
+            cut = Cut(before.n + cut.n, before.total + cut.total, cut.reads)
+        known = self.cut | ({} if cut is None else {"text": cut})
         if self.journal is not None:
-            self.journal.add(batches)
+            self.journal.add(batches, {"cut": _cut_to_json(known)})
+        self.cut = known
         self.batches.update(batches)
         for (replicate, q, t, i), batch in batches.items():
             where = f"replicate {replicate}, query {q}, t = {t}, {list(self.spec.models)[i]}"
@@ -89,11 +100,17 @@ class Store:
             self.say(logging.DEBUG, f"{where}: {read} posts read, {written} tokens written")
             missing = sum(not text for text in batch.texts)
             if missing:
-                self.say(
-                    logging.WARNING,
+                label = list(self.spec.models)[i]
+                said = (
                     f"{where}: {missing} of {len(batch.texts)} answers are empty after "
-                    f"{1 + self.spec.retries_empty} tries, and count as missing",
+                    f"{1 + self.spec.retries_empty} tries, and count as missing"
                 )
+                if batch.n_unanswered:
+                    said += (
+                        f"; {batch.n_unanswered} are reasoning that no answer followed: raise "
+                        f"max_new_tokens, now {self.spec.max_new_tokens[label]}"
+                    )
+                self.say(logging.WARNING, said)
 
     def note_served(self, models: Mapping[str, LanguageModel]) -> None:
         """Keep what servers have said of themselves, where it has changed."""
@@ -121,12 +138,19 @@ class Store:
 
     def begin(
         self,
+        embedder: Embedder,
         embed_initial: Callable[[], NDArray[np.float32]],
-        prefix: str,
         backend: dict[str, Any],
     ) -> Origin:
         """Return the origin of the run, this process's part in it included."""
         here = {"lwdstats": __version__, **backend}
+        prefix = str(optional_parts(embedder).prefix)
+        if self.journal is None or self.journal.read("cut") is None:
+            embedded = {"post_text": [post["text"] for post in self.spec.posts]}
+            # A store of before has not counted its answers.
+            embedded |= {"text": _texts(self.batches)} if self.batches else {}
+            told = {name: cut_texts(embedder, texts) for name, texts in embedded.items()}
+            self.cut = {name: cut for name, cut in told.items() if cut is not None}
         if self.journal is None:
             return Origin(embed_initial(), prefix, [backend])
         if self.origin() is None:
@@ -145,6 +169,7 @@ class Store:
                     "here on may differ from those of an uninterrupted run",
                 )
                 self.journal.note("backends", json.dumps([*backends, here]))
+        self.journal.note("cut", _cut_to_json(self.cut))
         self.say(logging.INFO, f"{len(self.batches)} of {self.total} batches are there")
         origin = self.origin()
         assert origin is not None  # noqa: S101 - noted above; for the type checker
@@ -207,6 +232,14 @@ class Store:
             f"{len(self.batches)} of {self.total} batches are kept in {self.journal.folder}; "
             "the same call with that store goes on from there."
         )
+
+
+def _texts(batches: Mapping[Key, Batch]) -> list[str]:
+    return [text for batch in batches.values() for text in batch.texts if text]
+
+
+def _cut_to_json(cut: Mapping[str, Cut]) -> str:
+    return json.dumps({name: asdict(one) for name, one in cut.items()})
 
 
 def check_web(web: str, store: object) -> None:

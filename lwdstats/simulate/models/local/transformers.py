@@ -22,7 +22,7 @@ from lwdstats.simulate.models.local.costs import (
 )
 from lwdstats.simulate.models.local.decoding import sharing_agrees, write
 from lwdstats.simulate.models.local.packaged import loading, locate, without_progress_bars
-from lwdstats.simulate.models.local.rendering import encode, render
+from lwdstats.simulate.models.local.rendering import encode, opening, render
 from lwdstats.simulate.models.local.residency import DeviceMemoryError, Weights
 from lwdstats.simulate.models.local.shared_prefix import NAME
 from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling
@@ -226,6 +226,7 @@ class TransformersModel:
                 stop=stop,
                 end_tokens=self.end_tokens,
                 share=self.shares_prefix,
+                openings=[opening(self.tokenizer, prompt) for prompt in prompts],
             ),
             needed,
             spare,
