@@ -25,6 +25,12 @@ from lwdstats.simulate.models.sentences import first_sentence, has_first_sentenc
         ("It will be 5. Next", "It will be 5."),
         ("Really?! Yes.", "Really?!"),
         ("比特币会上涨。然后", "比特币会上涨。"),
+        # Neither markup nor an announcement is a sentence.
+        ("<b>\nIt rises. Ok", "<b>\nIt rises."),
+        ("```text\nIt rises. Ok\n```", "```text\nIt rises."),
+        ("Here is one sentence:\n\nIt rises. Ok", "Here is one sentence:\n\nIt rises."),
+        ("**Answer:**\nIt rises. Ok", "**Answer:**\nIt rises."),
+        ("回答：\n比特币会上涨。然后", "回答：\n比特币会上涨。"),
         ("", ""),
         ("   ", ""),
     ],
