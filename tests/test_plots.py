@@ -8,12 +8,6 @@ import lwdstats as lwd
 from lwdstats.plots import plot
 
 
-@pytest.fixture(autouse=True)
-def _close():
-    yield
-    plt.close("all")
-
-
 def points(n=9, p=3, seed=0):
     return np.random.default_rng(seed).normal(size=(n, p))
 

@@ -20,14 +20,6 @@ def gmm():
     return lwd.simulate_gmm(n_steps=30, replicates=4, seed=5)
 
 
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    from matplotlib import pyplot
-
-    pyplot.close("all")
-
-
 def test_summary_holds_the_numbers(gmm):
     result = lwd.summary(gmm)
     norm = lwd.fnorm(gmm)

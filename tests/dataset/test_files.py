@@ -73,7 +73,7 @@ def test_dates_in_attributes_are_text(tmp_path, value, text):
     assert back.attrs["extra"] == text
 
 
-@pytest.mark.parametrize("value", [object(), {1: 2}, {"a": {1}}, 1j, b"bytes"], ids=repr)
+@pytest.mark.parametrize("value", [print, {1: 2}, {"a": {1}}, 1j, b"bytes"])
 def test_what_no_attribute_can_hold_is_named(tmp_path, value):
     with pytest.raises(lwd.InputError, match=r"ds: attribute 'extra': got .*; takes None, True"):
         lwd.write_results(small_llm().assign_attrs(extra=value), tmp_path / "run.nc")

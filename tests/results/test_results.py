@@ -86,15 +86,13 @@ def made():
                 runner.run(test, out=lambda _: None)
     finally:
         Result.__new__ = forget
-    plt.close("all")
     return found
 
 
 @pytest.fixture(params=TYPES, ids=str)
 def result(request, made):
     assert request.param in made, f"no example makes a {request.param}"
-    yield made[request.param][0]
-    plt.close("all")
+    return made[request.param][0]
 
 
 def test_there_are_results_to_hold_to_it():

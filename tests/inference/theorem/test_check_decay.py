@@ -307,7 +307,6 @@ def test_frames_and_print(separated):
 
 
 def test_plot_draws_three_curves_and_a_band(separated):
-    from matplotlib import pyplot as plt
 
     ax = separated.plot()
     labels = ax.get_legend_handles_labels()[1]
@@ -321,7 +320,6 @@ def test_plot_draws_three_curves_and_a_band(separated):
         separated.plot((1, 0))
     with pytest.raises(InputError, match="component"):
         separated.plot(component=5)
-    plt.close("all")
 
 
 def test_some_pairs_alone():

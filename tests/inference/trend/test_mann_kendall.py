@@ -2,7 +2,6 @@
 
 import itertools
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -202,7 +201,6 @@ def test_picture_has_each_curve_and_its_line():
         curve, line = ax.lines[2 * j : 2 * j + 2]
         np.testing.assert_allclose(curve.get_ydata(), values[:, j])
         np.testing.assert_allclose(line.get_ydata(), values[:, j])
-    plt.close("all")
 
 
 @pytest.mark.parametrize(

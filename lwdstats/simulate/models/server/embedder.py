@@ -91,6 +91,16 @@ class EndpointEmbedder(OnServer):
         self._cut = ""
         self._warned_of_cut = False
 
+    @property
+    def reads(self) -> str:
+        """How much of a text is sent; of what is sent, a server may still read a part."""
+        return "any length" if self.max_characters is None else f"{self.max_characters} characters"
+
+    def too_long(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Return for each text whether it is longer than `max_characters`, the prefix counted."""
+        most = np.inf if self.max_characters is None else self.max_characters
+        return np.array([len(self.prefix + text) > most for text in texts], dtype=bool)
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
 

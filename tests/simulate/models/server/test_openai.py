@@ -636,6 +636,20 @@ def test_vectors_belong_to_their_texts():
         np.testing.assert_allclose(cut, [vector_of("abcd"), vector_of(" ")], atol=1e-6)
 
 
+def test_texts_that_are_cut_before_they_are_sent_are_counted():
+    # One time, two models, two answers each.
+    log = [[["abc", "abcd"], ["abcdX", "abcdY"]]]
+    with ModelServer() as server:
+        short = EndpointEmbedder("small", server.url, max_characters=4)
+        with pytest.warns(UserWarning, match=r"2 of 4 answers are longer than the 4 characters"):
+            ds = lwd.as_results(log, embedder=short)
+        assert ds["embedding"].attrs["n_cut"] == 2
+        assert ds["embedding"].attrs["embedder_reads"] == "4 characters"
+        whole = EndpointEmbedder("small", server.url)
+        assert not whole.too_long(["a" * 10**5]).any()
+        assert whole.reads == "any length"
+
+
 @pytest.mark.parametrize("fault", [f for f in FAULTS if f != "fewer"])
 def test_a_fault_changes_no_vector(fault):
     with ModelServer() as server, FaultyProxy(server.url, script=[fault, fault]) as proxy:
