@@ -33,6 +33,7 @@ def changepoints(
     false_alarm: float = 0.05,
     min_size: int = 5,
     n_bootstrap: int = 999,
+    debias: bool | None = None,
     seed: int | str | None = None,
 ) -> ChangePoints:
     """Find sudden falls and jumps of ||D||_F that a smooth decay does not account for.
@@ -58,6 +59,9 @@ def changepoints(
     n_bootstrap : int
         Number of paths simulated for each replicate's penalty; at least
         ``1 / false_alarm - 1``.
+    debias : bool, optional
+        Whether the norm of a dataset is debiased (see `fnorm`), by default where it is
+        made of two answers a model and time or more; of one with a warning it is not.
     seed : int or str, optional
         Seed of the simulated paths; drawn and kept in the result when None.
 
@@ -124,7 +128,7 @@ def changepoints(
         takes = f"at least {math.ceil(1 / false_alarm) - 1}, for a false_alarm of {false_alarm}"
         raise InputError("n_bootstrap", B, takes)
     min_size = check_integer("min_size", min_size, minimum=2)
-    whole = curves(x)
+    whole = curves(x, debias=debias)
     curve = _part(whole, since, max(_LEAST_TIMES, 3 * min_size))
     n = len(curve.time)
     if curve.time[0] < 0:

@@ -25,6 +25,7 @@ def convergence_fit(
     since: float = 0,
     square: bool | None = None,
     errors: str | None = None,
+    debias: bool | None = None,
     level: float = 0.95,
 ) -> ConvergenceFit:
     """Fit a law of decay to ||D^(t)||_F over replicates: its limit, rate and half-life.
@@ -41,12 +42,15 @@ def convergence_fit(
         The first time fitted. Early steps, when little has been read, follow no
         law of the later ones.
     square : bool, optional
-        Whether the law is of the square of the norm, by default where `x` is a dataset
-        whose positions are mean answers: those are debiased (see `fnorm`), which takes
-        two answers a model and time, and only their square is without bias.
+        Whether the law is of the square of the norm, by default where that is debiased:
+        only its square is without bias.
     errors : {"relative", "constant"}, optional
         Fit by the gamma deviance, which weights errors in proportion to the law, or by
         least squares. By default "relative" where values are positive and not debiased.
+    debias : bool, optional
+        Whether the norm of a dataset is debiased (see `fnorm`), by default where its
+        positions are means of two answers or more. Of one answer there is only the
+        plain norm, with a warning.
     level : float
         Level of the intervals shown.
 
@@ -109,7 +113,7 @@ def convergence_fit(
     """
     law = check_choice("law", law, ("auto", *LAWS))
     check_level(level)
-    curve, family = prepare(x, since=since, square=square, errors=errors)
+    curve, family = prepare(x, since=since, square=square, errors=errors, debias=debias)
     mean = curve.values.mean(axis=1)
     fits = {}
     for name, candidate in LAWS.items():
@@ -141,13 +145,14 @@ def prepare(
     since: float,
     square: bool | None,
     errors: str | None,
+    debias: bool | None,
 ) -> tuple[Curves, Family]:
     """Return the curves to fit and what to minimise, or raise InputError."""
     if square is not None and not isinstance(square, bool):
         raise InputError("square", square, "True, False or None")
     if errors is not None:
         check_choice("errors", errors, ("relative", "constant"))
-    curve = since_time(curves(x, square=square), since, _MINIMUM_TIMES)
+    curve = since_time(curves(x, square=square, debias=debias), since, _MINIMUM_TIMES)
     if curve.time[0] < 0:
         raise InputError("x: time", curve.time[0], "times from 0 on")
     _, first = np.unique(curve.values, axis=1, return_index=True)
@@ -164,7 +169,7 @@ def prepare(
     if errors == "relative" and not positive:
         raise InputError("errors", errors, "'constant', as some values are not above 0")
     if errors is None:
-        errors = "relative" if positive and "debiased" not in curve.what else "constant"
+        errors = "relative" if positive and not curve.debiased else "constant"
     return curve, Family.RELATIVE if errors == "relative" else Family.SQUARES
 
 

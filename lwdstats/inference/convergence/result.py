@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, refuse_dates
 from lwdstats.errors import InputError, check_level
 from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
@@ -176,12 +176,15 @@ class ConvergenceFit(Result):
             if name is None:
                 raise InputError("time", f"a mapping with {list(time)}", "one with 't' or 'time'")
             time = time[name]
+        takes = "finite times from 0 on, a vector"
+        given = self.time if time is None else time
+        refuse_dates(given, "time", as_time=True)
         try:
-            at = self.time if time is None else np.atleast_1d(np.asarray(time, dtype=float))
+            at = np.atleast_1d(np.asarray(given, dtype=float))
         except (TypeError, ValueError):
-            raise InputError("time", repr(time), "finite times from 0 on, a vector") from None
+            raise InputError("time", repr(time), takes) from None
         if at.ndim != 1 or not np.isfinite(at).all() or (at < 0).any():
-            raise InputError("time", repr(time), "finite times from 0 on, a vector")
+            raise InputError("time", repr(time), takes)
         f, slope, _ = values(np.asarray(self.law.clock(at), dtype=float), self.theta)
         if not se_fit:
             return f

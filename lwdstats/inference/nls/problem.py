@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, refuse_dates
 from lwdstats.errors import InputError, is_number
 from lwdstats.expression import Tree, value_and_gradient
 from lwdstats.inference.nls.formula import Formula
@@ -222,6 +222,10 @@ def as_variable(data: Any, name: str, argument: str = "data") -> FloatArray:
     except (KeyError, IndexError, TypeError):
         raise InputError(argument, repr(name), "names in data") from None
     array = np.asarray(raw)
+    refuse_dates(array, f"{argument}: {name}")
+    # NumPy would read numbers out of text.
+    if array.dtype == object and any(isinstance(value, str) for value in array.flat):
+        raise InputError(argument, f"{name} with text", takes)
     if array.dtype.kind not in "biufO" or array.ndim > 1:
         raise InputError(argument, f"{name} of type {array.dtype}, shape {array.shape}", takes)
     try:

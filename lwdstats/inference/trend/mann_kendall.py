@@ -97,6 +97,7 @@ def mann_kendall(
     alternative: str = "two-sided",
     level: float = 0.95,
     n_bootstrap: int = 999,
+    debias: bool | None = None,
     seed: int | str | None = None,
 ) -> HTest | TrendTests:
     """Test whether a path has a monotone trend.
@@ -114,6 +115,9 @@ def mann_kendall(
         `alternative` is.
     n_bootstrap : int
         Number of simulated paths ("ar1" only).
+    debias : bool, optional
+        Whether the norm of a dataset is debiased (see `fnorm`), by default where it is
+        made of two answers a model and time or more; of one with a warning it is not.
     seed : int or str, optional
         Seed of the simulated paths; drawn when None.
 
@@ -184,7 +188,7 @@ def mann_kendall(
     check_level(level)
     B = check_integer("n_bootstrap", n_bootstrap, minimum=1)
     root = resolve_seed(seed)
-    curve = curves(x)
+    curve = curves(x, debias=debias)
     n = len(curve.time)
     least = 10 if autocorrelation == "ar1" else 4
     if n < least:
