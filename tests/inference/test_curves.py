@@ -106,8 +106,9 @@ def test_dates_are_no_times_of_a_dataset(kind, tmp_path):
     refused(fit.predict, at)
     with pytest.raises(lwd.InputError, match="record"):
         lwd.simulate_gmm(n_steps=5, record=at, seed=1)
+    since: Any = np.timedelta64(3, "D") if kind == "durations" else DAYS[3]
     with pytest.raises(lwd.InputError, match="since"):
-        lwd.convergence_fit(CURVE, since=DAYS[3] if kind != "durations" else np.timedelta64(3, "D"))
+        lwd.convergence_fit(CURVE, since=since)
 
 
 def test_a_file_with_dates_is_refused_and_days_come_back(tmp_path):

@@ -130,7 +130,7 @@ def mann_kendall(
     Raises
     ------
     InputError
-        If an argument is not as above, or there are fewer than 4 times (10: "ar1").
+        If an argument is not as above, or there are fewer than 4 times (8: "ar1").
 
     Notes
     -----
@@ -142,10 +142,11 @@ def mann_kendall(
         **On an autocorrelated path this rejects far too often**: at AR(1) 0.6,
         three paths without a trend in ten.
     "ar1"
-        Some increasing function of the path is a stationary Gaussian AR(1).
+        Some increasing function of the path is a stationary Gaussian AR(1), phi >= 0.
         The statistic ``S / sqrt((1 + phi) / (1 - phi))``, phi being that of the
-        normal scores about a line (``docs/methods.md``), is compared with that of
-        simulated AR(1) paths, ``p = (number as extreme, + 1) / (n_bootstrap + 1)``.
+        normal scores about those of a perfect order (``docs/methods.md``), is compared
+        with that of simulated AR(1) paths whose phi are drawn around that estimate:
+        ``p = (number as extreme, + 1) / (n_bootstrap + 1)``.
 
     The slope's interval is Sen's, which holds under independence only, so "ar1"
     gives none. A constant path has S = 0, p = 1 on either side, and no tau-b and phi.
@@ -190,7 +191,7 @@ def mann_kendall(
     root = resolve_seed(seed)
     curve = curves(x, debias=debias)
     n = len(curve.time)
-    least = 10 if autocorrelation == "ar1" else 4
+    least = 8 if autocorrelation == "ar1" else 4
     if n < least:
         raise InputError("x", f"{n} times", f"{least} times or more")
     tests: dict[object, HTest] = {}

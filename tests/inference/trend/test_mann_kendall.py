@@ -153,9 +153,45 @@ def test_only_ranks_count(seed, autocorrelation):
 
 
 def test_phi_is_found_on_average():
-    for phi in (0.0, 0.3, 0.6):
+    for phi in (0.3, 0.6):
         found = scaled_s(np.exp(ar1(np.random.default_rng(2), phi, 200, 2000)))[1]
         assert found.mean() == pytest.approx(phi, abs=0.02)
+    # Below 0 there is none.
+    found = scaled_s(ar1(np.random.default_rng(2), -0.3, 200, 200))[1]
+    assert np.mean(found == 0.0) > 0.95
+
+
+@pytest.mark.parametrize("n", [8, 10, 13, 30])
+@pytest.mark.parametrize(
+    "shape", [lambda t: t, lambda t: -t, lambda t: np.exp(-t / 3), lambda t: -(t**3)]
+)
+def test_perfect_order_is_a_trend(n, shape):
+    """It is rarer than in a random walk, the most autocorrelated AR(1): 2 in 2^(n - 1)."""
+    test = mann_kendall(shape(np.arange(float(n))), seed=1, n_bootstrap=4999)
+    assert abs(test.estimate["tau"]) == pytest.approx(1.0)
+    assert test.p_value <= 2.0 ** (2 - n) + 1e-3
+    assert test.parameter == {"AR(1)": 0.0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(range(10)), st.sampled_from(["two-sided", "greater"]))
+def test_no_order_has_a_smaller_p_than_perfect_order(order, alternative):
+    def p(y):
+        found = mann_kendall(y, alternative=alternative, seed=1, n_bootstrap=999)
+        return found.p_value
+
+    assert p(list(order)) >= p(list(range(10)))
+
+
+def test_p_rises_as_neighbors_are_swapped():
+    """S falls by 2 a swap, and what is left shows no positive autocorrelation."""
+    y, p = list(range(12)), []
+    for k in (None, 0, 3, 6, 9):
+        if k is not None:
+            y[k], y[k + 1] = y[k + 1], y[k]
+        p.append(mann_kendall(y, seed=1, n_bootstrap=9999).p_value)
+    assert p == sorted(p)
+    assert p[-1] < 0.05
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.6])
@@ -209,7 +245,7 @@ def test_picture_has_each_curve_and_its_line():
     ("x", "options", "argument"),
     [
         ([1.0, 2.0, 3.0], {"autocorrelation": "none"}, "x"),
-        (range(9), {}, "x"),
+        (range(7), {}, "x"),
         (range(20), {"autocorrelation": "ar2"}, "autocorrelation"),
         (range(20), {"alternative": "up"}, "alternative"),
         (range(20), {"level": 2.0}, "level"),
