@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
 from lwdstats.inference.laws import Law, values
 from lwdstats.results import drawing
-from lwdstats.results.confint import ConfInt, chosen, confidence_intervals, interval_names
+from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals, interval_names
 from lwdstats.results.printing import coefficient_lines, named_lines
 from lwdstats.results.result import Result, Summary, one_row
 
@@ -113,15 +113,13 @@ class ConvergenceFit(Result):
         names = list(self.law.parameters)
         return pd.DataFrame(self._vcov, index=names, columns=names)
 
-    def confint(
-        self, parm: str | Sequence[str] | None = None, level: float | None = None
-    ) -> ConfInt:
+    def confint(self, parm: Parm = None, level: float | None = None) -> ConfInt:
         """Return confidence intervals of the parameters and of the half-life.
 
         Parameters
         ----------
-        parm : str or sequence of str, optional
-            Which: parameters, or "half_life"; all by default.
+        parm : str, int or sequence of these, optional
+            Which: parameters, or "half_life", by name or by index from 0; all by default.
         level : float, optional
             Confidence level; that of the fit by default.
 
