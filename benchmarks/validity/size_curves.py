@@ -20,8 +20,7 @@ from threadpoolctl import threadpool_limits
 
 import lwdstats as lwd
 from lwdstats.inference.changepoints import search as kernel
-from lwdstats.inference.changepoints.changepoints import changepoints
-from lwdstats.inference.changepoints.result import LAWS
+from lwdstats.inference.changepoints.changepoints import changepoints, law_clock
 from lwdstats.inference.collapse_time import collapse_time
 from lwdstats.inference.trend import kendall as trend
 
@@ -75,7 +74,7 @@ def changed(
     """
     first = len(t) // 10 if since is None else since
     t, y = t[first:], y[first:]
-    u, rng, logs = LAWS[law].clock(t), stream(5, key), np.log(y.T)
+    u, rng, logs = law_clock(law, t, 1.0), stream(5, key), np.log(y.T)
     most = (BOOTSTRAP + 1) // 20
     out = np.empty(len(logs), dtype=bool)
     for start in range(0, len(logs), 250):

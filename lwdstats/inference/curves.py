@@ -21,6 +21,11 @@ _TAKES = (
     "indexed by time, or finite numbers of shape (times,) or (times, replicates)"
 )
 
+# How many times their span from 0 times are far from it.
+_FAR = 10.0
+# Steps of the process between two recorded times, or the other way round, that are not rare.
+_FEW = 100.5
+
 
 @dataclass(frozen=True)
 class Curves:
@@ -164,3 +169,24 @@ def since_time(curve: Curves, since: Any, minimum: int) -> Curves:
         got = f"{since}, which leaves {int(kept.sum())} of {len(kept)} times"
         raise InputError("since", got, f"a time that leaves {minimum} or more")
     return replace(curve, time=curve.time[kept], values=curve.values[kept])
+
+
+def warn_far(time: FloatArray) -> None:
+    """Warn where times are far from 0, from which a law of decay counts them."""
+    if time[0] > _FAR * (time[-1] - time[0]):
+        warnings.warn(
+            f"times from {time[0]:g} to {time[-1]:g} are far from 0, from which the law counts "
+            "them; if the process did not begin at 0, take time - time[0]",
+            stacklevel=4,
+        )
+
+
+def warn_unit(time: FloatArray) -> None:
+    """Warn where times are not in steps, in which a power law of t + 1 counts them."""
+    step = float(np.median(np.diff(time)))
+    if not 1.0 / _FEW < step < _FEW:
+        warnings.warn(
+            f"the time between two values is {step:g}: a power law of t + 1 depends on the unit of "
+            "time; take time in steps of the process",
+            stacklevel=3,
+        )

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import lwdstats as lwd
 
@@ -154,3 +156,163 @@ def test_a_column_of_times_is_no_replicate():
     with pytest.raises(lwd.InputError, match=r"set_index\('time'\)"):
         lwd.convergence_fit(frame)
     assert lwd.convergence_fit(frame.set_index("time")).nobs() == 1
+
+
+def decays(seed=3, replicates=5, change=1.0):
+    """Exponential decays of 40 times with AR(1) relative noise."""
+    rng, t = np.random.default_rng(seed), np.arange(40.0)
+    e = 0.1 * rng.normal(size=(40, replicates))
+    for i in range(1, 40):
+        e[i] += 0.3 * e[i - 1]
+    y = (0.3 + 2.0 * np.exp(-0.08 * t))[:, None] * np.exp(e)
+    y[25:] /= change
+    return pd.DataFrame(y, index=t)
+
+
+def in_unit(curve, factor, origin=0.0):
+    return curve.set_axis(curve.index * factor + origin, axis=0)
+
+
+UNITS = st.floats(-12.0, 12.0).map(lambda power: 10.0**power)
+
+
+class TestUnitOfTime:
+    """Changing the unit of time changes no finding.
+
+    The power laws of `convergence_fit` are the exception: they are of t + 1 steps.
+    """
+
+    @settings(max_examples=15, deadline=None)
+    @given(UNITS, st.floats(-1e3, 1e3))
+    def test_mann_kendall(self, unit, origin):
+        curve = decays()
+        first = lwd.mann_kendall(curve, seed=1, n_bootstrap=99).table
+        found = lwd.mann_kendall(in_unit(curve, unit, origin * unit), seed=1, n_bootstrap=99).table
+        np.testing.assert_array_equal(found["p_value"], first["p_value"])
+        np.testing.assert_allclose(found["slope"] * unit, first["slope"], rtol=1e-8)
+
+    @settings(max_examples=15, deadline=None)
+    @given(UNITS)
+    def test_collapse_time(self, unit):
+        first, found = (lwd.collapse_time(in_unit(decays(), u), 1.0) for u in (1.0, unit))
+        for name in ("time", "estimate", "conf_low", "conf_high"):
+            scale = unit if name == "time" else 1.0
+            np.testing.assert_allclose(found.survival[name], first.survival[name] * scale)
+        np.testing.assert_allclose(
+            [found.median, *found.conf_int], np.multiply([first.median, *first.conf_int], unit)
+        )
+
+    @pytest.mark.parametrize("unit", [1e-9, 1 / 365, 86_400.0, 1e9])
+    @pytest.mark.parametrize("law", ["power", "exponential"])
+    @pytest.mark.parametrize("change", [1.0, 3.0])
+    def test_changepoints(self, unit, law, change):
+        curve = decays(replicates=2, change=change)
+        first, found = (
+            lwd.changepoints(in_unit(curve, u), law=law, n_bootstrap=39, seed=1)
+            for u in (1.0, unit)
+        )
+        np.testing.assert_allclose(found.paths["p_value"], first.paths["p_value"])
+        ours, theirs = (r.table[["time", "ratio"]].to_numpy(dtype=float) for r in (found, first))
+        np.testing.assert_allclose(ours, theirs * [unit, 1.0], rtol=1e-3)
+        assert len(first.table) >= 2 * (change > 1)
+
+    def test_changepoints_of_an_exponential_know_no_time_0(self):
+        curve = decays(replicates=2, change=3.0)
+        first, found = (
+            lwd.changepoints(in_unit(curve, 1.0, o), law="exponential", n_bootstrap=39, seed=1)
+            for o in (0.0, 2e6)
+        )
+        np.testing.assert_allclose(found.paths["p_value"], first.paths["p_value"])
+        np.testing.assert_allclose(found.table["time"], first.table["time"] + 2e6)
+
+    @pytest.mark.parametrize("unit", [1e-9, 1 / 365, 86_400.0, 1e9])
+    @pytest.mark.parametrize("replicates", [1, 5])
+    def test_the_exponential_law(self, unit, replicates):
+        curve = decays()
+        if replicates == 1:  # long enough for an interval
+            t = np.arange(80.0)
+            noise = np.exp(0.05 * np.random.default_rng(1).normal(size=80))
+            curve = pd.DataFrame((0.3 + 2.0 * np.exp(-0.08 * t)) * noise, index=t)
+        first, found = (
+            lwd.convergence_fit(in_unit(curve, u), "exponential", since=3 * u) for u in (1.0, unit)
+        )
+        np.testing.assert_allclose(found.coef()[["c", "a"]], first.coef()[["c", "a"]], rtol=1e-6)
+        assert found.coef()["rate"] * unit == pytest.approx(first.coef()["rate"], rel=1e-6)
+        scale = np.array([1.0, 1.0, 1.0 / unit, unit])[:, None]
+        ends = np.asarray(first.confint()) * scale
+        np.testing.assert_allclose(np.asarray(found.confint()), ends, rtol=1e-5)
+        if replicates == 1:
+            return
+        tests = [
+            lwd.convergence_test(in_unit(curve, u), "exponential", since=3 * u).p_value
+            for u in (1.0, unit)
+        ]
+        assert tests[1] == pytest.approx(tests[0], rel=1e-6)
+
+    @settings(max_examples=15, deadline=None)
+    @given(UNITS, st.sampled_from(["SSasymp(t, Asym, R0, lrc)", "SSexpfloor(t, c, a, rate)"]))
+    def test_self_starts(self, unit, law):
+        curve = decays().iloc[:, 0]
+        first, found = (
+            lwd.nls(f"y ~ {law}", {"y": curve.to_numpy(), "t": curve.index.to_numpy() * u})
+            for u in (1.0, unit)
+        )
+        assert found.rss == pytest.approx(first.rss, rel=1e-9)
+        np.testing.assert_allclose(found.estimate[:2], first.estimate[:2], rtol=1e-5)
+
+    def test_a_power_law_says_that_it_is_of_steps(self):
+        curve = decays()
+        for unit in (1e-3, 86_400.0):
+            with pytest.warns(UserWarning, match="depends on the unit"):
+                lwd.convergence_fit(in_unit(curve, unit), "power_floor", since=unit)
+        # Not that of a run of which some steps are recorded, or the exponential law.
+        lwd.convergence_fit(in_unit(curve, 50.0), "power_floor")
+
+    @pytest.mark.parametrize("call", [lwd.convergence_fit, lwd.changepoints])
+    def test_times_far_from_0_are_pointed_out(self, call):
+        with pytest.warns(UserWarning, match=r"far from 0.*time - time\[0\]"):
+            call(in_unit(decays(replicates=2), 1.0, 1_000.0))
+
+
+def test_one_answer_a_model_gives_the_plain_norm_and_says_so():
+    x = np.random.default_rng(0).normal(size=(30, 3, 2, 1, 2))
+    ds = lwd.as_results(x * np.geomspace(1, 0.3, 30)[:, None, None, None, None])
+    plain = lwd.fnorm(ds)
+    asks = {
+        "fit": (lwd.convergence_fit, lambda r: r.coef()),
+        "test": (lwd.convergence_test, lambda r: r.p_value),
+        "trend": (lambda x, **o: lwd.mann_kendall(x, seed=1, **o), lambda r: r.table["p_value"]),
+        "time": (lambda x, **o: lwd.collapse_time(x, 2.0, **o), lambda r: r.times["time"]),
+        "changes": (
+            lambda x, **o: lwd.changepoints(x, seed=1, n_bootstrap=39, **o),
+            lambda r: r.paths["p_value"],
+        ),
+    }
+    for ask, of in asks.values():
+        with pytest.warns(UserWarning, match="one answer a model and time.*not debiased"):
+            told = ask(ds)
+        np.testing.assert_allclose(of(told), of(ask(plain)))
+        assert "plain ||D||_F" in str(told)
+        # Who asks for the plain norm is not warned.
+        np.testing.assert_allclose(of(ask(ds, debias=False)), of(told))
+        with pytest.raises(lwd.InputError, match="2 or more"):
+            ask(ds, debias=True)
+        with pytest.raises(lwd.InputError, match="debias"):
+            ask(plain, debias=False)
+
+
+def test_debias_is_that_of_fnorm():
+    x = np.random.default_rng(0).normal(size=(20, 3, 2, 4, 2))
+    ds = lwd.as_results(x + np.array([0.0, 3.0, 6.0])[:, None, None, None])
+    for debias in (True, False):
+        norm = lwd.fnorm(ds, debias=debias)
+        fit = lwd.convergence_fit(ds, debias=debias, square=False, errors="constant")
+        np.testing.assert_allclose(fit.sample.curves, norm.values)
+        found = lwd.mann_kendall(ds, debias=debias, autocorrelation="none").table["statistic"]
+        np.testing.assert_allclose(
+            found, lwd.mann_kendall(norm, autocorrelation="none").table["statistic"]
+        )
+    np.testing.assert_allclose(
+        lwd.convergence_fit(ds).sample.curves, lwd.fnorm(ds, debias=True) ** 2
+    )
+    assert lwd.convergence_fit(ds, debias=False).what == "||D||_F"

@@ -16,7 +16,7 @@ from lwdstats.inference.ar1 import ar1_phi, whiten
 from lwdstats.inference.changepoints import search as kernel
 from lwdstats.inference.changepoints.misfit import least_misfit
 from lwdstats.inference.changepoints.result import LAWS, ChangePoints
-from lwdstats.inference.curves import Curves, curves, since_time
+from lwdstats.inference.curves import Curves, curves, since_time, warn_far
 from lwdstats.streams import resolve_seed
 
 _LEAST_TIMES = 20
@@ -44,8 +44,9 @@ def changepoints(
         Curves over time, at least 20 times; a dataset stands for its ||D||_F.
         Replicates are taken one by one, never together.
     law : {"power", "exponential"}
-        The smooth decay of the null hypothesis: ``c + a (t + 1)^-b`` or
-        ``c + a exp(-rate t)``, a > 0 and c >= 0.
+        The smooth decay of the null hypothesis: ``c + a (t + 1)^-b``, t being counted
+        in recorded steps (their median) from time 0, or ``c + a exp(-rate t)``, which
+        knows no time 0; a > 0 and c >= 0. So the unit of time changes nothing.
     since : float, optional
         First time used. The null hypothesis need not hold before it, and no change is
         looked for there. None leaves out the first tenth of the times, or what
@@ -133,9 +134,11 @@ def changepoints(
     n = len(curve.time)
     if curve.time[0] < 0:
         raise InputError("x: time", f"a first time of {curve.time[0]:g}", "times from 0 on")
+    if law == "power":
+        warn_far(whole.time)
     root = resolve_seed(seed)
 
-    u = LAWS[law].clock(curve.time)
+    u = law_clock(law, curve.time, float(np.median(np.diff(whole.time))))
     rows: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     fitted = np.full(whole.values.shape, np.nan)
@@ -192,6 +195,13 @@ def changepoints(
         whole.values,
         fitted,
     )
+
+
+def law_clock(law: str, time: FloatArray, step: float) -> FloatArray:
+    """Return the clock of a law at times (n,), from 0; `step` is the unit of its time."""
+    u = LAWS[law].clock(time / step)
+    # A shift of the clock is a factor of a, which may then leave the numbers there are.
+    return u - u[0]
 
 
 def _part(curve: Curves, since: float | None, least: int) -> Curves:

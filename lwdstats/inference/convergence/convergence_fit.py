@@ -12,7 +12,7 @@ from lwdstats.inference.convergence import choice as law_choice
 from lwdstats.inference.convergence.minimise import Family, Minimum
 from lwdstats.inference.convergence.result import ConvergenceFit
 from lwdstats.inference.convergence.scores import Sample
-from lwdstats.inference.curves import Curves, curves, since_time
+from lwdstats.inference.curves import Curves, curves, since_time, warn_far, warn_unit
 from lwdstats.inference.laws import LAWS
 
 _MINIMUM_TIMES = 6
@@ -87,6 +87,9 @@ def convergence_fit(
     predicts the mean curve over the last third. Intervals are for the law as
     chosen; they do not know that it was chosen.
 
+    **Time** counts from 0 in steps of the process, as t + 1 in a power law takes it: in
+    another unit that is another law. The exponential law is the same in any unit.
+
     For Gaussian mixtures that are well separated a power law with b = 1/2 in the long
     run is to be expected; an exponential finds a limit above 0 where there is none. R
     has no such function.
@@ -126,6 +129,8 @@ def convergence_fit(
         known = table["aic"].to_numpy()
         name = str(table.index[np.nanargmin(known)]) if np.isfinite(known).any() else "power"
     sample, minimum = fits[name]
+    if LAWS[name].clock is np.log1p:
+        warn_unit(curve.time)
     return ConvergenceFit(
         sample=sample,
         time=curve.time,
@@ -152,9 +157,11 @@ def prepare(
         raise InputError("square", square, "True, False or None")
     if errors is not None:
         check_choice("errors", errors, ("relative", "constant"))
-    curve = since_time(curves(x, square=square, debias=debias), since, _MINIMUM_TIMES)
+    whole = curves(x, square=square, debias=debias)
+    curve = since_time(whole, since, _MINIMUM_TIMES)
     if curve.time[0] < 0:
         raise InputError("x: time", curve.time[0], "times from 0 on")
+    warn_far(whole.time)
     _, first = np.unique(curve.values, axis=1, return_index=True)
     copies = sorted(set(range(curve.values.shape[1])) - set(first.tolist()))
     if copies:

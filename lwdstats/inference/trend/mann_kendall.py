@@ -72,6 +72,7 @@ class TrendTests(Result):
         names = {"statistic": "S", "slope": "Theil-Sen slope", "p_value": "p-value"}
         shown = self.table.rename(columns=names)
         lines = ["", "\tMann-Kendall test of trend, by replicate", ""]
+        lines += [f"data:  {self.what}, {len(self.time)} times"]
         lines += [f"Null hypothesis: {NULLS[self.autocorrelation]}", ""]
         return [*lines, *coefficient_lines(shown, p_value="p-value"), ""]
 
