@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
+from lwdstats.inference.trend.mann_kendall import TrendTests
 
 DAYS = pd.date_range("2024-01-30", periods=60)
 DATES = {
@@ -173,6 +174,12 @@ def in_unit(curve, factor, origin=0.0):
     return curve.set_axis(curve.index * factor + origin, axis=0)
 
 
+def trends(x, **options):
+    found = lwd.mann_kendall(x, **options)
+    assert isinstance(found, TrendTests)
+    return found.table
+
+
 UNITS = st.floats(-12.0, 12.0).map(lambda power: 10.0**power)
 
 
@@ -186,8 +193,8 @@ class TestUnitOfTime:
     @given(UNITS, st.floats(-1e3, 1e3))
     def test_mann_kendall(self, unit, origin):
         curve = decays()
-        first = lwd.mann_kendall(curve, seed=1, n_bootstrap=99).table
-        found = lwd.mann_kendall(in_unit(curve, unit, origin * unit), seed=1, n_bootstrap=99).table
+        first = trends(curve, seed=1, n_bootstrap=99)
+        found = trends(in_unit(curve, unit, origin * unit), seed=1, n_bootstrap=99)
         np.testing.assert_array_equal(found["p_value"], first["p_value"])
         np.testing.assert_allclose(found["slope"] * unit, first["slope"], rtol=1e-8)
 
@@ -308,10 +315,8 @@ def test_debias_is_that_of_fnorm():
         norm = lwd.fnorm(ds, debias=debias)
         fit = lwd.convergence_fit(ds, debias=debias, square=False, errors="constant")
         np.testing.assert_allclose(fit.sample.curves, norm.values)
-        found = lwd.mann_kendall(ds, debias=debias, autocorrelation="none").table["statistic"]
-        np.testing.assert_allclose(
-            found, lwd.mann_kendall(norm, autocorrelation="none").table["statistic"]
-        )
+        found = trends(ds, debias=debias, autocorrelation="none")["statistic"]
+        np.testing.assert_allclose(found, trends(norm, autocorrelation="none")["statistic"])
     np.testing.assert_allclose(
         lwd.convergence_fit(ds).sample.curves, lwd.fnorm(ds, debias=True) ** 2
     )
