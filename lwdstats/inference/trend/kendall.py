@@ -135,3 +135,20 @@ def ar1_p(
         "greater": null >= own - near,
     }[alternative]
     return (float(extreme.sum()) + 1.0) / (n_bootstrap + 1.0), float(phi[0])
+
+
+def flipped_p(s: FloatArray, alternative: str) -> float:
+    """Return p of the sum of S of paths (P,), each of which could as well have the other sign.
+
+    Exact: S are whole numbers, so the law of their sum is a convolution.
+    """
+    size = np.abs(s).astype(np.int64)
+    reach = int(size.sum())
+    law = np.zeros(2 * reach + 1)
+    law[reach] = 1.0
+    for step in size[size > 0].tolist():
+        law = 0.5 * (np.roll(law, step) + np.roll(law, -step))
+    at = reach + int(s.sum())
+    less, greater = float(law[: at + 1].sum()), float(law[at:].sum())
+    both = min(1.0, 2.0 * min(less, greater))
+    return {"two-sided": both, "less": less, "greater": greater}[alternative]
