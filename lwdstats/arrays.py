@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from lwdstats.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
+# Text that is a date: four digits of a year, or two numbers with a mark between them.
+_DATE = re.compile(r"\d{4}|\d[-/.:]\d")
 
 
 def as_integers(x: object, argument: str, takes: str) -> npt.NDArray[np.int64]:
@@ -53,7 +56,7 @@ def as_points(x: object, argument: str, takes: str) -> FloatArray:
 
 def as_times(x: object, argument: str) -> FloatArray:
     """Return times, (T,), as increasing float64, or raise `InputError`: dates are none."""
-    takes = "increasing times: finite numbers, a vector"
+    takes = "increasing steps: finite numbers, a vector"
     array = _as_array(x, argument, takes)
     refuse_dates(array, argument, as_time=True)
     try:
@@ -80,7 +83,7 @@ def refuse_dates(x: object, argument: str, *, as_time: bool = False, takes: str 
     argument : str
         How an error names them.
     as_time : bool
-        Whether they are times: then text, and numbers that are dates (Unix seconds and
+        Whether they are times: then text, too, and numbers that are dates (Unix seconds and
         the like, 20240131), are refused as well.
     takes : str
         What the argument takes, where it is not elapsed time.
@@ -108,7 +111,7 @@ def _dates_in(array: npt.NDArray[Any], *, text: bool) -> tuple[str, str] | None:
         return f"dates ({array.dtype})", "pd.to_datetime(time)"
     for value in array.flat:
         shown = f"such as {value!s:.40}"
-        if isinstance(value, str | bytes) and text:
+        if text and isinstance(value, str) and _DATE.search(value):
             return f"text, {shown}", "pd.to_datetime(time)"
         if hasattr(value, "total_seconds") or isinstance(value, np.timedelta64):
             return f"durations, {shown}", "pd.to_timedelta(time)"

@@ -186,8 +186,7 @@ def collapse_time(
     threshold : float
         In the units of the norm.
     debias : bool, optional
-        Whether the norm of a dataset is debiased (see `fnorm`), by default where it is
-        made of two answers a model and time or more; of one with a warning it is not.
+        Of a dataset's `fnorm`; by default where it is made of two answers or more.
     level : float
         Level of the intervals.
 

@@ -118,14 +118,20 @@ def curves(
         labels = x["replicate"].values if "replicate" in x.coords else None
     elif hasattr(x, "to_numpy") and hasattr(x, "index"):
         frame: Any = x
-        values, time, labels = frame.to_numpy(), frame.index, getattr(frame, "columns", None)
+        values, labels = frame.to_numpy(), getattr(frame, "columns", None)
+        refuse_dates(frame.index, "x: time", as_time=True)
+        try:
+            time = np.asarray(frame.index, dtype=float)
+        except (TypeError, ValueError):
+            got = f"a {type(x).__name__} whose values or index are not numbers"
+            raise InputError("x", got, _TAKES) from None
         if labels is not None and "time" in labels:
             raise InputError("x", "a column 'time'", "times in the index: x.set_index('time')")
     refuse_dates(values, "x", takes=_TAKES)
     try:
         values = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
-        got = f"a {type(x).__name__} whose values are not numbers"
+        got = f"a {type(x).__name__} whose values or index are not numbers"
         raise InputError("x", got, _TAKES) from None
     if values.ndim == 1:
         values = values[:, None]

@@ -90,7 +90,7 @@ def test_plain_xarray_reads_it(tmp_path, gmm):
         (lambda ds: ds.assign_attrs(spec="{broken"), r"spec: got '\{broken'; takes"),
         (lambda ds: ds.assign_attrs(spec="[1]"), "a specification as a JSON object"),
         (lambda ds: ds.drop_vars("time"), "no coordinate time"),
-        (lambda ds: ds.isel(time=[2, 1, 0]), "increasing times"),
+        (lambda ds: ds.isel(time=[2, 1, 0]), "increasing steps"),
         (lambda ds: ds.drop_vars("embedding"), "takes weight or embedding"),
         (lambda ds: ds.isel(response=slice(0, 0)), "nothing along response"),
         (lambda ds: ds.transpose("model", ...), r"dimensions \(time, model, replicate, \[query\]"),

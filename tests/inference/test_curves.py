@@ -4,7 +4,6 @@ import datetime
 import re
 from typing import Any
 
-import cftime
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,7 +27,7 @@ DATES = {
     "durations": DAYS - DAYS[0],
     "Python durations": [datetime.timedelta(days=i) for i in range(60)],
     "periods": DAYS.to_period("D"),
-    "cftime": [cftime.DatetimeNoLeap(2001, 1 + i // 28, 1 + i % 28) for i in range(60)],
+    "cftime": list(xr.date_range("2001-01-01", periods=60, calendar="noleap", use_cftime=True)),
     "Unix s": DAYS.values.astype("M8[s]").astype(np.int64),
     "Unix ms": DAYS.values.astype("M8[ms]").astype(float),
     "Unix us": DAYS.values.astype("M8[us]").astype(np.int64),
@@ -86,10 +85,8 @@ def test_what_the_refusal_says_makes_elapsed_days(kind):
         elapsed = (d - d.min()) / pd.Timedelta("1D")
     else:
         elapsed = ADVICE[found[1]](DATES[kind])
-    expected = np.arange(60.0)
-    if kind == "cftime":  # 28 days of each month of 2001
-        expected = np.array([(d - DATES[kind][0]).days for d in DATES[kind]])
-    np.testing.assert_allclose(np.asarray(elapsed, dtype=float), expected, atol=1 / 23)
+    # An hour of summer time, at most.
+    np.testing.assert_allclose(np.asarray(elapsed, dtype=float), np.arange(60.0), atol=1 / 23)
 
 
 @pytest.mark.parametrize("kind", DATES)
@@ -190,7 +187,7 @@ class TestUnitOfTime:
     """
 
     @settings(max_examples=15, deadline=None)
-    @given(UNITS, st.floats(-1e3, 1e3))
+    @given(UNITS, st.floats(-20.0, 20.0))
     def test_mann_kendall(self, unit, origin):
         curve = decays()
         first = trends(curve, seed=1, n_bootstrap=99)

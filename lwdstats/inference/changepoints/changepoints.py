@@ -44,9 +44,9 @@ def changepoints(
         Curves over time, at least 20 times; a dataset stands for its ||D||_F.
         Replicates are taken one by one, never together.
     law : {"power", "exponential"}
-        The smooth decay of the null hypothesis: ``c + a (t + 1)^-b``, t being counted
-        in recorded steps (their median) from time 0, or ``c + a exp(-rate t)``, which
-        knows no time 0; a > 0 and c >= 0. So the unit of time changes nothing.
+        The smooth decay of the null hypothesis: ``c + a (t + 1)^-b``, t counting
+        recorded steps (their median) from time 0, or ``c + a exp(-rate t)``, which
+        knows no time 0; a > 0 and c >= 0.
     since : float, optional
         First time used. The null hypothesis need not hold before it, and no change is
         looked for there. None leaves out the first tenth of the times, or what
@@ -61,8 +61,7 @@ def changepoints(
         Number of paths simulated for each replicate's penalty; at least
         ``1 / false_alarm - 1``.
     debias : bool, optional
-        Whether the norm of a dataset is debiased (see `fnorm`), by default where it is
-        made of two answers a model and time or more; of one with a warning it is not.
+        Of a dataset's `fnorm`; by default where it is made of two answers or more.
     seed : int or str, optional
         Seed of the simulated paths; drawn and kept in the result when None.
 
@@ -100,14 +99,12 @@ def changepoints(
 
     References
     ----------
-    Davidson, R. and MacKinnon, J. G. (1999), Econometric Theory 15, 361-376 (a bootstrap
-    under the null hypothesis, from estimates under it).
+    Davidson, R. and MacKinnon, J. G. (1999), Econometric Theory 15, 361-376.
     Killick, R., Fearnhead, P. and Eckley, I. A. (2012), Journal of the American
     Statistical Association 107, 1590-1598.
     Truong, C., Oudre, L. and Vayatis, N. (2020), Signal Processing 167, 107299
     (ruptures).
-    Andrews, D. W. K. (1993), Econometrica 61, 821-856 (the largest of such
-    statistics over unknown times).
+    Andrews, D. W. K. (1993), Econometrica 61, 821-856 (statistics over unknown times).
 
     Examples
     --------

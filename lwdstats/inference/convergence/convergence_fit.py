@@ -48,23 +48,19 @@ def convergence_fit(
         Fit by the gamma deviance, which weights errors in proportion to the law, or by
         least squares. By default "relative" where values are positive and not debiased.
     debias : bool, optional
-        Whether the norm of a dataset is debiased (see `fnorm`), by default where its
-        positions are means of two answers or more. Of one answer there is only the
-        plain norm, with a warning.
+        Of a dataset's `fnorm`; by default where it is made of two answers or more.
     level : float
         Level of the intervals shown.
 
     Returns
     -------
     ConvergenceFit
-        Print it, or its `summary`; `confint`, `predict`, `tidy` and the other
-        generics work on it.
+        Print it, or its `summary`; the other generics work on it.
 
     Raises
     ------
     InputError
-        If an argument is not as above, there are fewer than 6 times, or the
-        curves do not change.
+        If an argument is not as above, there are fewer than 6 times, or no change.
 
     Notes
     -----
@@ -84,11 +80,9 @@ def convergence_fit(
 
     **Laws are compared** by AIC, over replicates in the form of Pan's QIC, and by
     the error with which each law, fitted to the first two thirds of the times,
-    predicts the mean curve over the last third. Intervals are for the law as
-    chosen; they do not know that it was chosen.
+    predicts the mean curve over the last third. Intervals take the law as given.
 
-    **Time** counts from 0 in steps of the process, as t + 1 in a power law takes it: in
-    another unit that is another law. The exponential law is the same in any unit.
+    **Time** counts steps of the process: in another unit a power of t + 1 is another law.
 
     For Gaussian mixtures that are well separated a power law with b = 1/2 in the long
     run is to be expected; an exponential finds a limit above 0 where there is none. R

@@ -64,8 +64,8 @@ def nls(
     formula : str
         ``"response ~ model"``: arithmetic of ``+ - * / ^``, ``exp``, ``log``,
         ``sqrt``, ``sin``, ``cos``, ``atan`` and ``pi`` on either side, parsed and
-        never evaluated as code. A column or a parameter named ``pi`` or ``exp``, say,
-        is that, as in R. The model may call the self-starts
+        never evaluated as code; a column or parameter named ``pi`` is that, as in R.
+        The model may call the self-starts
         ``SSasymp(t, Asym, R0, lrc)`` = Asym + (R0 - Asym) exp(-exp(lrc) t),
         ``SSasympOrig(t, Asym, lrc)`` = Asym (1 - exp(-exp(lrc) t)),
         ``SSpower(t, c, a, b)`` = c + a (t + 1)^-b and
@@ -75,9 +75,8 @@ def nls(
         The variables: vectors of one length, or scalars. Rows in which a
         variable of the formula is missing (NaN) are left out and counted.
     start : mapping of str to float, pandas.Series, or DataFrame of one row, optional
-        A starting value for each parameter, for example the `coef` of another fit: for
-        each name in the model that is not in `data`. May be left out where the model is
-        one self-start.
+        A starting value for each name in the model that is not in `data`, such as the
+        `coef` of another fit. May be left out where the model is one self-start.
     weights : array_like, shape (n,), or str, optional
         Weights of the squares, or their name in `data`; not negative. Observations
         of weight 0 are predicted but not counted.
