@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy.typing as npt
 from lwdstats.errors import InputError
 
 FloatArray = npt.NDArray[np.float64]
+# Text that is a date: four digits of a year, or two numbers with a mark between them.
+_DATE = re.compile(r"\d{4}|\d[-/.:]\d")
 
 
 def as_integers(x: object, argument: str, takes: str) -> npt.NDArray[np.int64]:
@@ -25,6 +28,7 @@ def as_integers(x: object, argument: str, takes: str) -> npt.NDArray[np.int64]:
 def as_floats(x: object, argument: str, takes: str) -> FloatArray:
     """Return `x` as finite float64, or raise `InputError`."""
     array = _as_array(x, argument, takes)
+    refuse_dates(array, argument)
     if array.dtype.kind not in "fiub":
         raise InputError(argument, f"dtype {array.dtype} ({type(x).__name__})", takes)
     array = array.astype(np.float64, copy=False)
@@ -73,6 +77,98 @@ def as_points(x: object, argument: str, takes: str) -> FloatArray:
     if array.ndim != 2 or array.size == 0:
         raise InputError(argument, f"shape {array.shape}", takes)
     return array
+
+
+def as_times(x: object, argument: str) -> FloatArray:
+    """Return times, (T,), as increasing float64, or raise `InputError`: dates are none."""
+    takes = "increasing steps: finite numbers, a vector"
+    array = _as_array(x, argument, takes)
+    refuse_dates(array, argument, as_time=True)
+    try:
+        time = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise InputError(argument, f"values of type {array.dtype}", takes) from None
+    if time.ndim != 1 or not time.size:
+        raise InputError(argument, f"shape {time.shape}", takes)
+    if not np.isfinite(time).all() or not (np.diff(time) > 0).all():
+        raise InputError(argument, time.tolist(), takes)
+    return time
+
+
+def refuse_dates(x: object, argument: str, *, as_time: bool = False, takes: str = "") -> None:
+    """Raise `InputError` where `x` holds dates or durations, saying how to make numbers of them.
+
+    As a number a date depends on the unit in which it happens to be stored, and so
+    would rates, slopes, and whether a law fits.
+
+    Parameters
+    ----------
+    x : array_like
+        Any values.
+    argument : str
+        How an error names them.
+    as_time : bool
+        Whether they are times: then text, too, and numbers that are dates (Unix seconds and
+        the like, 20240131), are refused as well.
+    takes : str
+        What the argument takes, where it is not elapsed time.
+    """
+    array = _as_array(x, argument, takes or "numbers")
+    if array.dtype.kind in "MmOSUT":
+        found = _dates_in(array, text=as_time)
+    else:
+        found = _dates_as_numbers(array) if as_time else None
+    if found is None:
+        return
+    got, dates = found
+    if dates.startswith("pd.to_timedelta"):
+        elapsed = f"{dates} / pd.Timedelta('1D')"
+    else:
+        elapsed = f"(d - d.min()) / pd.Timedelta('1D') with d = {dates}"
+    raise InputError(argument, got, takes or f"elapsed time in numbers, such as days: {elapsed}")
+
+
+def _dates_in(array: npt.NDArray[Any], *, text: bool) -> tuple[str, str] | None:
+    """Return what dates there are, and what makes pandas' dates (or durations) of them."""
+    if array.dtype.kind == "m":
+        return f"durations ({array.dtype})", "pd.to_timedelta(time)"
+    if array.dtype.kind == "M":
+        return f"dates ({array.dtype})", "pd.to_datetime(time)"
+    for value in array.flat:
+        shown = f"such as {value!s:.40}"
+        if text and isinstance(value, str) and _DATE.search(value):
+            return f"text, {shown}", "pd.to_datetime(time)"
+        if hasattr(value, "total_seconds") or isinstance(value, np.timedelta64):
+            return f"durations, {shown}", "pd.to_timedelta(time)"
+        if hasattr(value, "to_timestamp"):
+            return f"periods, {shown}", "pd.PeriodIndex(time).to_timestamp()"
+        if isinstance(value, np.datetime64):
+            return f"dates, {shown}", "pd.to_datetime(time)"
+        if hasattr(value, "isoformat"):
+            # pandas does not read cftime's dates, whose calendar may be another.
+            known = hasattr(value, "ctime") or not hasattr(value, "calendar")
+            return f"dates, {shown}", "pd.to_datetime(time)" if known else "np.asarray(time)"
+    return None
+
+
+def _dates_as_numbers(array: npt.NDArray[Any]) -> tuple[str, str] | None:
+    """Return what dates numbers are, if all look like such, and what makes dates of them."""
+    if array.dtype.kind not in "fiu" or array.size < 2 or not np.isfinite(array).all():
+        return None
+    first, last = float(array.min()), float(array.max())
+    if first == last:
+        return None
+    for unit, second in (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
+        # From 1990 to 2100. Elapsed numbers as large start at 0 or span as much as they reach.
+        if first / second >= 6.3e8 and last / second <= 4.1e9 and last < 1.5 * first:
+            got = f"numbers from {first:.10g}, as Unix time in {unit} has"
+            return got, f"pd.to_datetime(time, unit={unit!r})"
+    if first >= 19000101 and last <= 21001231 and (array == np.floor(array)).all():
+        month, day = array // 100 % 100, array % 100
+        if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
+            got = f"numbers from {first:.0f}, as dates written yyyymmdd are"
+            return got, "pd.to_datetime(np.asarray(time, int).astype(str))"
+    return None
 
 
 def embed_each_once(

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import TypeGuard
 
+import numpy as np
+
 
 class InputError(ValueError):
     """An argument that cannot be used, said in one line.
@@ -45,7 +47,8 @@ class InputError(ValueError):
 
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether `value` is one real number, Python's or NumPy's, and not a truth value."""
-    return isinstance(value, Real) and not isinstance(value, bool)
+    # A duration is an integer to NumPy, in whatever unit it is stored.
+    return isinstance(value, Real) and not isinstance(value, bool | np.timedelta64)
 
 
 def check_bool(argument: str, value: object) -> bool:

@@ -76,7 +76,13 @@ class Expression:
         return _evaluate(self.tree, values, ())[0]
 
 
-def parse(text: str, *, argument: str = "formula", calls: Collection[str] = ()) -> Expression:
+def parse(
+    text: str,
+    *,
+    argument: str = "formula",
+    calls: Collection[str] = (),
+    names: Collection[str] = (),
+) -> Expression:
     """Parse an arithmetic formula.
 
     Parameters
@@ -88,6 +94,9 @@ def parse(text: str, *, argument: str = "formula", calls: Collection[str] = ()) 
     calls : collection of str
         Further functions, of one or more arguments. They have no value: their calls
         stand in the tree for the caller to replace.
+    names : collection of str
+        What is a variable whatever else the name means: ``pi`` among them is no
+        constant, and ``exp`` stands for itself where no bracket follows, as in R.
 
     Returns
     -------
@@ -103,7 +112,7 @@ def parse(text: str, *, argument: str = "formula", calls: Collection[str] = ()) 
     >>> float(parse("1/(k B^2)")({"k": 5.0, "B": 2.0}))
     0.05
     """
-    parser = _Parser(text, argument, calls)
+    parser = _Parser(text, argument, calls, names)
     tree = parser.sum(0)
     if parser.kind != "end":
         raise parser.error(f"nothing after position {parser.start}")
@@ -142,8 +151,10 @@ def value_and_gradient(
 
 
 class _Parser:
-    def __init__(self, text: str, argument: str, calls: Collection[str]) -> None:
-        self.text, self.argument, self.calls = text, argument, calls
+    def __init__(
+        self, text: str, argument: str, calls: Collection[str], names: Collection[str]
+    ) -> None:
+        self.text, self.argument, self.calls, self.names = text, argument, calls, names
         self.position = 0
         self.advance()
 
@@ -219,13 +230,15 @@ class _Parser:
             return ("number", float(value))
         if kind == "name":
             self.advance()
+            if value in self.names and self.value != "(":
+                return ("name", value)
             if value in FUNCTIONS:
                 if self.value != "(":
                     raise self.error(f"'(' after {value}")
                 return ("call", value, *self.parenthesis(depth))
             if value in self.calls and self.value == "(":
                 return ("call", value, *self.parenthesis(depth, several=True))
-            if value in CONSTANTS:
+            if value in CONSTANTS and value not in self.names:
                 return ("number", CONSTANTS[value])
             if self.value == "(" and self.text[self.start] == "(":  # f(x), not f (x)
                 raise self.error(f"a known function, not {value!r}")

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lwdstats.arrays import as_numpy
+from lwdstats.arrays import as_numpy, refuse_dates
 from lwdstats.dataset.schema import ANSWER, CELL
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_integer
@@ -250,14 +250,23 @@ def _factor(frame: pd.DataFrame, column: Any, dim: str) -> tuple[NDArray[Any], N
 def _labels(values: Any, dim: str) -> NDArray[Any]:
     """Return labels as int64, or as Python strings."""
     # As objects, since an array of text cuts a NUL at the end and makes text of numbers.
-    listed = values if isinstance(values, list) else np.asarray(values, dtype=object).tolist()
+    given = (
+        np.array(values, dtype=object) if isinstance(values, list | tuple) else np.asarray(values)
+    )
+    takes = (
+        ""
+        if dim == "time"
+        else "whole numbers, or strings: dates as pd.to_datetime(...).astype(str)"
+    )
+    refuse_dates(given, dim, as_time=dim == "time", takes=takes)
+    listed = given.tolist()
     whole = [not isinstance(v, bool | str) and _is_whole(v) for v in listed]
     if listed and all(whole):
         return np.array([int(v) for v in listed], dtype=np.int64)
     strings = [isinstance(v, str) and (v != "" or dim == "query") for v in listed]
     if dim != "time" and listed and all(strings):
         return np.array([storable(v) for v in listed], dtype=object)
-    takes = "whole numbers (number the rounds, if they have dates)"
+    takes = "whole numbers"
     if dim != "time":
         takes = "whole numbers, or strings that are not empty"
     good = whole if dim == "time" or sum(whole) >= sum(strings) else strings

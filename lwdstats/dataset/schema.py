@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lwdstats.arrays import as_times
 from lwdstats.errors import InputError
 from lwdstats.version import __version__
 
@@ -188,11 +189,13 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     ds.load()
     if "time" not in ds.coords:
         raise InputError(source, "no coordinate time", "a dataset with time 0..T")
-    time = ds["time"].values
-    if time.ndim == 0:
-        raise InputError(f"{source}: time", *_lost("time", time.item()))
-    if time.ndim != 1 or time.size == 0 or not np.all(np.diff(time.astype(float)) > 0):
-        raise InputError(f"{source}: time", time, "increasing steps")
+    if ds["time"].ndim == 0:
+        raise InputError(f"{source}: time", *_lost("time", ds["time"].item()))
+    as_times(ds["time"].to_index(), f"{source}: time")
+    if " since " in str(ds["time"].attrs.get("units", "")):
+        got = f"units {ds['time'].attrs['units']!r}, which a file gives back as dates"
+        takes = "units of elapsed time, such as '1' or 'days' (ds['time'].attrs['units'] = 'days')"
+        raise InputError(f"{source}: time", got, takes)
     if "weight" not in ds and "embedding" not in ds:
         got = f"variables {', '.join(map(str, ds.data_vars)) or 'none'}"
         raise InputError(source, got, "weight or embedding")

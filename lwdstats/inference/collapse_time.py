@@ -171,17 +171,22 @@ class CollapseTime(Result):
 
 
 def collapse_time(
-    x: xr.Dataset | xr.DataArray | npt.ArrayLike, threshold: float, *, level: float = 0.95
+    x: xr.Dataset | xr.DataArray | npt.ArrayLike,
+    threshold: float,
+    *,
+    debias: bool | None = None,
+    level: float = 0.95,
 ) -> CollapseTime:
     """Estimate when ||D||_F falls below a threshold for good.
 
     Parameters
     ----------
     x : xarray.Dataset, xarray.DataArray or array_like, shape (T,) or (T, R)
-        Curves over time, one a replicate; a dataset stands for its ||D||_F
-        (debiased where it is made of a finite number of answers).
+        Curves over time, one a replicate; a dataset stands for its ||D||_F.
     threshold : float
         In the units of the norm.
+    debias : bool, optional
+        Of a dataset's `fnorm`; by default where it is made of two answers or more.
     level : float
         Level of the intervals.
 
@@ -242,7 +247,7 @@ def collapse_time(
     if not is_number(threshold) or not math.isfinite(threshold):
         raise InputError("threshold", threshold, "a finite number, in the units of the norm")
     check_level(level)
-    curve = curves(x)
+    curve = curves(x, debias=debias)
     time, collapsed = first_for_good(curve.time, curve.values, float(threshold))
     survival = kaplan_meier(time, collapsed, float(level))
     index = pd.Index(curve.replicates, name="replicate")

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, is_number
+from lwdstats.arrays import FloatArray, as_times, refuse_dates
+from lwdstats.dataset.positions import n_answers
+from lwdstats.dataset.schema import validate
+from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.distance import fnorm
 
 _TAKES = (
     "a Dataset, a DataArray over time and replicate (such as fnorm gives), a Series or DataFrame "
     "indexed by time, or finite numbers of shape (times,) or (times, replicates)"
 )
+
+# How many times their span from 0 times are far from it.
+_FAR = 10.0
+# Steps of the process between two recorded times, or the other way round, that are not rare.
+_FEW = 100.5
 
 
 @dataclass(frozen=True)
@@ -33,28 +41,38 @@ class Curves:
         Their labels.
     what : str
         What the values are, for print.
+    debiased : bool
+        Whether they are debiased.
     """
 
     time: FloatArray
     values: FloatArray
     replicates: tuple[Any, ...]
     what: str
+    debiased: bool
 
 
-def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None = False) -> Curves:
+def curves(
+    x: xr.Dataset | xr.DataArray | npt.ArrayLike,
+    *,
+    square: bool | None = False,
+    debias: bool | None = None,
+) -> Curves:
     """Return the curves of ||D||_F, or of its square, that `x` holds.
 
     Parameters
     ----------
     x : xarray.Dataset, xarray.DataArray or array_like, shape (T,) or (T, R)
-        A dataset stands for `fnorm`: debiased where its positions are mean
-        answers, as the plain norm of a finite number of answers never reaches
-        0. A pandas Series or DataFrame has its times in the index and its
-        replicates in the columns. Other numbers are at times 0, 1, ....
+        A dataset stands for its `fnorm`. A pandas Series or DataFrame has its times in
+        the index and its replicates in the columns. Other numbers are at times 0, 1, ....
     square : bool, optional
         Whether to return squares, negative where the (debiased) norm is.
-        None: where the norm of a dataset had to be debiased, as only its square
+        None: where the norm of a dataset is debiased, as only its square
         is without bias.
+    debias : bool, optional
+        As of `fnorm`, for a dataset. By default where its positions are mean answers,
+        as the plain norm of a finite number of answers never reaches 0; one answer
+        a model and time, which tells nothing of that, leaves the plain norm.
 
     Returns
     -------
@@ -63,24 +81,32 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
     Raises
     ------
     InputError
-        If `x` is none of the above, or holds NaN or an infinite value.
+        If `x` is none of the above, or holds NaN or an infinite value, or its times
+        are dates.
+
+    Warns
+    -----
+    UserWarning
+        If a norm is not debiased because there is one answer a model and time.
 
     Examples
     --------
     >>> curves([3.0, 2.0, 1.5]).values.shape
     (3, 1)
     """
+    if debias is not None:
+        check_bool("debias", debias)
+        if not isinstance(x, xr.Dataset):
+            raise InputError("debias", debias, "None, unless x is a Dataset with its responses")
     what = "the curve given"
-    debias = False
     if isinstance(x, xr.Dataset):
-        debias = "weight" not in x
-        if debias and x.sizes.get("response") == 1:
-            got = "a dataset of one response a model and time, whose norm can't be debiased"
-            raise InputError("x", got, "fnorm(x), the norm as it is, or two responses or more")
+        debias, what = _norm_of(validate(x, source="x"), debias)
         x = fnorm(x, debias=debias)
-        what = "debiased ||D||_F" if debias else "||D||_F"
     if square is None:
-        square = debias
+        square = bool(debias)
+    values: Any = x
+    time: Any = None
+    labels: Any = None
     if isinstance(x, xr.DataArray):
         if "time" not in x.dims or not set(x.dims) <= {"time", "replicate"}:
             raise InputError("x", f"a DataArray over {x.dims}", _TAKES)
@@ -88,34 +114,54 @@ def curves(x: xr.Dataset | xr.DataArray | npt.ArrayLike, *, square: bool | None 
             x = x.expand_dims("replicate")
         x = x.transpose("time", "replicate")
         values = x.values
-        time = x["time"].values if "time" in x.coords else np.arange(len(values))
-        labels = x["replicate"].values if "replicate" in x.coords else np.arange(values.shape[1])
-    else:
-        frame: Any = x if hasattr(x, "to_numpy") and hasattr(x, "index") else None
+        time = x["time"].to_index() if "time" in x.coords else None
+        labels = x["replicate"].values if "replicate" in x.coords else None
+    elif hasattr(x, "to_numpy") and hasattr(x, "index"):
+        frame: Any = x
+        values, labels = frame.to_numpy(), getattr(frame, "columns", None)
+        refuse_dates(frame.index, "x: time", as_time=True)
         try:
-            values = np.asarray(x, dtype=float)
-            time = None if frame is None else np.asarray(frame.index, dtype=float)
+            time = np.asarray(frame.index, dtype=float)
         except (TypeError, ValueError):
-            kind = type(x).__name__
-            got = kind if frame is None else f"a {kind} whose values or index are not numbers"
+            got = f"a {type(x).__name__} whose values or index are not numbers"
             raise InputError("x", got, _TAKES) from None
-        if values.ndim == 1:
-            values = values[:, None]
-        if values.ndim != 2:
-            raise InputError("x", f"shape {values.shape}", _TAKES)
-        time = np.arange(len(values)) if time is None else time
-        labels = getattr(frame, "columns", np.arange(values.shape[1]))
-    values = np.asarray(values, dtype=float)
+        if labels is not None and "time" in labels:
+            raise InputError("x", "a column 'time'", "times in the index: x.set_index('time')")
+    refuse_dates(values, "x", takes=_TAKES)
+    try:
+        values = np.asarray(values, dtype=float)
+    except (TypeError, ValueError):
+        got = f"a {type(x).__name__} whose values or index are not numbers"
+        raise InputError("x", got, _TAKES) from None
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2:
+        raise InputError("x", f"shape {values.shape}", _TAKES)
     if values.size == 0 or not np.isfinite(values).all():
         got = f"{int((~np.isfinite(values)).sum())} values of {values.size} that are not finite"
         raise InputError("x", got if values.size else "nothing", _TAKES)
-    time = np.asarray(time, dtype=float)
-    if (np.diff(time) <= 0).any():
-        raise InputError("x: time", time.tolist(), "increasing times")
+    time = np.arange(len(values), dtype=float) if time is None else as_times(time, "x: time")
+    labels = np.arange(values.shape[1]) if labels is None else labels
     if square:
         values = np.sign(values) * values**2
         what = "squared " + what
-    return Curves(time, values, tuple(labels.tolist()), what)
+    return Curves(time, values, tuple(labels.tolist()), what, bool(debias))
+
+
+def _norm_of(ds: xr.Dataset, debias: bool | None) -> tuple[bool, str]:
+    """Return whether the norm of `ds` is debiased, and what to call it."""
+    if "weight" in ds or debias is False:
+        return False, "||D||_F"
+    there = n_answers(ds)
+    least = ds.sizes["response"] if there is None else int(there.min())
+    if debias is None and least == 1:
+        warnings.warn(
+            "one answer a model and time: ||D||_F is not debiased, as its sampling noise cannot "
+            "be told from difference, so it does not fall to 0 (debias=False says that you know)",
+            stacklevel=4,
+        )
+        return False, "plain ||D||_F (one answer a model and time)"
+    return True, "debiased ||D||_F"
 
 
 def since_time(curve: Curves, since: Any, minimum: int) -> Curves:
@@ -128,4 +174,25 @@ def since_time(curve: Curves, since: Any, minimum: int) -> Curves:
     if kept.sum() < minimum:
         got = f"{since}, which leaves {int(kept.sum())} of {len(kept)} times"
         raise InputError("since", got, f"a time that leaves {minimum} or more")
-    return Curves(curve.time[kept], curve.values[kept], curve.replicates, curve.what)
+    return replace(curve, time=curve.time[kept], values=curve.values[kept])
+
+
+def warn_far(time: FloatArray) -> None:
+    """Warn where times are far from 0, from which a law of decay counts them."""
+    if time[0] > _FAR * (time[-1] - time[0]):
+        warnings.warn(
+            f"times from {time[0]:g} to {time[-1]:g} are far from 0, from which the law counts "
+            "them; if the process did not begin at 0, take time - time[0]",
+            stacklevel=4,
+        )
+
+
+def warn_unit(time: FloatArray) -> None:
+    """Warn where times are not in steps, in which a power law of t + 1 counts them."""
+    step = float(np.median(np.diff(time)))
+    if not 1.0 / _FEW < step < _FEW:
+        warnings.warn(
+            f"the time between two values is {step:g}: a power law of t + 1 depends on the unit of "
+            "time; take time in steps of the process",
+            stacklevel=3,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from lwdstats.errors import InputError
 from lwdstats.results import drawing
 from lwdstats.results.printing import matrix_lines
 from lwdstats.results.result import Result
+
+# Which parameters: a name, an index from 0, several of these, or None for all.
+Parm = str | int | Sequence[str | int] | npt.NDArray[Any] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,13 +89,25 @@ def confidence_intervals(
     return ConfInt(table, level, method, notes)
 
 
-def chosen(parm: str | Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
-    """Return the parameters asked for, all by default, or raise `InputError`."""
-    names = tuple(known if parm is None else [parm] if isinstance(parm, str) else parm)
-    for name in names:
-        if name not in known:
-            raise InputError("parm", name, f"names among {', '.join(known)}")
-    return names
+def chosen(parm: Parm, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the parameters asked for, by name or by index from 0; all by default.
+
+    Raises
+    ------
+    InputError
+        If one of them is not there.
+    """
+    if parm is None:
+        return tuple(known)
+    names = []
+    for item in [parm] if isinstance(parm, str) or not isinstance(parm, Iterable) else parm:
+        takes = f"names among {', '.join(known)}, or indices from 0 to {len(known) - 1}"
+        if isinstance(item, bool | np.bool_) or not isinstance(item, str | int | np.integer):
+            raise InputError("parm", item, takes)
+        if item not in (known if isinstance(item, str) else range(len(known))):
+            raise InputError("parm", item, takes)
+        names.append(item if isinstance(item, str) else known[int(item)])
+    return tuple(names)
 
 
 def interval_names(level: float) -> list[str]:

@@ -175,7 +175,34 @@ layout <- list(
                                              d7 = I(format(x)))),
   p = lapply(ps, function(x) list(x = I(x), d3 = I(format.pval(x, 3)), d4 = I(format.pval(x, 4)))))
 
-write_json(list(R = R.version.string, fits = cases, anova = comparisons, predict = prediction,
+# Columns and parameters that bear the name of a constant or a function.
+named <- function(ours, formula, data, start = NULL, new = NULL) {
+  environment(formula) <- globalenv()
+  call <- call("nls", formula, quote(data), control = quote(control))
+  if (!is.null(start)) call$start <- start
+  fit <- eval(call)
+  list(formula = ours, data = data, start = as.list(start), coef = as.list(coef(fit)),
+       deviance = deviance(fit), new = new, predicted = if (is.null(new)) NULL else predict(fit, new))
+}
+five <- c(1.1, 2.0, 2.9, 4.2, 5.0)
+eight <- c(5.02, 3.81, 3.12, 2.66, 2.41, 2.23, 2.17, 2.08)
+names_of_constants <- list(
+  named("y ~ a*pi", y ~ a * pi, data.frame(y = five, pi = (1:5) / 1000), c(a = 1),
+        new = data.frame(pi = c(0.01, 0.02))),
+  named("pi ~ a*x", pi ~ a * x, data.frame(pi = five, x = 1:5), c(a = 1)),
+  named("y ~ pi*x", y ~ pi * x, data.frame(y = five, x = 1:5), c(pi = 1), new = data.frame(x = 9)),
+  named("y ~ a*exp + b*exp(-exp)", y ~ a * exp + b * exp(-exp), data.frame(y = five, exp = 1:5),
+        c(a = 1, b = 0), new = data.frame(exp = 9)),
+  named("y ~ log*log(T) + sqrt", y ~ log * log(T) + sqrt, data.frame(y = five, T = 1:5),
+        c(log = 1, sqrt = 0)),
+  named("y ~ e + t*x", y ~ e + t * x, data.frame(y = five, x = 1:5), c(e = 0, t = 1)),
+  named("y ~ SSasymp(pi, Asym, R0, lrc)", y ~ SSasymp(pi, Asym, R0, lrc),
+        data.frame(y = eight, pi = 0:7), new = data.frame(pi = 9)),
+  named("y ~ SSasymp(t, pi, exp, lrc)", y ~ SSasymp(t, pi, exp, lrc),
+        data.frame(y = eight, t = 0:7))
+)
+
+write_json(list(R = R.version.string, fits = cases, names = names_of_constants, anova = comparisons, predict = prediction,
                 weighted_line = weighted_line, layout = layout), out,
            digits = I(17), auto_unbox = TRUE, matrix = "rowmajor", dataframe = "columns",
            na = "null", null = "null")

@@ -16,7 +16,7 @@ from lwdstats.inference.ar1 import ar1_phi, whiten
 from lwdstats.inference.changepoints import search as kernel
 from lwdstats.inference.changepoints.misfit import least_misfit
 from lwdstats.inference.changepoints.result import LAWS, ChangePoints
-from lwdstats.inference.curves import Curves, curves, since_time
+from lwdstats.inference.curves import Curves, curves, since_time, warn_far
 from lwdstats.streams import resolve_seed
 
 _LEAST_TIMES = 20
@@ -33,6 +33,7 @@ def changepoints(
     false_alarm: float = 0.05,
     min_size: int = 5,
     n_bootstrap: int = 999,
+    debias: bool | None = None,
     seed: int | str | None = None,
 ) -> ChangePoints:
     """Find sudden falls and jumps of ||D||_F that a smooth decay does not account for.
@@ -43,8 +44,9 @@ def changepoints(
         Curves over time, at least 20 times; a dataset stands for its ||D||_F.
         Replicates are taken one by one, never together.
     law : {"power", "exponential"}
-        The smooth decay of the null hypothesis: ``c + a (t + 1)^-b`` or
-        ``c + a exp(-rate t)``, a > 0 and c >= 0.
+        The smooth decay of the null hypothesis: ``c + a (t + 1)^-b``, t counting
+        recorded steps (their median) from time 0, or ``c + a exp(-rate t)``, which
+        knows no time 0; a > 0 and c >= 0.
     since : float, optional
         First time used. The null hypothesis need not hold before it, and no change is
         looked for there. None leaves out the first tenth of the times, or what
@@ -58,6 +60,8 @@ def changepoints(
     n_bootstrap : int
         Number of paths simulated for each replicate's penalty; at least
         ``1 / false_alarm - 1``.
+    debias : bool, optional
+        Of a dataset's `fnorm`; by default where it is made of two answers or more.
     seed : int or str, optional
         Seed of the simulated paths; drawn and kept in the result when None.
 
@@ -95,14 +99,12 @@ def changepoints(
 
     References
     ----------
-    Davidson, R. and MacKinnon, J. G. (1999), Econometric Theory 15, 361-376 (a bootstrap
-    under the null hypothesis, from estimates under it).
+    Davidson, R. and MacKinnon, J. G. (1999), Econometric Theory 15, 361-376.
     Killick, R., Fearnhead, P. and Eckley, I. A. (2012), Journal of the American
     Statistical Association 107, 1590-1598.
     Truong, C., Oudre, L. and Vayatis, N. (2020), Signal Processing 167, 107299
     (ruptures).
-    Andrews, D. W. K. (1993), Econometrica 61, 821-856 (the largest of such
-    statistics over unknown times).
+    Andrews, D. W. K. (1993), Econometrica 61, 821-856 (statistics over unknown times).
 
     Examples
     --------
@@ -124,14 +126,16 @@ def changepoints(
         takes = f"at least {math.ceil(1 / false_alarm) - 1}, for a false_alarm of {false_alarm}"
         raise InputError("n_bootstrap", B, takes)
     min_size = check_integer("min_size", min_size, minimum=2)
-    whole = curves(x)
+    whole = curves(x, debias=debias)
     curve = _part(whole, since, max(_LEAST_TIMES, 3 * min_size))
     n = len(curve.time)
     if curve.time[0] < 0:
         raise InputError("x: time", f"a first time of {curve.time[0]:g}", "times from 0 on")
+    if law == "power":
+        warn_far(whole.time)
     root = resolve_seed(seed)
 
-    u = LAWS[law].clock(curve.time)
+    u = law_clock(law, curve.time, float(np.median(np.diff(whole.time))))
     rows: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     fitted = np.full(whole.values.shape, np.nan)
@@ -188,6 +192,13 @@ def changepoints(
         whole.values,
         fitted,
     )
+
+
+def law_clock(law: str, time: FloatArray, step: float) -> FloatArray:
+    """Return the clock of a law at times (n,), from 0; `step` is the unit of its time."""
+    u = LAWS[law].clock(time / step)
+    # A shift of the clock is a factor of a, which may then leave the numbers there are.
+    return u - u[0]
 
 
 def _part(curve: Curves, since: float | None, least: int) -> Curves:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
@@ -76,6 +77,8 @@ class ChangePoints(Result):
         lines += [f"data:  {self.what}, {n} times, {r} replicate{'s' * (r > 1)}"]
         lines += [f"Null hypothesis, by replicate: from time {self.since:g} on a smooth decay"]
         law, (low, high) = LAWS[self.law].text, AR1
+        if self.law == "power" and np.median(np.diff(self.time)) != 1.0:
+            law += ", t in recorded steps"
         lines += [f"{law}, with noise in proportion to the curve that is AR(1) from"]
         lines += [f"one recorded time to the next, phi of {low:g} to {high:g}"]
         lines += [f"Probability of a false alarm: {self.false_alarm:g} a replicate"]

@@ -12,7 +12,7 @@ from lwdstats.inference.convergence import choice as law_choice
 from lwdstats.inference.convergence.minimise import Family, Minimum
 from lwdstats.inference.convergence.result import ConvergenceFit
 from lwdstats.inference.convergence.scores import Sample
-from lwdstats.inference.curves import Curves, curves, since_time
+from lwdstats.inference.curves import Curves, curves, since_time, warn_far, warn_unit
 from lwdstats.inference.laws import LAWS
 
 _MINIMUM_TIMES = 6
@@ -25,6 +25,7 @@ def convergence_fit(
     since: float = 0,
     square: bool | None = None,
     errors: str | None = None,
+    debias: bool | None = None,
     level: float = 0.95,
 ) -> ConvergenceFit:
     """Fit a law of decay to ||D^(t)||_F over replicates: its limit, rate and half-life.
@@ -41,26 +42,25 @@ def convergence_fit(
         The first time fitted. Early steps, when little has been read, follow no
         law of the later ones.
     square : bool, optional
-        Whether the law is of the square of the norm, by default where `x` is a dataset
-        whose positions are mean answers: those are debiased (see `fnorm`), which takes
-        two answers a model and time, and only their square is without bias.
+        Whether the law is of the square of the norm, by default where that is debiased:
+        only its square is without bias.
     errors : {"relative", "constant"}, optional
         Fit by the gamma deviance, which weights errors in proportion to the law, or by
         least squares. By default "relative" where values are positive and not debiased.
+    debias : bool, optional
+        Of a dataset's `fnorm`; by default where it is made of two answers or more.
     level : float
         Level of the intervals shown.
 
     Returns
     -------
     ConvergenceFit
-        Print it, or its `summary`; `confint`, `predict`, `tidy` and the other
-        generics work on it.
+        Print it, or its `summary`; the other generics work on it.
 
     Raises
     ------
     InputError
-        If an argument is not as above, there are fewer than 6 times, or the
-        curves do not change.
+        If an argument is not as above, there are fewer than 6 times, or no change.
 
     Notes
     -----
@@ -80,8 +80,9 @@ def convergence_fit(
 
     **Laws are compared** by AIC, over replicates in the form of Pan's QIC, and by
     the error with which each law, fitted to the first two thirds of the times,
-    predicts the mean curve over the last third. Intervals are for the law as
-    chosen; they do not know that it was chosen.
+    predicts the mean curve over the last third. Intervals take the law as given.
+
+    **Time** counts steps of the process: in another unit a power of t + 1 is another law.
 
     For Gaussian mixtures that are well separated a power law with b = 1/2 in the long
     run is to be expected; an exponential finds a limit above 0 where there is none. R
@@ -109,7 +110,7 @@ def convergence_fit(
     """
     law = check_choice("law", law, ("auto", *LAWS))
     check_level(level)
-    curve, family = prepare(x, since=since, square=square, errors=errors)
+    curve, family = prepare(x, since=since, square=square, errors=errors, debias=debias)
     mean = curve.values.mean(axis=1)
     fits = {}
     for name, candidate in LAWS.items():
@@ -122,6 +123,8 @@ def convergence_fit(
         known = table["aic"].to_numpy()
         name = str(table.index[np.nanargmin(known)]) if np.isfinite(known).any() else "power"
     sample, minimum = fits[name]
+    if LAWS[name].clock is np.log1p:
+        warn_unit(curve.time)
     return ConvergenceFit(
         sample=sample,
         time=curve.time,
@@ -141,15 +144,18 @@ def prepare(
     since: float,
     square: bool | None,
     errors: str | None,
+    debias: bool | None,
 ) -> tuple[Curves, Family]:
     """Return the curves to fit and what to minimise, or raise InputError."""
     if square is not None and not isinstance(square, bool):
         raise InputError("square", square, "True, False or None")
     if errors is not None:
         check_choice("errors", errors, ("relative", "constant"))
-    curve = since_time(curves(x, square=square), since, _MINIMUM_TIMES)
+    whole = curves(x, square=square, debias=debias)
+    curve = since_time(whole, since, _MINIMUM_TIMES)
     if curve.time[0] < 0:
         raise InputError("x: time", curve.time[0], "times from 0 on")
+    warn_far(whole.time)
     _, first = np.unique(curve.values, axis=1, return_index=True)
     copies = sorted(set(range(curve.values.shape[1])) - set(first.tolist()))
     if copies:
@@ -164,7 +170,7 @@ def prepare(
     if errors == "relative" and not positive:
         raise InputError("errors", errors, "'constant', as some values are not above 0")
     if errors is None:
-        errors = "relative" if positive and "debiased" not in curve.what else "constant"
+        errors = "relative" if positive and not curve.debiased else "constant"
     return curve, Family.RELATIVE if errors == "relative" else Family.SQUARES
 
 

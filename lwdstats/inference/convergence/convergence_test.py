@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy.typing as npt
 import xarray as xr
@@ -21,6 +22,7 @@ def convergence_test(
     since: float = 0,
     square: bool | None = None,
     errors: str | None = None,
+    debias: bool | None = None,
     level: float = 0.95,
 ) -> HTest:
     """Test that ||D^(t)||_F goes to 0, against a limit c > 0.
@@ -41,6 +43,8 @@ def convergence_test(
         where that had to be debiased, so that a finite number of answers does
         not look like a limit.
     errors : {"relative", "constant"}, optional
+        As for `convergence_fit`.
+    debias : bool, optional
         As for `convergence_fit`.
     level : float
         Level of the one-sided interval of c, above .5.
@@ -97,7 +101,8 @@ def convergence_test(
     check_level(level)
     if level <= 0.5:
         raise InputError("level", level, "a number in (0.5, 1)")
-    fit = convergence_fit(x, law, since=since, square=square, errors=errors, level=level)
+    how: dict[str, Any] = {"since": since, "square": square, "errors": errors, "debias": debias}
+    fit = convergence_fit(x, law, **how, level=level)
     sample = fit.sample
     null = sample.fit({0: 0.0})
     if null.problem is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, refuse_dates
 from lwdstats.errors import InputError, check_level
 from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
 from lwdstats.inference.laws import Law, values
 from lwdstats.results import drawing
-from lwdstats.results.confint import ConfInt, chosen, confidence_intervals, interval_names
+from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals, interval_names
 from lwdstats.results.printing import coefficient_lines, named_lines
 from lwdstats.results.result import Result, Summary, one_row
 
@@ -113,15 +113,13 @@ class ConvergenceFit(Result):
         names = list(self.law.parameters)
         return pd.DataFrame(self._vcov, index=names, columns=names)
 
-    def confint(
-        self, parm: str | Sequence[str] | None = None, level: float | None = None
-    ) -> ConfInt:
+    def confint(self, parm: Parm = None, level: float | None = None) -> ConfInt:
         """Return confidence intervals of the parameters and of the half-life.
 
         Parameters
         ----------
-        parm : str or sequence of str, optional
-            Which: parameters, or "half_life"; all by default.
+        parm : str, int or sequence of these, optional
+            Which: parameters, or "half_life", by name or by index from 0; all by default.
         level : float, optional
             Confidence level; that of the fit by default.
 
@@ -176,12 +174,15 @@ class ConvergenceFit(Result):
             if name is None:
                 raise InputError("time", f"a mapping with {list(time)}", "one with 't' or 'time'")
             time = time[name]
+        takes = "finite times from 0 on, a vector"
+        given = self.time if time is None else time
+        refuse_dates(given, "time", as_time=True)
         try:
-            at = self.time if time is None else np.atleast_1d(np.asarray(time, dtype=float))
+            at = np.atleast_1d(np.asarray(given, dtype=float))
         except (TypeError, ValueError):
-            raise InputError("time", repr(time), "finite times from 0 on, a vector") from None
+            raise InputError("time", repr(time), takes) from None
         if at.ndim != 1 or not np.isfinite(at).all() or (at < 0).any():
-            raise InputError("time", repr(time), "finite times from 0 on, a vector")
+            raise InputError("time", repr(time), takes)
         f, slope, _ = values(np.asarray(self.law.clock(at), dtype=float), self.theta)
         if not se_fit:
             return f

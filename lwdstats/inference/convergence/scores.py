@@ -135,7 +135,8 @@ def path_problem(sample: Sample, theta: FloatArray, time: FloatArray) -> str | N
         return "one path, and errors not in proportion to the law"
     if len(time) < SHORTEST_PATH:
         return f"one path of {len(time)} times, fewer than {SHORTEST_PATH}"
-    if np.ptp(np.diff(time)) > 0:
+    steps = np.diff(time)
+    if np.ptp(steps) > 1e-6 * steps.mean():  # not only by rounding
         return "one path, at unequal time steps"
     phi = noise(sample, theta)[0]
     if phi > LARGEST_PHI:

@@ -7,11 +7,11 @@ Each side is in the grammar of `lwdstats.expression`. A call of a self-start
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lwdstats.errors import InputError
-from lwdstats.expression import Expression, Tree, parse
+from lwdstats.expression import CONSTANTS, FUNCTIONS, Expression, Tree, parse
 from lwdstats.inference.nls.selfstart import SELF_STARTS, SelfStart
 
 _SELF_START = re.compile(r"(?<![A-Za-z0-9_.])(SS[A-Za-z0-9_.]*)\s*\(")
@@ -52,13 +52,18 @@ class Formula:
         return self.text
 
 
-def parse_formula(text: object) -> Formula:
+def parse_formula(text: object, names: Collection[str] = (), *, starts: bool = True) -> Formula:
     """Parse ``"response ~ model"``.
 
     Parameters
     ----------
     text : str
         The formula.
+    names : collection of str
+        What is data or has a starting value: such a name is no constant or function.
+    starts : bool
+        Whether there are starting values. Without them a self-start's argument that is
+        a name is a parameter, as in R, also where it is the name of a constant.
 
     Returns
     -------
@@ -83,7 +88,15 @@ def parse_formula(text: object) -> Formula:
     try:
         if unknown := set(_SELF_START.findall(right)) - set(SELF_STARTS):
             raise InputError("formula", unknown, f"self-starts {', '.join(SELF_STARTS)}")
-        response, given = parse(left), parse(right, calls=SELF_STARTS)
+        response = parse(left, names=names)
+        # Without starting values a name of a function without its brackets can be a parameter.
+        known = names if starts else {*names, *FUNCTIONS}
+        given = parse(right, calls=SELF_STARTS, names=known)
+        if not starts and given.tree[:1] == ("call",) and given.tree[1] in SELF_STARTS:
+            bare = parse(right, calls=SELF_STARTS, names={*known, *CONSTANTS})
+            pairs = zip(given.tree[3:], bare.tree[3:], strict=True)
+            own = (b if b[0] == "name" else g for g, b in pairs)
+            given = Expression(right, (*given.tree[:3], *own))
         model = Expression(right, _written_out(given.tree))
     except InputError as error:
         raise InputError("formula", repr(text), error.takes) from None

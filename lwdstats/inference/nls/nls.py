@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.inference.nls.formula import parse_formula
-from lwdstats.inference.nls.problem import as_problem
+from lwdstats.inference.nls.problem import as_problem, as_start, check_named, column_names
 from lwdstats.inference.nls.result import NLSFit
 from lwdstats.inference.nls.solver import solve
 
@@ -44,7 +44,7 @@ class NLSError(RuntimeError):
 def nls(
     formula: str,
     data: pd.DataFrame | Mapping[str, Any],
-    start: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | pd.Series | pd.DataFrame | None = None,
     *,
     weights: npt.ArrayLike | str | None = None,
     maxiter: int = 1000,
@@ -64,7 +64,8 @@ def nls(
     formula : str
         ``"response ~ model"``: arithmetic of ``+ - * / ^``, ``exp``, ``log``,
         ``sqrt``, ``sin``, ``cos``, ``atan`` and ``pi`` on either side, parsed and
-        never evaluated as code. The model may call the self-starts
+        never evaluated as code; a column or parameter named ``pi`` is that, as in R.
+        The model may call the self-starts
         ``SSasymp(t, Asym, R0, lrc)`` = Asym + (R0 - Asym) exp(-exp(lrc) t),
         ``SSasympOrig(t, Asym, lrc)`` = Asym (1 - exp(-exp(lrc) t)),
         ``SSpower(t, c, a, b)`` = c + a (t + 1)^-b and
@@ -73,9 +74,9 @@ def nls(
     data : pandas.DataFrame or mapping of str to array_like
         The variables: vectors of one length, or scalars. Rows in which a
         variable of the formula is missing (NaN) are left out and counted.
-    start : mapping of str to float, optional
-        A starting value for each parameter: for each name in the model that is
-        not in `data`. May be left out where the model is one self-start.
+    start : mapping of str to float, pandas.Series, or DataFrame of one row, optional
+        A starting value for each name in the model that is not in `data`, such as the
+        `coef` of another fit. May be left out where the model is one self-start.
     weights : array_like, shape (n,), or str, optional
         Weights of the squares, or their name in `data`; not negative. Observations
         of weight 0 are predicted but not counted.
@@ -132,17 +133,20 @@ def nls(
     lrc    -0.686
     dtype: float64
     """
-    parsed = parse_formula(formula)
+    check_named("data", data)
+    given = as_start(start)
+    own = [*column_names(data), *(given or ())]
+    parsed = parse_formula(formula, own, starts=given is not None)
     maxiter = check_integer("maxiter", maxiter, minimum=1)
     if not is_number(tol) or not 0 < tol < 1:
         raise InputError("tol", tol, "a number in (0, 1)")
     check_choice("on_fail", on_fail, ("raise", "return"))
-    problem = as_problem(parsed, data, start, weights)
+    problem = as_problem(parsed, data, given, weights)
     norm = problem.norm()
-    if start is None:
+    if given is None:
         begin = problem.self_started({})
     else:
-        begin = np.array([float(start[name]) for name in problem.parameters])
+        begin = np.array([given[name] for name in problem.parameters])
     found = solve(problem.model(), begin, norm, maxiter, float(tol))
     fit = NLSFit(**vars(problem), **vars(found), start=begin)
     if not fit.converged and on_fail == "raise":

@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import stdtrit
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, refuse_dates
 from lwdstats.errors import InputError, is_number
 from lwdstats.expression import Tree, value_and_gradient
 from lwdstats.inference.nls.formula import Formula
@@ -139,8 +140,7 @@ def as_problem(
     formula: Formula, data: Any, start: Mapping[str, float] | None, weights: Any
 ) -> Problem:
     """Return the problem that `nls` is given, or raise `InputError`."""
-    check_named("data", data)
-    names = parameter_names(formula, [str(name) for name in data], start)
+    names = parameter_names(formula, column_names(data), start)
     used = dict.fromkeys([*formula.response.names, *formula.model.names])
     variables = {name: as_variable(data, name) for name in used if name not in names}
     n, variables, w = complete_rows(formula, variables, as_weights(data, weights))
@@ -154,6 +154,33 @@ def as_problem(
         got = f"{problem.nobs()} observations for {len(names)} parameters"
         raise InputError("data", got, "more observations than parameters")
     return problem
+
+
+def as_start(start: Any) -> dict[str, float] | None:
+    """Return starting values by name, or raise `InputError`."""
+    takes = "a mapping of parameter names to finite numbers, or a Series such as coef(fit)"
+    if start is None:
+        return None
+    if isinstance(start, pd.DataFrame):
+        if len(start) != 1:
+            raise InputError("start", f"a table of {len(start)} rows", takes)
+        start = start.iloc[0]
+    if not isinstance(start, Mapping | pd.Series):
+        raise InputError("start", start, takes)
+    given: dict[str, float] = {}
+    for name, value in start.items():
+        number = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+        if not is_number(number) or not math.isfinite(number):
+            raise InputError("start", f"{name} = {value!r}", takes)
+        if not isinstance(name, str) or name in given:
+            raise InputError("start", f"the name {name!r}", "names of parameters, each once")
+        given[name] = float(number)
+    return given
+
+
+def column_names(data: Any) -> list[str]:
+    """Return the names in `data`."""
+    return [str(name) for name in (data if isinstance(data, Mapping) else data.columns)]
 
 
 def check_named(argument: str, data: object) -> None:
@@ -186,23 +213,18 @@ def parameter_names(
             )
             raise InputError("start", None, takes)
         return tuple(names)
-    if not isinstance(start, Mapping):
-        raise InputError("start", start, "a mapping of parameter names to numbers")
-    for name, value in start.items():
+    for name in start:
         if name in columns:
             raise InputError("start", repr(name), "names that are not in data")
         if name not in free:
             raise InputError("start", repr(name), f"parameters of the model: {', '.join(free)}")
-        if not is_number(value) or not math.isfinite(value):
-            takes = "a finite number for each parameter"
-            raise InputError("start", f"{name} = {value!r}", takes)
     missing = [name for name in free if name not in start]
     if missing:
         takes = "a starting value for each name in the model that is not in data"
         raise InputError("start", f"no value for {', '.join(missing)}", takes)
     if not start:
         raise InputError("formula", repr(formula.text), "at least one parameter")
-    return tuple(str(name) for name in start)
+    return tuple(start)
 
 
 def value_of(tree: Tree) -> float | None:
@@ -222,6 +244,10 @@ def as_variable(data: Any, name: str, argument: str = "data") -> FloatArray:
     except (KeyError, IndexError, TypeError):
         raise InputError(argument, repr(name), "names in data") from None
     array = np.asarray(raw)
+    refuse_dates(array, f"{argument}: {name}")
+    # NumPy would read numbers out of text.
+    if array.dtype == object and any(isinstance(value, str) for value in array.flat):
+        raise InputError(argument, f"{name} with text", takes)
     if array.dtype.kind not in "biufO" or array.ndim > 1:
         raise InputError(argument, f"{name} of type {array.dtype}, shape {array.shape}", takes)
     try:

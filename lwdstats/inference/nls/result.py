@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ from lwdstats.inference.nls.problem import Fit, as_variable, check_named
 from lwdstats.inference.nls.profile import profile_interval, wald_interval
 from lwdstats.inference.nls.tables import NLSSummary
 from lwdstats.results import drawing
-from lwdstats.results.confint import ConfInt, chosen
+from lwdstats.results.confint import ConfInt, Parm, chosen
 from lwdstats.results.result import Result, one_row
 
 
@@ -84,7 +84,7 @@ class NLSFit(Fit, Result):
 
     def confint(
         self,
-        parm: str | Sequence[str] | None = None,
+        parm: Parm = None,
         level: float = 0.95,
         method: str = "profile",
     ) -> ConfInt:
@@ -92,8 +92,8 @@ class NLSFit(Fit, Result):
 
         Parameters
         ----------
-        parm : str or sequence of str, optional
-            Which parameters; all by default.
+        parm : str, int or sequence of these, optional
+            Which parameters, by name or by index from 0; all by default.
         level : float
             Confidence level.
         method : {"profile", "wald"}

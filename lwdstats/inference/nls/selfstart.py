@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ from scipy.optimize import minimize_scalar
 from lwdstats.arrays import FloatArray
 from lwdstats.expression import Expression, parse
 from lwdstats.inference.laws import EXPONENTIAL, GRID, POWER_FLOOR, rate_range, regress
+
+# Numbers in an array of trial curves, so that it stays near the processor.
+_BLOCK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,14 @@ def initial_values(
 
     def project(trial: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
         """Return residual sums of squares (g,) and linear coefficients (g, q) at trials (g,)."""
-        values = dict.fromkeys(linear, 0.0) | given
-        values[law.nonlinear] = np.reshape(np.asarray(trial, dtype=float), (-1, 1))  # type: ignore[assignment]
+        trials = np.atleast_1d(np.asarray(trial, dtype=float))
+        parts = np.array_split(trials, min(len(trials), 1 + trials.size * len(x) // _BLOCK))
+        rss, solution = zip(*map(some, parts), strict=True)
+        return np.concatenate(rss), np.concatenate(solution)
+
+    def some(trials: FloatArray) -> tuple[FloatArray, FloatArray]:
+        values: dict[str, Any] = dict.fromkeys(linear, 0.0) | given
+        values[law.nonlinear] = trials[:, None]
         with np.errstate(all="ignore"):
             rest = law(x, **values)
             # The law is linear in these, so a unit step is a derivative.

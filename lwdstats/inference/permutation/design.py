@@ -10,7 +10,7 @@ import pandas as pd
 from formulaic import Formula, model_matrix
 from formulaic.errors import FormulaicError
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, refuse_dates
 from lwdstats.errors import InputError
 
 # A direction counts as new if this share of a column is left outside of those before it,
@@ -106,6 +106,9 @@ def _check_columns(right: str, data: pd.DataFrame) -> None:
         n = int(np.count_nonzero(pd.isna(data[name].to_numpy())))
         if n and str(name) in named:
             raise InputError("data", f"{n} missing in column {name}", "no missing values")
+        if str(name) in named:
+            takes = "elapsed time in numbers, or text as a factor"
+            refuse_dates(data[name], f"data: {name}", takes=takes)
 
 
 def terms_to_test(

@@ -13,7 +13,12 @@ from lwdstats.inference.ar1 import ar1_paths, ar1_phi
 
 # As R's cor.test: exact below so many values without ties.
 _EXACT_BELOW = 50
-_PHI = (-0.95, 0.95)
+# Autocorrelations that are told apart.
+_PHI = (0.0, 0.95)
+# Parameters lost to level and slope, and how much wider than its standard error phi is drawn:
+# with both the size is nearest its level, as measured by benchmarks/validity/size_curves.py.
+_LOST = 4.0
+_WIDER = 1.25
 # Numbers in an array of signs.
 _BLOCK = 1 << 20
 
@@ -83,15 +88,32 @@ def normal_scores(y: FloatArray) -> FloatArray:
 
 
 def scaled_s(y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return S in units of what autocorrelation makes of its spread, and phi: (P,) each."""
+    """Return S in units of what autocorrelation makes of its spread, and phi: (P,) each.
+
+    phi is that of the normal scores about the scores of a perfect order, so that a trend is
+    not taken for autocorrelation: what is in order leaves nothing. Below 0 it counts as 0,
+    so that no path has a larger statistic than one in perfect order.
+    """
+    n = y.shape[1]
+    order = ndtri(np.arange(1, n + 1) / (n + 1.0))
     z = normal_scores(y)
-    n = z.shape[1]
-    line = np.arange(n) - (n - 1) / 2.0
-    z = z - z.mean(axis=1, keepdims=True)
-    z -= np.outer(z @ line / (line @ line), line)
-    # A line's residuals have lost 4 parameters, in the sense of `ar1_phi`.
-    phi = ar1_phi(z, 4.0, _PHI)
+    z -= z.mean(axis=1, keepdims=True)
+    z -= np.outer(z @ order / (order @ order), order)
+    # Rounding is no noise.
+    z[np.abs(z).max(axis=1) < 1e-9] = 0.0
+    # Residuals of a fit to level and slope have lost 4 parameters, in the sense of `ar1_phi`.
+    phi = np.where(z.any(axis=1), ar1_phi(z, _LOST, _PHI), 0.0)
     return kendall_many(y) / np.sqrt((1.0 + phi) / (1.0 - phi)), phi
+
+
+def null_s(rng: np.random.Generator, phi: FloatArray, n: int) -> FloatArray:
+    """Return scaled S of a simulated AR(1) path without a trend for each phi estimated, (P,).
+
+    As phi is not known, each path has one of its own, drawn around the estimate.
+    """
+    error = _WIDER * np.sqrt((1.0 - phi**2) / n) * n / (n - _LOST)
+    drawn = np.clip(phi + error * rng.standard_normal(len(phi)), *_PHI)
+    return scaled_s(ar1_paths(rng, drawn, 1.0, len(phi), n))[0]
 
 
 def ar1_p(
@@ -101,18 +123,32 @@ def ar1_p(
     n = len(y)
     if (y == y[0]).all():
         return 1.0, math.nan
-    observed, estimate = scaled_s(y[None])
-    phi = float(estimate[0])
+    observed, phi = scaled_s(y[None])
     size = max(1, _BLOCK // n)
-    drawn = []
-    for start in range(0, n_bootstrap, size):
-        count = min(size, n_bootstrap - start)
-        drawn.append(scaled_s(ar1_paths(rng, phi, 1.0, count, n))[0])
-    null, own = np.concatenate(drawn), float(observed[0])
+    counts = [min(size, n_bootstrap - start) for start in range(0, n_bootstrap, size)]
+    null = np.concatenate([null_s(rng, np.repeat(phi, count), n) for count in counts])
+    own = float(observed[0])
     near = 1e-9 * (1.0 + abs(own))
     extreme = {
         "two-sided": np.abs(null) >= abs(own) - near,
         "less": null <= own + near,
         "greater": null >= own - near,
     }[alternative]
-    return (float(extreme.sum()) + 1.0) / (n_bootstrap + 1.0), phi
+    return (float(extreme.sum()) + 1.0) / (n_bootstrap + 1.0), float(phi[0])
+
+
+def flipped_p(s: FloatArray, alternative: str) -> float:
+    """Return p of the sum of S of paths (P,), each of which could as well have the other sign.
+
+    Exact: S are whole numbers, so the law of their sum is a convolution.
+    """
+    size = np.abs(s).astype(np.int64)
+    reach = int(size.sum())
+    law = np.zeros(2 * reach + 1)
+    law[reach] = 1.0
+    for step in size[size > 0].tolist():
+        law = 0.5 * (np.roll(law, step) + np.roll(law, -step))
+    at = reach + int(s.sum())
+    less, greater = float(law[: at + 1].sum()), float(law[at:].sum())
+    both = min(1.0, 2.0 * min(less, greater))
+    return {"two-sided": both, "less": less, "greater": greater}[alternative]

@@ -261,17 +261,6 @@ def test_answers_are_debiased_and_squared():
     np.testing.assert_allclose(plain.sample.curves, norm)
 
 
-def test_one_answer_a_model_is_shown_the_way_out():
-    x = np.random.default_rng(0).normal(size=(12, 3, 1, 2))
-    ds = lwd.as_results(x * np.geomspace(1, 0.3, 12)[:, None, None, None])
-    for ask in (lwd.convergence_fit, lwd.convergence_test, lwd.mann_kendall):
-        with pytest.raises(lwd.InputError, match=r"takes fnorm\(x\)"):
-            ask(ds)
-    assert (
-        lwd.convergence_fit(lwd.fnorm(ds)).law.name in lwd.convergence_fit(lwd.fnorm(ds)).laws.index
-    )
-
-
 def test_generics_and_tables(curves):
     fit = lwd.convergence_fit(curves)
     assert fit.law.name == "power"

@@ -1,9 +1,14 @@
 """Formulas of `nls`, their gradients, and what it does not take."""
 
+import tracemalloc
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from paths import from_r
 
 import lwdstats as lwd
 from lwdstats.expression import value_and_gradient
@@ -209,3 +214,98 @@ def test_what_did_not_converge_gives_no_interval():
             call()
     assert np.isnan(fit.vcov().to_numpy()).all()
     assert len(fit.predict()) == 8
+
+
+@pytest.mark.parametrize("case", from_r("nls")["names"], ids=lambda case: case["formula"])
+def test_a_name_of_data_or_start_is_no_constant(case):
+    """As R: a column or a parameter wins over pi, exp, e, t, T and so on."""
+    fit = nls(case["formula"], case["data"], case["start"] or None)
+    assert fit.coef().to_dict() == pytest.approx(case["coef"], rel=1e-5)
+    assert fit.deviance() == pytest.approx(case["deviance"], rel=1e-8)
+    if case["new"]:
+        np.testing.assert_allclose(fit.predict(case["new"]), case["predicted"], rtol=1e-5)
+        with pytest.raises(lwd.InputError, match=next(iter(case["new"]))):
+            fit.predict({"other": [1.0]})
+    assert np.isfinite(np.asarray(fit.confint(method="wald"))).all()
+    assert len(fit.augment()) == len(case["data"]["y" if "y" in case["data"] else "pi"])
+
+
+def test_a_constant_stays_one_where_nothing_bears_its_name():
+    data = {"x": [1.0, 2.0, 3.0, 4.0], "y": [3.2, 6.3, 9.4, 12.6]}
+    assert nls("y ~ a*pi*x", data, {"a": 2}).coef()["a"] == pytest.approx(1.0, abs=0.01)
+    # Beside other columns, and in the response.
+    fit = nls("y/pi ~ a*x", {**data, "e": [1.0, 2.0, 3.0, 4.0]}, {"a": 2})
+    assert fit.coef()["a"] == pytest.approx(1.0, abs=0.01)
+    with pytest.raises(lwd.InputError, match=r"exp"):
+        nls("y ~ a*exp", data, {"a": 1})
+
+
+def test_starting_values_come_in_many_shapes():
+    t = np.arange(20.0)
+    data = {"t": t, "y": 2 + 3 * np.exp(-0.3 * t) + 0.01 * np.cos(7 * t)}
+    text = "y ~ c + a*exp(-b*t)"
+    first = nls(text, data, {"c": 1, "a": 1, "b": 0.5})
+    again: list[Any] = [
+        first.coef(),
+        first.coef().to_dict(),
+        pd.DataFrame([first.coef()]),
+        pd.DataFrame([first.coef()] * 2).iloc[1],
+        {"c": np.float32(2), "a": np.int64(3), "b": np.array([0.3])},
+        {"c": np.array(2.0), "a": 3, "b": np.float64(0.3)},
+    ]
+    for start in again:
+        np.testing.assert_allclose(nls(text, data, start).estimate, first.estimate, rtol=1e-7)
+    bad: list[Any] = [
+        pd.DataFrame([first.coef()] * 2),
+        [1.0, 1.0, 0.5],
+        first.coef().to_numpy(),
+        pd.Series([1.0, 1.0, 0.5]),
+        {"c": 1, "a": 1, "b": np.timedelta64(1, "s")},
+        {"c": 1, "a": 1, "b": [1.0, 2.0]},
+        {"c": 1, "a": 1, "b": True},
+    ]
+    for start in bad:
+        with pytest.raises(lwd.InputError, match="start"):
+            nls(text, data, start)
+
+
+def test_intervals_by_index_are_those_by_name():
+    """R numbers parameters from 1, here they count from 0."""
+    t = np.arange(20.0)
+    data = {"t": t, "y": 2 + 3 * np.exp(-0.3 * t) + 0.01 * np.cos(7 * t)}
+    fit = nls("y ~ SSexpfloor(t, c, a, rate)", data)
+    whole = np.asarray(fit.confint())
+    one: list[Any] = [1, np.int64(1), [1], "a", ["a"], np.array(["a"]), pd.Index(["a"])]
+    for parm in one:
+        found = lwd.confint(fit, parm)
+        assert list(found.table.index) == ["a"]
+        np.testing.assert_allclose(np.asarray(found), whole[[1]])
+    assert list(fit.confint(["rate", 0]).table.index) == ["rate", "c"]
+    assert list(fit.confint(np.array([0, 2])).table.index) == ["c", "rate"]
+    curve = lwd.convergence_fit(np.stack([data["y"], data["y"] + 0.02 * np.sin(t)], axis=1))
+    names = [*curve.law.parameters, "half_life"]
+    assert list(lwd.confint(curve, [0, -1 + len(names)]).table.index) == [names[0], "half_life"]
+    bad: list[Any] = [3, -1, True, 1.0, "b", [0, "b"], float, np.datetime64("2024-01-01")]
+    for parm in bad:
+        with pytest.raises(lwd.InputError, match="parm"):
+            fit.confint(parm)
+
+
+def test_text_is_no_number():
+    data = {"y": [1.0, 2.0, 3.0, 4.5], "t": np.array(["1", "2", "3", "4"], dtype=object)}
+    with pytest.raises(lwd.InputError, match="t with text"):
+        nls("y ~ a*t", data, {"a": 1})
+
+
+def test_a_self_start_takes_no_more_memory_than_a_few_copies_of_the_data():
+    n = 100_000
+    t = np.linspace(0, 10, n)
+    data = {"t": t, "y": 2 + 3 * np.exp(-0.5 * t) + 0.1 * np.cos(1e3 * t)}
+    tracemalloc.start()
+    try:
+        fit = nls("y ~ SSasymp(t, Asym, R0, lrc)", data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert fit.coef()["R0"] == pytest.approx(5.0, abs=0.01)
+    assert peak < 60 * t.nbytes

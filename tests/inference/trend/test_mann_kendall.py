@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from paths import from_r
-from scipy.stats import binomtest, kendalltau, theilslopes
+from scipy.stats import binomtest, kendalltau, theilslopes, ttest_1samp
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
-from lwdstats.inference.trend.kendall import independent_variance, kendall_many, scaled_s
+from lwdstats.inference.trend.kendall import flipped_p, independent_variance, kendall_many, scaled_s
 from lwdstats.inference.trend.mann_kendall import TrendTests, mann_kendall
 from lwdstats.results.htest import HTest
 
@@ -152,9 +152,45 @@ def test_only_ranks_count(seed, autocorrelation):
 
 
 def test_phi_is_found_on_average():
-    for phi in (0.0, 0.3, 0.6):
+    for phi in (0.3, 0.6):
         found = scaled_s(np.exp(ar1(np.random.default_rng(2), phi, 200, 2000)))[1]
         assert found.mean() == pytest.approx(phi, abs=0.02)
+    # Below 0 there is none.
+    found = scaled_s(ar1(np.random.default_rng(2), -0.3, 200, 200))[1]
+    assert np.mean(found == 0.0) > 0.95
+
+
+@pytest.mark.parametrize("n", [8, 10, 13, 30])
+@pytest.mark.parametrize(
+    "shape", [lambda t: t, lambda t: -t, lambda t: np.exp(-t / 3), lambda t: -(t**3)]
+)
+def test_perfect_order_is_a_trend(n, shape):
+    """It is rarer than in a random walk, the most autocorrelated AR(1): 2 in 2^(n - 1)."""
+    test = mann_kendall(shape(np.arange(float(n))), seed=1, n_bootstrap=4999)
+    assert abs(test.estimate["tau"]) == pytest.approx(1.0)
+    assert test.p_value <= 2.0 ** (2 - n) + 1e-3
+    assert test.parameter == {"AR(1)": 0.0}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.permutations(range(10)), st.sampled_from(["two-sided", "greater"]))
+def test_no_order_has_a_smaller_p_than_perfect_order(order, alternative):
+    def p(y):
+        found = mann_kendall(y, alternative=alternative, seed=1, n_bootstrap=999)
+        return found.p_value
+
+    assert p(list(order)) >= p(list(range(10)))
+
+
+def test_p_rises_as_neighbors_are_swapped():
+    """S falls by 2 a swap, and what is left shows no positive autocorrelation."""
+    y, p = list(range(12)), []
+    for k in (None, 0, 3, 6, 9):
+        if k is not None:
+            y[k], y[k + 1] = y[k + 1], y[k]
+        p.append(mann_kendall(y, seed=1, n_bootstrap=9999).p_value)
+    assert p == sorted(p)
+    assert p[-1] < 0.05
 
 
 @pytest.mark.parametrize("phi", [0.0, 0.6])
@@ -193,6 +229,50 @@ def test_a_network_settling_down_falls():
     assert "null hypothesis: no trend; AR(1)" in " ".join(str(one).split())
 
 
+@settings(max_examples=30)
+@given(st.lists(st.integers(-9, 9), min_size=2, max_size=9))
+def test_replicates_together_are_all_their_signs(values):
+    s = np.array(values, float)
+    sums = np.array([np.dot(signs, s) for signs in itertools.product((-1, 1), repeat=len(s))])
+    low, high = np.mean(sums <= s.sum()), np.mean(sums >= s.sum())
+    assert flipped_p(s, "less") == pytest.approx(low)
+    assert flipped_p(s, "greater") == pytest.approx(high)
+    assert flipped_p(s, "two-sided") == pytest.approx(min(1.0, 2 * min(low, high)))
+
+
+def test_one_trend_in_replicates_that_show_none_each():
+    """10 paths of 13 times, AR(1) 0.7, each rising by a standard deviation or two."""
+    paths = ar1(np.random.default_rng(7), 0.7, 13, 10).T + np.linspace(0, 2, 13)[:, None]
+    tests = mann_kendall(paths, seed=1)
+    assert isinstance(tests, TrendTests)
+    together = tests.together
+    assert together.statistic == tests.table["statistic"].sum()
+    slopes = tests.table["slope"].to_numpy()
+    assert together.estimate is not None
+    assert together.estimate["mean Theil-Sen slope"] == pytest.approx(slopes.mean())
+    expected = ttest_1samp(slopes, 0.0).confidence_interval(0.95)
+    assert together.conf_int == pytest.approx(expected)
+    assert tests.glance().loc[0, "p_value"] == together.p_value < 0.05
+    assert f"sum of S = {together.statistic:g}" in str(tests)
+    rise = mann_kendall(paths, seed=1, alternative="greater")
+    assert isinstance(rise, TrendTests)
+    assert rise.together.p_value == pytest.approx(together.p_value / 2)
+    # All of 6 replicates in order: two of 2^6 choices of signs are as extreme.
+    order = mann_kendall(np.tile(np.arange(10.0)[:, None], 6), seed=1)
+    assert isinstance(order, TrendTests)
+    assert order.together.p_value == pytest.approx(2 / 64)
+
+
+def test_replicates_together_reject_as_often_as_they_say():
+    rng, p = np.random.default_rng(8), []
+    for _ in range(300):
+        paths = ar1(rng, 0.8, 12, 8).T
+        p.append(flipped_p(kendall_many(paths.T), "two-sided"))
+    for level in (0.05, 0.2, 0.5):
+        hits = int(np.sum(np.array(p) <= level))
+        assert binomtest(hits, len(p), level, alternative="greater").pvalue > 1e-3
+
+
 def test_picture_has_each_curve_and_its_line():
     t = np.arange(21.0)
     values = np.stack([3.0 - 0.1 * t, 1.0 + 0.2 * t], axis=1)
@@ -207,7 +287,7 @@ def test_picture_has_each_curve_and_its_line():
     ("x", "options", "argument"),
     [
         ([1.0, 2.0, 3.0], {"autocorrelation": "none"}, "x"),
-        (range(9), {}, "x"),
+        (range(7), {}, "x"),
         (range(20), {"autocorrelation": "ar2"}, "autocorrelation"),
         (range(20), {"alternative": "up"}, "alternative"),
         (range(20), {"level": 2.0}, "level"),
