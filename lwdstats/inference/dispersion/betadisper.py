@@ -12,6 +12,7 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.geometry.kernels import gower
+from lwdstats.geometry.labels import arranged, labels_of_square
 from lwdstats.inference.dispersion.permuted import POINT
 from lwdstats.inference.dispersion.result import BetaDisper
 from lwdstats.inference.dispersion.spatial_median import spatial_median
@@ -40,8 +41,9 @@ def betadisper(
         Euclidean ones between the answers.
     group : array_like, shape (n,), or str
         Labels of the groups, which have the order of a pandas Categorical, or
-        are sorted. For a dataset, "model" or labels of the answers, those of a
-        model one after the other.
+        are sorted. Where `group` and `d` have labels of the observations, they go
+        together by these, otherwise by their order. For a dataset, "model", a
+        coordinate of its models, or groups of the answers, model after model.
     type : {"median", "centroid"}
         The centre: the spatial median, or the mean.
     bias_adjust : bool
@@ -108,8 +110,10 @@ def betadisper(
             if group not in frame:
                 raise InputError("group", group, "'model', or labels of the answers")
             group = frame[group]
+        own = None
     else:
-        matrix = as_distances(d)
+        matrix, own = as_distances(d), labels_of_square(d)
+    group = arranged(group, own, "group", "d")
     n = len(matrix)
     codes, levels = as_codes(group, n, "group")
     if len(levels) < 2:
