@@ -210,6 +210,10 @@ def permutest(
     is computed in the two places. In both, ``p = (number permuted at least as
     large, + 1) / (B + 1)``, ties within 1.5e-8 counting as equal.
 
+    Where observations coincide, as answers that are given more than once, groups are
+    aligned by their spatial medians, the points are permuted as they are too, which is
+    exact if groups have one distribution, and the larger p of the two counts.
+
     "points" would be exact if the places were known; they are estimated. To
     permute distances overlooks that those from a mean of few points rise and fall
     together, and that where points are skewed their size depends on where the
