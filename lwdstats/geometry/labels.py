@@ -77,8 +77,8 @@ def order_of(
             raise InputError(
                 name,
                 f"the numbers from 0 on in another order as labels, where {missing} has none",
-                f"labels on both; or none, {name}.reset_index(drop=True), where the order is the "
-                "same",
+                "labels on both; or on none, as after reset_index(drop=True), where the order "
+                "is the same",
             )
     if labels is None or others is None:
         return None

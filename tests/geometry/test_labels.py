@@ -78,7 +78,13 @@ def test_adonis2_goes_by_labels():
         pd.testing.assert_frame_equal(lwd.adonis2("d ~ g + z", columns, d=d, seed=1).table, right)
     inside = lwd.adonis2("d ~ z", table, d=D, strata="g", seed=1).table
     d, moved = as_array(D, NAMES), table.iloc[ORDER]
-    for strata in ("g", STRATA, STRATA.iloc[ORDER[::-1]], xr.DataArray(STRATA, dims="model")):
+    for strata in (
+        "g",
+        ["g"],
+        STRATA,
+        STRATA.iloc[ORDER[::-1]],
+        xr.DataArray(STRATA, dims="model"),
+    ):
         fit = lwd.adonis2("d ~ z", moved, d=d, strata=strata, seed=1)
         pd.testing.assert_frame_equal(fit.table, inside)
 
@@ -172,6 +178,11 @@ def test_a_table_that_was_shuffled_does_not_go_by_its_order():
     numbered = as_array(D, list(range(9)))
     right = lwd.adonis2("d ~ g", table.sort_index(), d=D, seed=1).table
     pd.testing.assert_frame_equal(lwd.adonis2("d ~ g", table, d=numbered, seed=1).table, right)
+    numbered = as_array(D, list(range(9)), ORDER)
+    inside = lwd.adonis2("d ~ z", table.sort_index(), d=D, strata="g", seed=1).table
+    for strata in ("g", ["g"], table["g"]):
+        found = lwd.adonis2("d ~ z", table, d=numbered, strata=strata, seed=1).table
+        np.testing.assert_allclose(found["f"], inside["f"])
     # And the order may be said to be right.
     moved = lwd.dist(X[table.index])
     fit = lwd.adonis2("d ~ g", table.reset_index(drop=True), d=moved, seed=1)

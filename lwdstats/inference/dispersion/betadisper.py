@@ -17,7 +17,11 @@ from lwdstats.inference.dispersion.permuted import POINT
 from lwdstats.inference.dispersion.result import BetaDisper
 from lwdstats.inference.dispersion.spatial_median import spatial_median
 from lwdstats.inference.dispersion.table import DispersionTable
-from lwdstats.inference.permutation.answers import check_blocks, distances_of
+from lwdstats.inference.permutation.answers import (
+    check_blocks,
+    distances_of,
+    warn_of_models,
+)
 from lwdstats.inference.permutation.scheme import as_codes
 
 # Axes whose eigenvalue is below this share of the largest hold rounding errors only.
@@ -108,7 +112,9 @@ def betadisper(
         check_blocks(frame, None, "d", ", and repeat for the others")
         if isinstance(group, str):
             if group not in frame:
-                raise InputError("group", group, "'model', or labels of the answers")
+                takes = "'model', a coordinate of the models, or labels of the answers"
+                raise InputError("group", group, takes)
+            warn_of_models(frame, [group], stacklevel=3)
             group = frame[group]
         own = None
     else:

@@ -15,13 +15,14 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.geometry.kernels import gower
-from lwdstats.geometry.labels import arranged, labels_of, labels_of_square
+from lwdstats.geometry.labels import Labels, arranged, labels_of, labels_of_square
 from lwdstats.inference.permutation.adonis_table import Adonis
 from lwdstats.inference.permutation.answers import (
     as_frame,
     check_blocks,
     distances_of,
     models_of,
+    warn_of_models,
 )
 from lwdstats.inference.permutation.design import design_of, directions_beside, terms_to_test
 from lwdstats.inference.permutation.scheme import Scheme, p_values, quadratic_forms, scheme
@@ -54,8 +55,8 @@ def adonis2(
         labels, in any. Of a dataset at one time, ``ds.sel(time=t)``, the answers, with the
         factors `model`, `replicate`, `query`, `response` and other coordinates along these.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
-        Distances; for a dataset by default the Euclidean ones between its answers, or,
-        as ``dist(ds)`` of one time and replicate, those between its models.
+        Distances; of a dataset by default the Euclidean ones between answers; those
+        between its models may be given, as ``dist(ds)`` of one time and replicate.
     permutations : int or array_like, shape (B, n)
         Their number, or the permutations, as indices from 0. Where no more than so
         many exist, each is taken once, and p is exact.
@@ -65,8 +66,7 @@ def adonis2(
         Test each term after those before it, each after all the others (without those
         that are part of an interaction), or the whole model.
     model : {"reduced", "direct"}
-        Permute the residuals of the model without the tested term, or the
-        observations, as vegan does.
+        Permute residuals of the model without the tested term, or observations, as vegan.
     seed : int or str, optional
         Seed of the permutations; drawn and kept in the result when None.
 
@@ -90,7 +90,8 @@ def adonis2(
 
     Answers of a dataset are exchangeable among models, if these answer alike at what each
     has read, but not across replicates, queries or times: several are refused unless
-    `strata` keeps them apart, as ``["replicate", "query"]``; or see `collapse_test`.
+    `strata` keeps them apart, as ``["replicate", "query"]``; or see `collapse_test`. A
+    warning says where a coordinate is of models that answer more than once.
 
     Follows R's ``vegan::adonis2(d ~ ..., data, permutations, by, strata)``, coding too, all
     numbers but p being the same; ``model="direct"`` gives vegan's p. Beside others, a nested
@@ -140,14 +141,12 @@ def adonis2(
     frame = arranged(as_frame(rows), own, "data", "d")
     if len(frame) != n:
         raise InputError("data", f"{len(frame)} rows", f"{n} rows, as many as observations in d")
-    if strata is not None and not isinstance(strata, str):
-        strata = arranged(strata, own or labels_of(frame), "strata", "d" if own else "data")
-    frame = frame.reset_index(drop=True)
-    names, designs, orders = design_of(formula, frame)
-    labels = _strata(strata, frame)
+    labels = _strata(strata, frame, own)
+    names, designs, orders = design_of(formula, frame.reset_index(drop=True))
     plan = scheme(n, permutations, labels, seed)
     if answers:
         check_blocks(frame, labels, "data", ", or give strata=['replicate', 'query']")
+        warn_of_models(frame, set().union(*orders), stacklevel=3)
 
     G = gower(matrix)
     total = float(np.trace(G))
@@ -187,21 +186,24 @@ def adonis2(
     return Adonis(table, by, plan, f_permuted, model, call)
 
 
-def _strata(strata: str | npt.ArrayLike | None, frame: pd.DataFrame) -> npt.ArrayLike | None:
-    """Return the labels of the strata, (n,)."""
+def _strata(
+    strata: str | npt.ArrayLike | None, frame: pd.DataFrame, own: Labels | None
+) -> npt.ArrayLike | None:
+    """Return the labels of the strata, (n,), of observations that distances call `own`."""
+    if strata is None:
+        return None
     if isinstance(strata, str):
         if strata not in frame:
             raise InputError("strata", strata, "labels, or the name of a column of data")
         return frame[strata]
     # A list as long as the data is of labels, whatever they say.
-    if not isinstance(strata, list) or not strata or len(strata) >= len(frame):
-        return strata
-    columns = [name for name in strata if isinstance(name, str) and name in frame]
-    if len(columns) < len(strata):
-        return strata
-    if frame[columns].isna().to_numpy().any():
-        raise InputError("strata", "missing labels", "columns without missing values")
-    return frame.groupby(columns, observed=True).ngroup().to_numpy()
+    if isinstance(strata, list) and 0 < len(strata) < len(frame):
+        columns = [name for name in strata if isinstance(name, str) and name in frame]
+        if len(columns) == len(strata):
+            if frame[columns].isna().to_numpy().any():
+                raise InputError("strata", "missing labels", "columns without missing values")
+            return frame.groupby(columns, observed=True).ngroup().to_numpy()
+    return arranged(strata, own or labels_of(frame), "strata", "d" if own else "data")
 
 
 def _permuted_direct(

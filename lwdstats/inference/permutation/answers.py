@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import warnings
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -103,6 +105,26 @@ def models_of(ds: xr.Dataset) -> pd.DataFrame:
         if str(name) != "model" and known.dims == ("model",):
             frame[str(name)] = known.values
     return frame
+
+
+def warn_of_models(frame: pd.DataFrame, factors: Iterable[str], *, stacklevel: int) -> None:
+    """Warn where factors of a formula say something of models, each of which answers often.
+
+    Answers of one model are no independent observations of its family: where models differ
+    at all, so do families that are made of them at random.
+    """
+    model = frame["model"].to_numpy()
+    often = len(frame) > len(set(model))
+    for name in [str(name) for name in frame if name not in _UNITS]:
+        named = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w.])")
+        pairs = set(zip(model, frame[name].to_numpy(), strict=True))
+        if often and len(pairs) == len(set(model)) and any(map(named.search, factors)):
+            warnings.warn(
+                f"{name} is of models, and of each there are several answers, which are "
+                "permuted one by one: p is small where models differ, whatever their "
+                f"{name}; for models as observations take d=dist(ds) of one time",
+                stacklevel=stacklevel,
+            )
 
 
 def check_blocks(

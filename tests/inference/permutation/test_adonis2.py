@@ -315,7 +315,17 @@ def test_what_is_known_of_models_are_columns():
     x = part["embedding"].values.reshape(24, -1).astype(float)
     data = {"family": np.repeat(list("xxyy"), 6), "size": np.repeat([1.0, 7.0, 3.0, 2.0], 6)}
     by_hand = adonis2("d ~ family + size", data, d=lwd.dist(x), seed=1)
-    fit = adonis2("d ~ family + size", part, seed=1)
+    # Six answers of a model are not six members of its family.
+    with pytest.warns(UserWarning, match="is of models, and of each") as said:
+        fit = adonis2("d ~ family + size", part, seed=1)
+    assert sorted(str(w.message).split()[0] for w in said) == ["family", "size"]
+    assert {w.filename for w in said} == {__file__}
+    adonis2("d ~ model", part, permutations=9)
+    once = part.isel(response=[0])
+    table = adonis2("d ~ family", once, permutations=9).table
+    assert table["df"].tolist() == [1, 2, 3]
+    with pytest.warns(UserWarning, match="family is of models"):
+        assert lwd.betadisper(part, "family").levels == ("x", "y")
     np.testing.assert_allclose(fit.table.to_numpy(), by_hand.table.to_numpy())
     # Between models: one replicate and time of `dist`, in whatever order of the models.
     one = lwd.dist(ds.sel(time=[2]))
