@@ -99,6 +99,35 @@ def dispersion(
     return test.table["p_value"].to_numpy()[0]
 
 
+def repeated(
+    rng: np.random.Generator,
+    seed: int,
+    *,
+    sizes: tuple[int, ...],
+    weights: tuple[float, ...],
+    kind: str,
+    apart: bool = False,
+) -> float:
+    """Test groups that answer with few distinct texts, of one distribution but for its place.
+
+    The texts lie in 20 dimensions and are drawn with `weights`; `apart`, each group has
+    texts of its own, the same ones turned and moved.
+    """
+    texts = rng.normal(size=(len(weights), 20))
+    share = np.array(weights) / sum(weights)
+    group = np.repeat(range(len(sizes)), sizes)
+    code = np.zeros(len(group), int)
+    while len(np.unique(code)) < 2:
+        code = rng.choice(len(weights), size=len(group), p=share)
+    x = texts[code]
+    if apart:
+        for j in range(len(sizes)):
+            turn = np.linalg.qr(rng.normal(size=(20, 20)))[0]
+            x[group == j] = x[group == j] @ turn + 3.0 * rng.normal(size=20)
+    test = betadisper(distances(x), group, type=kind).permutest(permutations=B, seed=seed)
+    return test.table["p_value"].to_numpy()[0]
+
+
 def energy(rng: np.random.Generator, seed: int, *, sizes: tuple[int, ...]) -> float:
     x = rng.standard_t(3, size=(sum(sizes), 3))
     return eqdist_etest(x, sizes, B, seed=seed).p_value
@@ -138,6 +167,22 @@ MORE: dict[str, dict[str, Any]] = {
     "5 a group, skewed": {"sizes": (5, 5, 5), "skewed": True},
     "groups of 10, 20, 30, skewed": {"sizes": (10, 20, 30), "skewed": True},
     "10 a group, 40 features, skewed": {"sizes": (10, 10, 10), "n_features": 40, "skewed": True},
+}
+REPEATED: dict[str, dict[str, Any]] = {
+    "5 a group, 4 texts": {"sizes": (5, 5), "weights": (12, 6, 4, 3)},
+    "5 a group, 3 texts, one of them mostly": {"sizes": (5, 5), "weights": (0.72, 0.22, 0.06)},
+    "8 a group, 8 texts": {"sizes": (8, 8), "weights": tuple(1 / k for k in range(1, 9))},
+    "10 in 3 groups, 5 texts": {"sizes": (10, 10, 10), "weights": (60, 30, 20, 15, 12)},
+    "5 a group, 4 texts of its own": {
+        "sizes": (5, 5),
+        "weights": (12, 6, 4, 3),
+        "apart": True,
+    },
+    "8 a group, 8 texts of its own": {
+        "sizes": (8, 8),
+        "weights": tuple(1 / k for k in range(1, 9)),
+        "apart": True,
+    },
 }
 # A row's stream is its place here: add rows at the end.
 CASES: dict[str, Case] = {
@@ -194,6 +239,11 @@ CASES: dict[str, Case] = {
             dispersion, kind=kind, sizes=(5, 5, 5), n_features=40, skewed=True
         )
         for kind in ("centroid", "median")
+    },
+    **{
+        f"`permutest`, {kind}, repeated answers, {what}": partial(repeated, kind=kind, **options)
+        for kind in ("centroid", "median")
+        for what, options in REPEATED.items()
     },
 }
 

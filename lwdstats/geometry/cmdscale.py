@@ -17,6 +17,7 @@ from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_integer
 from lwdstats.geometry.axes import axes_frame, coordinate_columns, first_values
 from lwdstats.geometry.kernels import centred, gower
+from lwdstats.geometry.labels import as_square, labels_of, labels_of_square
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned, one_row
 
@@ -224,7 +225,8 @@ def cmdscale(
         warnings.warn(f"only {kept} of the first {k} eigenvalues are > 0", stacklevel=2)
 
     gof = goodness(float(eig[:kept].sum()), eig)
-    return CMDScale(fix_signs(coordinates), eig, gof, ac, _labels(d))
+    names = labels_of(points) if d is None else labels_of_square(d)
+    return CMDScale(fix_signs(coordinates), eig, gof, ac, tuple(map(str, names or ())))
 
 
 def goodness(used: float, eig: FloatArray) -> tuple[float, float]:
@@ -242,9 +244,12 @@ def additive_constant(d: FloatArray) -> float:
     ``[[0, -C(d^2)], [-I, 2 C(d)]]``, C being double centring. The vector of ones
     gives that matrix a double eigenvalue 0 with one eigenvector, which rounding
     splits into about +-1e-8. Working in the n - 1 dimensions orthogonal to it
-    leaves the pair out.
+    leaves the pair out; but where points coincide there are more such pairs, so that
+    distances which are Euclidean but for rounding are told by their own eigenvalues.
     """
     n = len(d)
+    if np.linalg.eigvalsh(gower(d))[0] >= -_noise(n, d.max() ** 2):
+        return 0.0
     square, plain = _drop_mean(d * d), _drop_mean(d)
     block = np.block([[np.zeros((n - 1, n - 1)), -square], [-np.eye(n - 1), 2.0 * plain]])
     return max(0.0, float(np.max(eigvals(block).real)))
@@ -307,30 +312,53 @@ def fix_signs(points: FloatArray) -> FloatArray:
     return points * np.where(points[first, np.arange(points.shape[1])] < 0, -1.0, 1.0)
 
 
-def as_distances(d: object) -> FloatArray:
-    """Return distances as a checked (n, n) matrix."""
-    array = as_floats(d, "d", _DISTANCES)
+def as_distances(d: object, argument: str = "d") -> FloatArray:
+    """Return distances as a checked (n, n) matrix.
+
+    What rounding leaves where 1 less a cosine is 0, in single precision too, is 0: entries
+    just below 0, on the diagonal, and between an entry and its mirror image.
+    """
+    d = as_square(d, argument)
+    array = as_floats(d, argument, _DISTANCES)
     if array.ndim == 1:
         n = round((1.0 + math.sqrt(1.0 + 8.0 * array.size)) / 2.0)
         if array.size == 0 or n * (n - 1) // 2 != array.size:
-            raise InputError("d", f"a vector of {array.size}", _DISTANCES)
+            raise InputError(argument, f"a vector of {array.size}", _DISTANCES)
         array = squareform(array)
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
-        raise InputError("d", f"shape {array.shape}", _DISTANCES)
-    if array.min() < 0:
-        raise InputError("d", f"a smallest entry of {array.min():g}", _DISTANCES)
-    slack = 1e-8 * array.max()
+        raise InputError(argument, f"shape {array.shape}", _DISTANCES)
+    slack = rounding_of(array)
+    if array.min() < -slack:
+        raise InputError(argument, f"a smallest entry of {array.min():g}", _DISTANCES)
     if np.any(np.abs(np.diagonal(array)) > slack):
-        raise InputError("d", "a diagonal that is not 0", _DISTANCES)
+        raise InputError(argument, "a diagonal that is not 0", _DISTANCES)
     if np.any(np.abs(array - array.T) > slack):
-        raise InputError("d", "a matrix that is not symmetric", _DISTANCES)
+        raise InputError(argument, "a matrix that is not symmetric", _DISTANCES)
+    array = np.maximum(0.5 * (array + array.T), 0.0)
+    np.fill_diagonal(array, 0.0)
     return array
 
 
-def _labels(d: object) -> tuple[str, ...]:
-    if isinstance(d, xr.DataArray) and d.ndim == 2 and d.dims[0] in d.coords:
-        return tuple(str(name) for name in d[d.dims[0]].values)
-    return ()
+def rounding_of(d: FloatArray) -> float:
+    """Return what rounding can leave of a 0 in distances.
+
+    That is a share of the largest, and at least a few last digits of 1, from which cosines
+    are taken; but never more than 1% of the largest. Numbers that all are of single
+    precision have been computed in it.
+
+    Examples
+    --------
+    >>> d = np.array([0.0, 0.3, 0.8])
+    >>> rounding_of(d), round(rounding_of(d.astype(np.float32).astype(np.float64)), 8)
+    (8e-09, 1.91e-06)
+    """
+    # A number that is no whole one, and yet is of single precision, was computed in it.
+    with np.errstate(over="ignore"):
+        single = np.array_equal(d.astype(np.float32), d) and bool(np.any(d != np.rint(d)))
+    largest = float(np.abs(d).max())
+    eps = float(np.finfo(np.float32 if single else np.float64).eps)
+    share = 16.0 * eps if single else 1e-8
+    return min(max(share * largest, 16.0 * eps), 0.01 * largest)
 
 
 def _decimals(values: FloatArray, column: FloatArray) -> list[str]:

@@ -13,7 +13,7 @@ from lwdstats.dataset.schema import named
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import perspectives
 from lwdstats.geometry.axes import axes_frame, coordinate_columns, first_values
-from lwdstats.geometry.out_of_sample import METHODS, place
+from lwdstats.geometry.out_of_sample import METHODS, far_off, off_space, place, warn_far_off
 from lwdstats.geometry.perspectives import POINT
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, one_row
@@ -96,7 +96,13 @@ class DKPS(Result):
         Returns
         -------
         xarray.DataArray
-            Dimensions (time, replicate, model, coordinate).
+            Dimensions (time, replicate, model, coordinate), with how far each point lies
+            off the space as its coordinate `residual`.
+
+        Warns
+        -----
+        UserWarning
+            If a point lies far off the space, as in `out_of_sample`.
         """
         method = check_choice("method", method, METHODS)
         if not self.joint:
@@ -115,14 +121,17 @@ class DKPS(Result):
             raise InputError("ds", "other queries", "the queries of this space, in order")
         y, squares = self.points.values.reshape(-1, self.k), self.mean_square.values.ravel()
         step = max(1, _BLOCK // old.shape[1]) if self.aggregate == "mean" else new.shape[1]
-        found = np.empty((new.shape[1], self.k))
+        found, off = np.empty((new.shape[1], self.k)), np.empty(new.shape[1])
         for start in range(0, len(found), step):
             block = slice(start, start + step)
             squared = perspectives.squared_distances(
                 new[:, block], old, self.aggregate, self.bandwidth
             )
             found[block] = place(y, squares, squared, method)
-        return perspectives.points_array(found, template, self.k)
+            off[block] = off_space(y, squares, squared)
+        warn_far_off(off, far_off(y, squares), stacklevel=2)
+        placed = perspectives.points_array(found, template, self.k)
+        return placed.assign_coords(residual=(perspectives.POINT, off.reshape(template.shape)))
 
     def lines(self) -> list[str]:
         """Return what was embedded and how, eigenvalues and goodness of fit."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
+from typing import Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +14,33 @@ from scipy.spatial.distance import cdist
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry.cmdscale import CMDScale, as_distances
+from lwdstats.geometry.cmdscale import CMDScale, as_distances, rounding_of
 from lwdstats.geometry.kernels import centred
+from lwdstats.geometry.labels import arranged, labels_of, labels_of_square, order_of
 
 METHODS = ("gower", "trosset-priebe")
 
 
+@overload
+def out_of_sample(
+    fit: CMDScale,
+    new: npt.ArrayLike,
+    d: npt.ArrayLike | xr.DataArray | None = ...,
+    *,
+    points: npt.ArrayLike | None = ...,
+    method: str = ...,
+    residuals: Literal[False] = ...,
+) -> FloatArray: ...
+@overload
+def out_of_sample(
+    fit: CMDScale,
+    new: npt.ArrayLike,
+    d: npt.ArrayLike | xr.DataArray | None = ...,
+    *,
+    points: npt.ArrayLike | None = ...,
+    method: str = ...,
+    residuals: Literal[True],
+) -> tuple[FloatArray, FloatArray]: ...
 def out_of_sample(
     fit: CMDScale,
     new: npt.ArrayLike,
@@ -25,7 +48,8 @@ def out_of_sample(
     *,
     points: npt.ArrayLike | None = None,
     method: str = "gower",
-) -> FloatArray:
+    residuals: bool = False,
+) -> FloatArray | tuple[FloatArray, FloatArray]:
     """Place new points into a space that `cmdscale` made, which stays as it is.
 
     Parameters
@@ -34,24 +58,32 @@ def out_of_sample(
         Result of ``cmdscale(d, k)`` or ``cmdscale(points=points, k=k)``.
     new : array_like, shape (m, n) or (n,); with `points` (m, p)
         Distances from each new point to the n old ones; with `points`, the new
-        points themselves.
+        points themselves. Columns that have labels go by these, not by their order.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
         The distances that `fit` was made from.
     points : array_like, shape (n, p)
         The points that `fit` was made from, instead of `d`.
     method : {"gower", "trosset-priebe"}
         See Notes.
+    residuals : bool
+        Return also how far each new point lies off the space, (m,).
 
     Returns
     -------
-    numpy.ndarray, shape (m, k)
-        Coordinates of the new points on the axes of ``fit.points``.
+    numpy.ndarray, shape (m, k), or two of them
+        Coordinates of the new points on the axes of ``fit.points``; and residuals.
 
     Raises
     ------
     InputError
         If the sizes do not fit, distances are negative or not finite, or `d`
         or `points` is not what `fit` was made from.
+
+    Warns
+    -----
+    UserWarning
+        If a point lies farther off the space than the old ones lie from their centre (root
+        mean square), and than theirs would if each were new: coordinates hide where it is.
 
     Notes
     -----
@@ -62,20 +94,18 @@ def out_of_sample(
     ``beta = mean(a) - mean(r)/2``.
 
     "gower" is the projection ``L^-1 Y'b``. An old point comes out at its own
-    coordinates, at any k.
+    coordinates, at any k. A residual is the root of ``beta`` less the square of the
+    projection, whatever the method (0 where distances that are not Euclidean make it
+    negative).
 
     "trosset-priebe" is the minimum over y of ``2 ||b - Y y||^2 +
-    (beta - y'y)^2``: the point's distance from the centre counts too, so that
-    a point far off the space is not drawn to the centre. Its minimum has
-    ``(L - mu I) y = Y'b`` with ``mu = beta - y'y`` at most the least entry of
-    L, which is one equation in mu. Where two points are equally good (mirror
-    images in an axis to which b is orthogonal), the positive one is returned.
+    (beta - y'y)^2``: the distance from the centre counts too, so that a point far off is
+    not drawn to it. There ``(L - mu I) y = Y'b`` with ``mu = beta - y'y`` at most the
+    least entry of L. Of two equally good ones (mirror images) the positive is returned.
     The two methods agree on points of the space itself.
 
-    The additive constant of `fit`, where it has one, is added to the new
-    distances as it was to the old; a distance of 0 stays 0.
-
-    R's ``cmdscale`` has no counterpart.
+    The additive constant of `fit` is added to the new distances as it was to the old; a
+    distance of 0 stays 0. R's ``cmdscale`` has no counterpart.
 
     References
     ----------
@@ -103,25 +133,31 @@ def out_of_sample(
         raise InputError("d", got, "exactly one of d and points: what fit was made from")
     n = len(fit.points)
     if d is not None:
-        squares = _old_squares(d, fit)
+        squares, own = _old_squares(d, fit), labels_of(fit) or labels_of_square(d)
         takes = f"finite distances, none below 0, of shape (m, {n})"
+        new = arranged(new, own, "new", "fit", axis=max(0, np.ndim(new) - 1))
         delta = as_floats(new, "new", takes)
         delta = delta[None, :] if delta.ndim == 1 else delta
         if delta.ndim != 2 or delta.shape[1] != n or delta.size == 0:
             raise InputError("new", f"shape {delta.shape}", takes)
-        if delta.min() < 0:
+        if delta.min() < -rounding_of(delta):
             raise InputError("new", f"a smallest entry of {delta.min():g}", takes)
         squared = np.where(delta > 0, delta + fit.ac, 0.0) ** 2
     else:
+        points = arranged(points, labels_of(fit), "points", "fit")
         old = as_points(points, "points", "finite numbers of shape (n, p)")
         takes = f"finite numbers of shape (m, {old.shape[1]})"
+        new = arranged(new, labels_of(points, 1), "new", "points", axis=1)
         fresh = as_points(new, "new", takes)
         if fresh.shape[1] != old.shape[1]:
             raise InputError("new", f"shape {fresh.shape}", takes)
         squares = mean_squares(old)
         squared = cdist(fresh, old, "sqeuclidean")
         _check_origin("points", squares, fit)
-    return place(fit.points, squares, squared, method)
+    placed = place(fit.points, squares, squared, method)
+    off, far = off_space(fit.points, squares, squared), far_off(fit.points, squares)
+    warn_far_off(off, far, stacklevel=3)
+    return (placed, off) if residuals else placed
 
 
 def mean_squares(x: FloatArray) -> FloatArray:
@@ -156,6 +192,47 @@ def place(y: FloatArray, squares: FloatArray, squared: FloatArray, method: str) 
     return out
 
 
+def off_space(y: FloatArray, squares: FloatArray, squared: FloatArray) -> FloatArray:
+    """Return how far new points lie off the space, (m,); arguments as of `place`."""
+    along = place(y, squares, squared, "gower")
+    beta = squared.mean(axis=1) - 0.5 * squares.mean()
+    return np.sqrt(np.maximum(beta - np.einsum("ij,ij->i", along, along), 0.0))
+
+
+def far_off(y: FloatArray, squares: FloatArray) -> float:
+    """Return the distance off a space of points `y`, (n, k), from which on one is an outlier.
+
+    An old point has had a part in the space. Were it new, it would be off by
+    ``e / (1 - h)``, e being what it is off and h its leverage, as in a regression, but no
+    farther than from the centre of the others. Squares are far beyond the largest of
+    these, if by more than that is beyond the median; and what matters is only a
+    distance that is not small beside the extent of the points.
+    """
+    n = len(y)
+    own = np.maximum(squares - 0.5 * squares.mean(), 0.0)
+    spread = np.einsum("ij,ij->j", y, y)
+    y, spread = y[:, spread > 0], spread[spread > 0]
+    left = np.maximum(own - np.einsum("ij,ij->i", y, y), 0.0)
+    free = 1.0 - 1.0 / n - np.einsum("ij,ij->i", y, y / spread)
+    most = own * (n / (n - 1.0)) ** 2
+    as_new = np.divide(left, free**2, out=most.copy(), where=free > 1e-8)
+    as_new = np.minimum(as_new, most)
+    beyond = 2.0 * as_new.max() - np.median(as_new)
+    return math.sqrt(max(float(beyond), float(own.mean())))
+
+
+def warn_far_off(off: FloatArray, far: float, *, stacklevel: int) -> None:
+    """Warn of new points, by their distances `off` the space, (m,), that are outliers."""
+    count = int(np.count_nonzero(off > far * (1.0 + 1e-9)))
+    if count:
+        warnings.warn(
+            f"{count} of {off.size} new points lie far off the space, by up to {off.max():.3g} "
+            f"where {far:.3g} is much for its own points: their coordinates do not show that "
+            "(see the residuals)",
+            stacklevel=stacklevel,
+        )
+
+
 def _least_strain(spread: FloatArray, c: FloatArray, beta: float) -> FloatArray:
     """Return the y (k,) that minimises ``2 y'Ly - 4 c'y + (beta - y'y)^2``, L = diag(spread)."""
     if spread.size == 0:
@@ -188,6 +265,8 @@ def _least_strain(spread: FloatArray, c: FloatArray, beta: float) -> FloatArray:
 def _old_squares(d: object, fit: CMDScale) -> FloatArray:
     """Return row means of the squared distances that were scaled, (n,)."""
     matrix = as_distances(d)
+    order = order_of(labels_of(fit), labels_of_square(d), "d", "fit")
+    matrix = matrix if order is None else matrix[np.ix_(order, order)]
     if len(matrix) != len(fit.points):
         raise InputError(
             "d", f"distances of {len(matrix)} points", f"those of fit, {len(fit.points)} points"

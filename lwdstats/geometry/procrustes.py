@@ -14,6 +14,7 @@ from lwdstats.errors import InputError
 from lwdstats.geometry.axes import coordinate_columns
 from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.geometry.kernels import centred
+from lwdstats.geometry.labels import labels_of, order_of
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned, one_row
 
@@ -150,7 +151,8 @@ def procrustes(
     x : array_like, shape (n, k_x), or CMDScale
         The target.
     y : array_like, shape (n, k_y), or CMDScale
-        The points to rotate, in the same order.
+        The points to rotate, in the same order; or, where both have labels (an index, a
+        coordinate, those of cmdscale), in any order, as they then go together by these.
     scale : bool
         Scale `y` too.
     symmetric : bool
@@ -166,8 +168,8 @@ def procrustes(
     Raises
     ------
     InputError
-        If the numbers of points differ, or if points that must be scaled all
-        coincide.
+        If the numbers of points or their labels differ, or if points that must be
+        scaled all coincide.
 
     Notes
     -----
@@ -203,6 +205,8 @@ def procrustes(
            [0., 1.]])
     """
     target, points = _as_configuration(x, "x"), _as_configuration(y, "y")
+    order = order_of(labels_of(x), labels_of(y), "y", "x")
+    points = points if order is None else points[order]
     if len(target) != len(points):
         raise InputError(
             "y", f"{len(points)} points", f"as many points as x has, which is {len(target)}"

@@ -64,8 +64,8 @@ def test_warns_as_r_of_negative_eigenvalues(case):
 def test_condensed_order_is_that_of_r():
     # as.dist(m)[1:3] are d(2,1), d(3,1), d(4,1): pdist's order too.
     x = normal_points(1, 6, 3)
-    np.testing.assert_array_equal(
-        lwd.cmdscale(pdist(x), 3).points, lwd.cmdscale(squareform(pdist(x)), 3).points
+    np.testing.assert_allclose(
+        lwd.cmdscale(pdist(x), 3).points, lwd.cmdscale(squareform(pdist(x)), 3).points, rtol=1e-12
     )
 
 
@@ -151,6 +151,46 @@ def test_euclidean_distances_need_no_constant():
     x = normal_points(4, 12, 5)
     assert lwd.cmdscale(lwd.dist(x), 5, add=True).ac == pytest.approx(0.0, abs=1e-12)
     assert lwd.cmdscale(points=x, k=5, add=True).ac == 0.0
+
+
+@pytest.mark.parametrize("repeats", [2, 3, 7])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_euclidean_distances_of_points_that_coincide_need_no_constant(repeats, scale):
+    x = scale * np.repeat(normal_points(6, 5, 4), repeats, axis=0)
+    with pytest.warns(UserWarning, match="only 4 of the first 9 eigenvalues are > 0"):
+        fit = lwd.cmdscale(lwd.dist(x), 9, add=True)
+    assert fit.ac == 0.0
+    assert fit.points.shape == (len(x), 4)
+    np.testing.assert_allclose(fit.points, lwd.cmdscale(points=x, k=4).points, atol=1e-6 * scale)
+    # Other distances need one, and points that coincide do not change that.
+    d = scale * squareform(np.random.default_rng(6).uniform(1, 10, 10))
+    d = np.repeat(np.repeat(d, repeats, axis=0), repeats, axis=1)
+    c = quietly(d, 2, add=True).ac
+    off = ~np.eye(len(x), dtype=bool)
+    assert c > 1e-3 * d.max()
+    assert quietly(d + c * off, 1).eig.min() > -1e-9 * d.max() ** 2
+    assert quietly(d + 0.99 * c * off, 1).eig.min() < -1e-9 * d.max() ** 2
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_what_rounding_leaves_of_a_distance_of_0_is_0(dtype):
+    x = np.random.default_rng(8).normal(size=(12, 30)) + 1.0
+    x[4] = x[1]
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    d = (1.0 - x @ x.T).astype(dtype)
+    clean = np.maximum(d, 0.0) * ~np.eye(12, dtype=bool)
+    clean = np.maximum(clean, clean.T)
+    eps = np.finfo(dtype).eps
+    d[1, 4], d[4, 1], d[0, 0], d[3, 3], d[2, 7] = -eps, -2 * eps, -eps, eps, d[7, 2] + eps
+    for each in (d, d.astype(float), squareform(d, checks=False)):
+        fit = lwd.cmdscale(each, 2)
+        np.testing.assert_allclose(fit.points, lwd.cmdscale(clean, 2).points, atol=100 * eps)
+    with pytest.raises(lwd.InputError, match=r"a smallest entry of -0\.001"):
+        lwd.cmdscale(np.where(np.abs(d) == np.abs(d).max(), dtype(-0.001), d))
+    # Whole numbers have not been computed in single precision.
+    whole = squareform(np.arange(1.0, 11.0)) * 1e6
+    with pytest.raises(lwd.InputError, match="a smallest entry of -1"):
+        lwd.cmdscale(np.where(whole == 1e6, -1.0, whole))
 
 
 @pytest.mark.parametrize(

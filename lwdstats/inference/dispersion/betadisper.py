@@ -12,11 +12,16 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.geometry.kernels import gower
+from lwdstats.geometry.labels import arranged, labels_of_square
 from lwdstats.inference.dispersion.permuted import POINT
 from lwdstats.inference.dispersion.result import BetaDisper
 from lwdstats.inference.dispersion.spatial_median import spatial_median
 from lwdstats.inference.dispersion.table import DispersionTable
-from lwdstats.inference.permutation.answers import check_blocks, distances_of
+from lwdstats.inference.permutation.answers import (
+    check_blocks,
+    distances_of,
+    warn_of_models,
+)
 from lwdstats.inference.permutation.scheme import as_codes
 
 # Axes whose eigenvalue is below this share of the largest hold rounding errors only.
@@ -40,8 +45,9 @@ def betadisper(
         Euclidean ones between the answers.
     group : array_like, shape (n,), or str
         Labels of the groups, which have the order of a pandas Categorical, or
-        are sorted. For a dataset, "model" or labels of the answers, those of a
-        model one after the other.
+        are sorted. Where `group` and `d` have labels of the observations, they go
+        together by these, otherwise by their order. For a dataset, "model", a
+        coordinate of its models, or groups of the answers, model after model.
     type : {"median", "centroid"}
         The centre: the spatial median, or the mean.
     bias_adjust : bool
@@ -106,10 +112,14 @@ def betadisper(
         check_blocks(frame, None, "d", ", and repeat for the others")
         if isinstance(group, str):
             if group not in frame:
-                raise InputError("group", group, "'model', or labels of the answers")
+                takes = "'model', a coordinate of the models, or labels of the answers"
+                raise InputError("group", group, takes)
+            warn_of_models(frame, [group], stacklevel=3)
             group = frame[group]
+        own = None
     else:
-        matrix = as_distances(d)
+        matrix, own = as_distances(d), labels_of_square(d)
+    group = arranged(group, own, "group", "d")
     n = len(matrix)
     codes, levels = as_codes(group, n, "group")
     if len(levels) < 2:
@@ -205,6 +215,10 @@ def permutest(
     permuted and F is computed anew; for pairs, all distances are permuted and t
     is computed in the two places. In both, ``p = (number permuted at least as
     large, + 1) / (B + 1)``, ties within 1.5e-8 counting as equal.
+
+    Where observations coincide, as answers that are given more than once, groups are
+    aligned by their spatial medians, the points are permuted as they are too, which is
+    exact if groups have one distribution, and the larger p of the two counts.
 
     "points" would be exact if the places were known; they are estimated. To
     permute distances overlooks that those from a mean of few points rise and fall

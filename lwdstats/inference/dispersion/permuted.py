@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import KDTree
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.spatial_median import spatial_medians
@@ -26,6 +27,8 @@ _ROUNDING = 1e-14
 # A distance from a centre below this share of the points' size is what rounding makes of 0: it
 # is about 1e-16 along the largest axis, and 1e-12 along the smallest that is kept.
 POINT = 1e-11
+# Points nearer to each other than this share of their size are one answer that was given twice.
+SAME = 1e-6
 # Distances that differ by less than this share of themselves are equal: a median is found to
 # `_DONE` only.
 EQUAL = 1e-10
@@ -87,26 +90,45 @@ def permute_points(
     return _ties_at_0(f), _ties_at_0(t)
 
 
+def points_coincide(vectors: FloatArray) -> bool:
+    """Return whether two of the points (n, k) are one but for rounding, in single precision too."""
+    nearest = np.asarray(KDTree(vectors).query(vectors, 2)[0])[:, 1]
+    return bool(nearest.min() <= SAME * np.linalg.norm(vectors, axis=1).max())
+
+
 def aligned_residuals(
-    vectors: FloatArray, positive: npt.NDArray[np.bool_], codes: IndexArray
+    vectors: FloatArray, positive: npt.NDArray[np.bool_], codes: IndexArray, *, repeat: bool
 ) -> FloatArray:
     """Return points (n, k) less where their group lies, on the scale of a known place.
 
     Points are near a place that is estimated from m of them; sqrt(m / (m - 1))
     undoes that, so that groups of any size have residuals of one scale. Real
     and imaginary axes, by `positive`, (k,), are aligned each by themselves.
+
+    Where points `repeat`, the place is the spatial median, which most often is the point
+    that most of a group share: these then have residuals of exactly 0, as those of the
+    other groups have, and arrangements tie that do not differ.
     """
     counts = np.bincount(codes).astype(np.float64)
     # A group of one has a residual of 0 at any scale.
     grow = np.sqrt(counts / np.maximum(counts - 1.0, 1.0))
     places = np.empty((len(counts), vectors.shape[1]))
     for axes in (positive, ~positive):
-        places[:, axes] = locations(vectors[:, axes], codes)
+        place = medians if repeat else locations
+        places[:, axes] = place(vectors[:, axes], codes)
     residuals = (vectors - places[codes]) * grow[codes, None]
     # Where all points lie on their centres, rounding errors must not be what is permuted.
     none = np.linalg.norm(residuals, axis=1) <= POINT * np.linalg.norm(vectors, axis=1).max()
     residuals[none] = 0.0
     return residuals
+
+
+def medians(x: FloatArray, codes: IndexArray) -> FloatArray:
+    """Return the spatial median of each group of the points `x`, (n, p): (g, p)."""
+    out = np.empty((codes.max() + 1, x.shape[1]))
+    for members in groups_by_size(codes):
+        out[codes[members[:, 0]]] = spatial_medians(x[members])
+    return out
 
 
 def locations(x: FloatArray, codes: IndexArray) -> FloatArray:
@@ -125,16 +147,13 @@ def locations(x: FloatArray, codes: IndexArray) -> FloatArray:
     array([[1.02],
            [8.  ]])
     """
-    counts = np.bincount(codes)
-    places = np.empty((len(counts), x.shape[1]))
-    for members in groups_by_size(codes):
-        places[codes[members[:, 0]]] = spatial_medians(x[members])
+    places = medians(x, codes)
     away = np.linalg.norm(x - places[codes], axis=1)
     away = away[away > POINT * np.linalg.norm(x, axis=1).max(initial=0.0)]
     if not away.size:
         return places
     scale = float(np.median(away)) * min(1.0, _DEGREES / x.shape[1]) ** 0.5
-    members = np.eye(len(counts))[codes]
+    members = np.eye(len(places))[codes]
     for _ in range(_MAX_STEPS):
         away = x - places[codes]
         weight = members / (scale**2 + np.einsum("ip,ip->i", away, away))[:, None]

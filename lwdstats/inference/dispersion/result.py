@@ -16,6 +16,7 @@ from lwdstats.inference.dispersion.permuted import (
     aligned_residuals,
     permute_distances,
     permute_points,
+    points_coincide,
 )
 from lwdstats.inference.dispersion.table import DispersionTable, anova_table, permutation_table
 from lwdstats.inference.permutation.scheme import scheme
@@ -98,12 +99,17 @@ class BetaDisper(Result):
         plan = scheme(len(group), permutations, None, seed)
         pairs = list(combinations(range(len(self.levels)), 2)) if pairwise else []
         if permute == "points":
-            points, adjust = aligned_residuals(self.vectors, positive, group), self.bias_adjust
-            moved = permute_points(
-                points, positive, group, self.type, plan, pairs, bias_adjust=adjust
-            )
+            repeat = points_coincide(self.vectors)
+            clouds = [aligned_residuals(self.vectors, positive, group, repeat=repeat)]
+            # Points that several groups share have no place of their group to be moved by.
+            clouds += [self.vectors] * repeat
+            adjust = self.bias_adjust
+            moved = [
+                permute_points(x, positive, group, self.type, plan, pairs, bias_adjust=adjust)
+                for x in clouds
+            ]
         else:
-            moved = permute_distances(self.distances, group, plan, pairs)
+            moved = [permute_distances(self.distances, group, plan, pairs)]
         return permutation_table(self.distances, group, self.levels, plan, moved, pairs, permute)
 
     def lines(self) -> list[str]:

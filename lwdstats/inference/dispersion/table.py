@@ -98,20 +98,20 @@ def permutation_table(
     codes: npt.NDArray[np.intp],
     levels: tuple[str, ...],
     plan: Scheme,
-    permuted: tuple[FloatArray, FloatArray],
+    permuted: list[tuple[FloatArray, FloatArray]],
     pairs: list[tuple[int, int]],
     permute: str,
 ) -> DispersionTable:
     """Return the table of distances `z`, (n,), in groups `codes`, (n,), with p by permutation.
 
     `permuted` is F, (B,), and the absolute t of the pairs, (B, pairs), under the
-    permutations of `plan`.
+    permutations of `plan`; of several ways to permute, the largest p counts.
     """
-    f, t = permuted
     table = _anova(z, codes, len(levels))
     # Where distances are all equal all arrangements tie, and p is 1.
-    p = p_values(np.nan_to_num(table["f"].iloc[0], posinf=np.inf), f)
-    table = table.assign(p_value=[float(p), np.nan])
+    observed = np.nan_to_num(table["f"].iloc[0], posinf=np.inf)
+    p, f = max(((float(p_values(observed, f)), f) for f, _ in permuted), key=lambda both: both[0])
+    table = table.assign(p_value=[p, np.nan])
     frame = None
     if pairs:
         members = np.eye(len(levels))[codes]
@@ -121,6 +121,7 @@ def permutation_table(
         df = np.array([counts[i] + counts[j] - 2 for i, j in pairs])
         # A pair of groups of one has no t at all; equal distances have none but tie.
         alike = np.isnan(t0) & (df > 0)
+        size = np.where(alike, 0.0, np.abs(t0))
         frame = pd.DataFrame(
             {
                 "group1": [levels[i] for i, _ in pairs],
@@ -129,7 +130,7 @@ def permutation_table(
                 "statistic": t0,
                 "df": df.astype(np.int64),
                 "p_value": np.where(np.isinf(t0), np.nan, 2.0 * stats.t.sf(np.abs(t0), df)),
-                "p_permuted": p_values(np.where(alike, 0.0, np.abs(t0)), t),
+                "p_permuted": np.max([p_values(size, t) for _, t in permuted], axis=0),
             }
         )
     return DispersionTable(table, frame, plan, f, permute)

@@ -15,9 +15,16 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.geometry.kernels import gower
+from lwdstats.geometry.labels import Labels, arranged, labels_of, labels_of_square
 from lwdstats.inference.permutation.adonis_table import Adonis
-from lwdstats.inference.permutation.answers import check_blocks, distances_of
-from lwdstats.inference.permutation.design import as_frame, design_of, new_directions, terms_to_test
+from lwdstats.inference.permutation.answers import (
+    as_frame,
+    check_blocks,
+    distances_of,
+    models_of,
+    warn_of_models,
+)
+from lwdstats.inference.permutation.design import design_of, directions_beside, terms_to_test
 from lwdstats.inference.permutation.scheme import Scheme, p_values, quadratic_forms, scheme
 
 # A sum of squares below this share of all squares is what rounding makes of 0.
@@ -40,15 +47,16 @@ def adonis2(
     Parameters
     ----------
     formula : str
-        ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``, ``*``,
-        ``factor(x)``, ``I(x^2)`` and functions as in R. Text, categorical and boolean
-        columns are factors; numbers are covariates.
+        ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``, ``*``, ``/``,
+        ``%in%``, ``^``, ``.``, ``factor(x)``, ``I(x^2)`` and functions as in R. Text,
+        categorical and boolean columns are factors; numbers are covariates.
     data : pandas.DataFrame, mapping or xarray.Dataset
-        One row an observation, in the order of the distances. Of a dataset at one
-        time, ``ds.sel(time=t)``, the observations are the answers, with the factors
-        `model`, `replicate`, `query` and `response`.
+        One row an observation, in the order of the distances, or, where both have
+        labels, in any. Of a dataset at one time, ``ds.sel(time=t)``, the answers, with the
+        factors `model`, `replicate`, `query`, `response` and other coordinates along these.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
-        Distances; for a dataset by default the Euclidean ones between its answers.
+        Distances; of a dataset by default the Euclidean ones between answers; those
+        between its models may be given, as ``dist(ds)`` of one time and replicate.
     permutations : int or array_like, shape (B, n)
         Their number, or the permutations, as indices from 0. Where no more than so
         many exist, each is taken once, and p is exact.
@@ -58,8 +66,7 @@ def adonis2(
         Test each term after those before it, each after all the others (without those
         that are part of an interaction), or the whole model.
     model : {"reduced", "direct"}
-        Permute the residuals of the model without the tested term, or the
-        observations, as vegan does.
+        Permute residuals of the model without the tested term, or observations, as vegan.
     seed : int or str, optional
         Seed of the permutations; drawn and kept in the result when None.
 
@@ -71,25 +78,25 @@ def adonis2(
     Raises
     ------
     InputError
-        If an argument is not as above, a value is missing, the terms do not vary or
-        leave no residual degrees of freedom, or all distances are 0.
+        If an argument is not as above, a value is missing, labels differ, the terms do not
+        vary or leave no residual degrees of freedom, or all distances are 0.
 
     Notes
     -----
     With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on what is new
     in a term, ``SS = tr(H G)``, of ``tr(G)`` in all; R2 is the share of that, and
-    ``F = (SS / df) / (SS_residual / df_residual)``.
+    ``F = (SS / df) / (SS_residual / df_residual)``. With several terms the test of one is
+    approximate (``docs/methods.md``). Dispersion alone can make F large: see `betadisper`.
 
-    The answers of a dataset are exchangeable among models, if these answer alike at
-    what each of them has read, but not across replicates, queries or times: several
-    are refused unless `strata` keeps them apart, as ``["replicate", "query"]``; or see
-    ``collapse_test(null="model")``.
+    Answers of a dataset are exchangeable among models, if these answer alike at what each
+    has read, but not across replicates, queries or times: several are refused unless
+    `strata` keeps them apart, as ``["replicate", "query"]``; or see `collapse_test`. A
+    warning says where a coordinate is of models that answer more than once.
 
-    With several terms the test of one is approximate (``docs/methods.md``). A difference
-    in dispersion alone can also make F large: see `betadisper`.
-
-    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, by, strata)``, all
-    numbers but p being the same; ``model="direct"`` gives vegan's p.
+    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, by, strata)``, coding too, all
+    numbers but p being the same; ``model="direct"`` gives vegan's p. Beside others, a nested
+    factor or collinear column has what it adds, 0 degrees of freedom at worst; of two
+    interactions without main effects the earlier has what both share.
 
     References
     ----------
@@ -119,18 +126,27 @@ def adonis2(
     if by is not None:
         by = check_choice("by", by, ("terms", "margin"))
     model = check_choice("model", model, ("reduced", "direct"))
-    matrix, rows = distances_of(data, "data") if isinstance(data, xr.Dataset) else (None, data)
+    answers = isinstance(data, xr.Dataset)
+    matrix, rows = None, data
+    if isinstance(data, xr.Dataset):
+        # Distances as `dist` gives them are between models, any others between answers.
+        answers = not (isinstance(d, xr.DataArray) and "model" in d.dims)
+        matrix, rows = distances_of(data, "data") if answers else (None, models_of(data))
+    own = None
     if d is not None:
-        matrix = as_distances(d)
+        matrix, own = as_distances(d), labels_of_square(d)
     if matrix is None:
         raise InputError("d", None, "distances between the rows of data")
     n = len(matrix)
-    frame = as_frame(rows, n)
-    names, designs, orders = design_of(formula, frame)
-    labels = _strata(strata, frame)
+    frame = arranged(as_frame(rows), own, "data", "d")
+    if len(frame) != n:
+        raise InputError("data", f"{len(frame)} rows", f"{n} rows, as many as observations in d")
+    labels = _strata(strata, frame, own)
+    names, designs, orders = design_of(formula, frame.reset_index(drop=True))
     plan = scheme(n, permutations, labels, seed)
-    if isinstance(data, xr.Dataset):
+    if answers:
         check_blocks(frame, labels, "data", ", or give strata=['replicate', 'query']")
+        warn_of_models(frame, set().union(*orders), stacklevel=3)
 
     G = gower(matrix)
     total = float(np.trace(G))
@@ -170,21 +186,24 @@ def adonis2(
     return Adonis(table, by, plan, f_permuted, model, call)
 
 
-def _strata(strata: str | npt.ArrayLike | None, frame: pd.DataFrame) -> npt.ArrayLike | None:
-    """Return the labels of the strata, (n,)."""
+def _strata(
+    strata: str | npt.ArrayLike | None, frame: pd.DataFrame, own: Labels | None
+) -> npt.ArrayLike | None:
+    """Return the labels of the strata, (n,), of observations that distances call `own`."""
+    if strata is None:
+        return None
     if isinstance(strata, str):
         if strata not in frame:
             raise InputError("strata", strata, "labels, or the name of a column of data")
         return frame[strata]
     # A list as long as the data is of labels, whatever they say.
-    if not isinstance(strata, list) or not strata or len(strata) >= len(frame):
-        return strata
-    columns = [name for name in strata if isinstance(name, str) and name in frame]
-    if len(columns) < len(strata):
-        return strata
-    if frame[columns].isna().to_numpy().any():
-        raise InputError("strata", "missing labels", "columns without missing values")
-    return frame.groupby(columns, observed=True).ngroup().to_numpy()
+    if isinstance(strata, list) and 0 < len(strata) < len(frame):
+        columns = [name for name in strata if isinstance(name, str) and name in frame]
+        if len(columns) == len(strata):
+            if frame[columns].isna().to_numpy().any():
+                raise InputError("strata", "missing labels", "columns without missing values")
+            return frame.groupby(columns, observed=True).ngroup().to_numpy()
+    return arranged(strata, own or labels_of(frame), "strata", "d" if own else "data")
 
 
 def _permuted_direct(
@@ -210,7 +229,7 @@ def _permuted_reduced(
     """
     ss, rss = [], []
     for M in bases:
-        N = new_directions(Q, M)
+        N = directions_beside(Q, M)
         R = G - N @ (N.T @ G)
         R = R - (R @ N) @ N.T
         forms = quadratic_forms((R + R.T) / 2.0, np.hstack([M, N]), plan)

@@ -77,7 +77,8 @@ class Adonis(PermutationResult):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the model, with broom's columns."""
-        residual, total = self.table.loc["Residual"], self.table.loc["Total"]
+        # By their place, as a term may have any name.
+        residual, total = self.table.iloc[-2], self.table.iloc[-1]
         row = {"r_squared": 1.0 - residual["r2"], "df": int(total["df"] - residual["df"])}
         row |= {"df_residual": int(residual["df"]), "nobs": int(total["df"]) + 1}
         return one_row(row | {"n_permutations": self.permutations.count})

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -11,6 +15,7 @@ from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import VARIABLES, validate
 from lwdstats.errors import InputError
 from lwdstats.geometry.kernels import distances
+from lwdstats.geometry.labels import arranged, labels_of
 from lwdstats.inference.permutation.scheme import as_codes
 
 _UNITS = ("replicate", "query", "model", "response")
@@ -19,6 +24,7 @@ _UNITS = ("replicate", "query", "model", "response")
 def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]:
     """Return answers (n, F) at one time, and factors replicate, query, model, response (n rows).
 
+    Other coordinates along these dimensions, such as a family of models, are columns too.
     `argument` is how an error names the dataset.
 
     Raises
@@ -52,16 +58,73 @@ def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]
     for dim, code in zip(_UNITS, codes, strict=True):
         names = embedding.get_index(dim)  # counts from 0 where there is no coordinate
         columns[dim] = pd.Categorical.from_codes(code, names.tolist())
+    # What else is known of models, replicates, queries or responses.
+    one = embedding.isel(feature=0, drop=True)
+    for name, known in one.coords.items():
+        if str(name) not in columns and known.ndim:
+            columns[str(name)] = known.broadcast_like(one).transpose(*_UNITS).values.ravel()
     points = embedding.values.reshape(-1, embedding.shape[-1]).astype(np.float64)
     # A missing answer is no observation.
     there = ~np.isnan(points).any(axis=1)
     return points[there], pd.DataFrame(columns).loc[there].reset_index(drop=True)
 
 
+def as_frame(data: object) -> pd.DataFrame:
+    """Return `data` as a frame, columns that have labels going together by these."""
+    if isinstance(data, Mapping):
+        columns = {str(name): column for name, column in data.items()}
+        labels = {name: labels_of(column) for name, column in columns.items()}
+        first = next((name for name in labels if labels[name] is not None), None)
+        own = None if first is None else labels[first]
+        for name, column in columns.items():
+            if first is not None:
+                column = arranged(column, own, f"data[{name!r}]", f"data[{first!r}]")
+            if isinstance(column, pd.Series):
+                column = column.array
+            columns[name] = np.asarray(column) if isinstance(column, xr.DataArray) else column
+        try:
+            data = pd.DataFrame(columns, index=own)
+        except ValueError as error:
+            raise InputError("data", str(error), "columns of one length") from None
+    if not isinstance(data, pd.DataFrame):
+        raise InputError("data", type(data).__name__, "a DataFrame, or a mapping to columns")
+    return data
+
+
 def distances_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]:
     """Return Euclidean distances (n, n) between the answers of `answers_of`, and their factors."""
     points, frame = answers_of(ds, argument)
     return distances(points, "euclidean", 2.0), frame
+
+
+def models_of(ds: xr.Dataset) -> pd.DataFrame:
+    """Return a row for each model: its name, and the other coordinates along `model`."""
+    frame = pd.DataFrame(index=ds.get_index("model"))
+    frame["model"] = pd.Categorical(frame.index)
+    for name, known in ds.coords.items():
+        if str(name) != "model" and known.dims == ("model",):
+            frame[str(name)] = known.values
+    return frame
+
+
+def warn_of_models(frame: pd.DataFrame, factors: Iterable[str], *, stacklevel: int) -> None:
+    """Warn where factors of a formula say something of models, each of which answers often.
+
+    Answers of one model are no independent observations of its family: where models differ
+    at all, so do families that are made of them at random.
+    """
+    model = frame["model"].to_numpy()
+    often = len(frame) > len(set(model))
+    for name in [str(name) for name in frame if name not in _UNITS]:
+        named = re.compile(rf"(?<![\w.]){re.escape(name)}(?![\w.])")
+        pairs = set(zip(model, frame[name].to_numpy(), strict=True))
+        if often and len(pairs) == len(set(model)) and any(map(named.search, factors)):
+            warnings.warn(
+                f"{name} is of models, and of each there are several answers, which are "
+                "permuted one by one: p is small where models differ, whatever their "
+                f"{name}; for models as observations take d=dist(ds) of one time",
+                stacklevel=stacklevel,
+            )
 
 
 def check_blocks(

@@ -3,112 +3,132 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula, model_matrix
+from formulaic import Formula, ModelSpec, SimpleFormula, model_matrix
 from formulaic.errors import FormulaicError
+from formulaic.parser.types import Factor, Term
+from formulaic.transforms.contrasts import C, PolyContrasts
 
 from lwdstats.arrays import FloatArray, refuse_dates
 from lwdstats.errors import InputError
+from lwdstats.inference.permutation.formula import TAKES, namer, parse_formula, unusable
 
 # A direction counts as new if this share of a column is left outside of those before it,
 # as in R's qr.
 _RANK = 1e-7
 _NAME = re.compile(r"[^\W\d]\w*")
-# R's factor() and as.factor(), but not other names that end so.
-_FACTOR = re.compile(r"(?<![\w.])(?:as\.)?factor\s*\(")
-# Quoted parts of a formula: names in backticks, and text.
-_QUOTED = re.compile(r"(`[^`]*`|'[^']*'|\"[^\"]*\")")
-_FORMULA = "'d ~ terms', the terms being columns of data, such as 'd ~ group * dose'"
-
-
-def as_frame(data: object, n: int) -> pd.DataFrame:
-    """Return `data` as a frame of `n` rows numbered from 0."""
-    if isinstance(data, Mapping):
-        try:
-            data = pd.DataFrame(dict(data))
-        except ValueError as error:
-            raise InputError("data", str(error), "columns of one length") from None
-    if not isinstance(data, pd.DataFrame):
-        raise InputError("data", type(data).__name__, "a DataFrame, or a mapping to columns")
-    if len(data) != n:
-        raise InputError("data", f"{len(data)} rows", f"{n} rows, as many as observations in d")
-    return data.reset_index(drop=True)
 
 
 def design_of(
     formula: str, data: pd.DataFrame
 ) -> tuple[list[str], list[FloatArray], list[frozenset[str]]]:
-    """Return names, columns (n, .) and factors of the terms."""
-    parts = formula.split("~") if isinstance(formula, str) else []
-    if len(parts) != 2 or parts[0].strip() != "d" or not parts[1].strip():
-        raise InputError("formula", formula, _FORMULA)
-    right = as_python(parts[1])
-    _check_columns(right, data)
+    """Return names, columns (n, .) and factors of the terms, coded as by R."""
+    parsed = parse_formula(formula, [str(name) for name in data.columns])
+    data = _columns(formula, parsed, data)
     try:
-        # No context: only the columns of data, and formulaic's own functions, have names.
-        matrix = model_matrix(right, data, context={}, na_action="raise")
-        slices = None if matrix.model_spec is None else matrix.model_spec.term_slices
+        values, spec = _matrix(parsed, data)
     except (FormulaicError, ValueError, AttributeError, TypeError, SyntaxError) as error:
-        takes = f"{_FORMULA}; C(w) makes a factor, and I(z**2) a power"
-        raise InputError("formula", f"{formula!r} ({error})", takes) from error
-    values = np.asarray(matrix, dtype=np.float64)
+        raise unusable(formula, error) from error
     if not np.isfinite(values).all():
         raise InputError("data", "values that are NaN or infinite", "finite values")
-    terms = [term for term in slices or () if term.degree > 0]
-    if slices is None or not terms:
-        raise InputError("formula", formula, _FORMULA)
-    columns = [values[:, slices[term]] for term in terms]
-    return [str(t) for t in terms], columns, [frozenset(map(str, t.factors)) for t in terms]
+    terms = [term for term in spec.term_slices if term.degree > 0]
+    columns = _coded(terms, [values[:, spec.term_slices[term]] for term in terms], spec, data)
+    if len(terms) == len(spec.term_slices) and not np.isin(columns[0], (0.0, 1.0)).all():
+        takes = "a formula without -1 or +0, as distances are centred in any case"
+        raise InputError("formula", f"{formula!r} without an intercept", takes)
+    name = namer(parsed)
+    return [name(t) for t in terms], columns, [frozenset(map(str, t.factors)) for t in terms]
 
 
-def as_python(right: str) -> str:
-    """Return the right side of a formula of R with what formulaic writes otherwise.
+def _matrix(parsed: Formula, data: pd.DataFrame) -> tuple[FloatArray, ModelSpec]:
+    """Return the columns (n, .) of a formula, one for every level of a factor, and whose they are.
 
-    ``factor(x)`` and ``as.factor(x)`` become ``C(x)``; within the brackets of a
-    function, ``^`` becomes ``**``. Outside of them it means the same in both.
-
-    Examples
-    --------
-    >>> as_python("factor(w) + I(z^2) + (a + b)^2")
-    'C(w) + I(z**2) + (a + b)^2'
+    No context: only the columns of data, and formulaic's own functions, have names.
     """
-    out, depth = "", 0
-    for i, part in enumerate(_QUOTED.split(right)):
-        if i % 2:  # quoted
-            out += part
-            continue
-        for c in _FACTOR.sub("C(", part):
-            if c == "(" and (depth or (out and re.match(r"\w", out[-1]))):
-                depth += 1
-            elif c == ")":
-                depth = max(0, depth - 1)
-            out += "**" if c == "^" and depth else c
+    context = {"I": _as_it_is}
+    matrix: Any = model_matrix(
+        parsed, data, context=context, na_action="raise", ensure_full_rank=False
+    )
+    return np.asarray(matrix, dtype=np.float64), matrix.model_spec
+
+
+def _coded(
+    terms: list[Term], columns: list[FloatArray], spec: ModelSpec, data: pd.DataFrame
+) -> list[FloatArray]:
+    """Return the columns (n, .) of terms with contrasts where R has them.
+
+    `columns` have one for every level. R's rule, where a factor has contrasts in a term:
+    what is left of the term without it is part of a term before. It decides what of two
+    interactions is whose, where their main effects are not in the model.
+    """
+    out, before = [], []
+    for term, x in zip(terms, columns, strict=True):
+        own = frozenset(f.expr for f in term.factors)
+        coding = np.eye(1)
+        for factor in term.factors:  # the first of them changes fastest
+            kind, state = spec.encoder_state[factor.expr]
+            rest = own - {factor.expr}
+            contrasted = bool(rest) and any(rest <= other for other in before)
+            if kind is not Factor.Kind.CATEGORICAL:
+                alone = SimpleFormula([Term([factor])])
+                own_coding = np.eye(_matrix(alone, data)[0].shape[1])
+            elif not contrasted:
+                own_coding = np.eye(len(state["categories"]))
+            else:
+                ordered = factor.expr in data and bool(data[factor.expr].cat.ordered)
+                contrasts = PolyContrasts() if ordered else state["contrasts"].contrasts
+                levels = state["contrasts"].levels
+                own_coding = np.asarray(contrasts.get_coding_matrix(levels, reduced_rank=True))
+            coding = np.kron(own_coding, coding)
+        out.append(x if len(own) == 1 else x @ coding)
+        before.append(own)
     return out
 
 
-def _check_columns(right: str, data: pd.DataFrame) -> None:
-    """Refuse a formula of columns that are not in `data` or lack values."""
-    try:
-        named = {str(name) for name in Formula.from_spec(right).required_variables}
-    except (FormulaicError, SyntaxError, ValueError, AttributeError):
-        return  # the formula is at fault, and said to be elsewhere
-    functions = set(re.findall(r"(\w+)\s*\(", right))
-    missing = sorted(named - functions - set(map(str, data.columns)))
+def _as_it_is(x: object) -> object:
+    """Return what stands in R's ``I()``, truth values as a factor."""
+    return C(x) if getattr(x, "dtype", None) == np.bool_ else x
+
+
+def _columns(formula: str, parsed: SimpleFormula, data: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a formula as factors or float64, none of them lacking values."""
+    data = data.set_axis([str(name) for name in data.columns], axis="columns")
+    named = {str(name) for name in parsed.required_variables}
+    functions = set(re.findall(r"(\w+)\s*\(", formula))
+    missing = sorted(named - functions - set(data.columns))
     if missing:
-        known = ", ".join(map(str, data.columns))
-        raise InputError("data", f"no column {', '.join(missing)}, but {known}", _FORMULA)
+        known = ", ".join(data.columns)
+        raise InputError("data", f"no column {', '.join(missing)}, but {known}", TAKES)
     # Of some functions formulaic does not know the variables.
-    named |= set(_NAME.findall(right))
-    for name in data.columns:
-        n = int(np.count_nonzero(pd.isna(data[name].to_numpy())))
-        if n and str(name) in named:
-            raise InputError("data", f"{n} missing in column {name}", "no missing values")
-        if str(name) in named:
-            takes = "elapsed time in numbers, or text as a factor"
-            refuse_dates(data[name], f"data: {name}", takes=takes)
+    named |= set(_NAME.findall(formula.partition("~")[2]))
+    used = [name for name in data.columns if name in named]
+    twice = sorted({name for name in used if used.count(name) > 1})
+    if twice:
+        raise InputError("data", f"more than one column {', '.join(twice)}", "names that differ")
+    columns = {str(name): _column(str(name), column) for name, column in data[used].items()}
+    return pd.DataFrame(columns, index=data.index)
+
+
+def _column(name: str, column: pd.Series) -> pd.Series:
+    """Return a column as a factor or float64."""
+    n = int(np.count_nonzero(pd.isna(column.to_numpy())))
+    if n:
+        raise InputError("data", f"{n} missing in column {name}", "no missing values")
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column
+    # Numbers and truth values may come as objects, as from rows of several kinds.
+    column = column.infer_objects()
+    kind = pd.api.types.infer_dtype(column)
+    if kind in ("string", "boolean", "mixed-integer", "interval"):
+        return column.astype("category")
+    if kind in ("floating", "integer", "mixed-integer-float", "decimal"):
+        return column.astype(np.float64)
+    refuse_dates(column, f"data: {name}", takes="elapsed time in numbers, or text as a factor")
+    takes = "numbers, text, truth values or a factor"
+    raise InputError("data", f"column {name} of {kind} ({column.dtype})", takes)
 
 
 def terms_to_test(
@@ -117,33 +137,38 @@ def terms_to_test(
     """Return names of what is tested, a basis (n, rank) of the model, and one of each test.
 
     What a test is about is a term beside those before it, or beside all others,
-    or the model. Terms that add nothing to those before them are left out, as in
-    vegan.
+    or the model. One after the other, terms that add nothing to those before them are
+    left out, as in vegan; beside all others, what adds nothing has no directions.
     """
-    n = len(designs[0])
-    Q = np.empty((n, 0))
-    new = []
+    Q = np.empty((len(designs[0]), 0))
+    ends = [0]
     for design in designs:
-        added = new_directions(design, Q)
-        new.append(added.shape[1])
-        Q = np.hstack([Q, added])
-    used = [i for i, k in enumerate(new) if k]
+        Q = np.hstack([Q, new_directions(design, Q)])
+        ends.append(Q.shape[1])
+    every = range(len(designs))
     if by is None:
         return ["Model"], Q, [Q]
-    if by == "terms" or len(used) == 1:
-        ends = np.cumsum([new[i] for i in used])[:-1]
-        return [names[i] for i in used], Q, np.split(Q, ends, axis=1)
+    if by == "terms":
+        used = [i for i in every if ends[i + 1] > ends[i]]
+        return [names[i] for i in used], Q, [Q[:, ends[i] : ends[i + 1]] for i in used]
     # A main effect means nothing without its interaction in the model: R's drop.scope.
-    scope = [i for i in used if not any(factors[i] < factors[j] for j in used)]
+    scope = [i for i in every if not any(factors[i] < other for other in factors)]
     tested = []
     for i in scope:
-        rest = new_directions(np.hstack([designs[j] for j in used if j != i]), Q[:, :0])
-        tested.append(new_directions(Q, rest))
+        others = Q[:, :0]
+        for j in every:
+            if j != i:
+                others = np.hstack([others, new_directions(designs[j], others)])
+        tested.append(directions_beside(Q, others))
     return [names[i] for i in scope], Q, tested
 
 
 def new_directions(design: FloatArray, Q: FloatArray) -> FloatArray:
-    """Return an orthonormal basis of what `design` spans beside 1 and `Q`."""
+    """Return an orthonormal basis of what `design` spans beside 1 and `Q`.
+
+    Column after column, as R's ``qr`` does: one of which a share of less than 1e-7 is left
+    outside of those before it adds nothing.
+    """
     x = design - design.mean(axis=0)
     size = np.linalg.norm(x, axis=0)
     # A column that is constant but for rounding spans nothing.
@@ -152,9 +177,25 @@ def new_directions(design: FloatArray, Q: FloatArray) -> FloatArray:
     for _ in range(2):  # twice, so that the result is orthogonal to working precision
         x = x - Q @ (Q.T @ x)
         x -= x.mean(axis=0)
-    left = np.linalg.norm(x, axis=0)
-    x = x[:, left > _RANK]
-    if x.shape[1] == 0:
-        return x
-    u, s, _ = np.linalg.svd(x, full_matrices=False)
-    return u[:, s > _RANK * s[0]]
+    x = np.asfortranarray(x[:, np.linalg.norm(x, axis=0) > _RANK])
+    found = np.empty_like(x)
+    k = 0
+    for column in x.T:
+        own = found[:, :k]
+        left = column - own @ (own.T @ column)
+        left -= own @ (own.T @ left)
+        size = float(np.linalg.norm(left))
+        if size > _RANK:
+            found[:, k] = left / size
+            k += 1
+    return np.ascontiguousarray(found[:, :k])
+
+
+def directions_beside(Q: FloatArray, others: FloatArray) -> FloatArray:
+    """Return an orthonormal basis, (n, p - q), of what `Q`, (n, p), spans beside `others`, (n, q).
+
+    Both are orthonormal, and `Q` spans what `others` does.
+    """
+    left = Q - others @ (others.T @ Q)
+    u, _, _ = np.linalg.svd(left, full_matrices=False)
+    return u[:, : max(0, Q.shape[1] - others.shape[1])]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray, as_integers, as_points
 from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry.cmdscale import as_distances
+from lwdstats.geometry.cmdscale import as_distances, rounding_of
 from lwdstats.geometry.kernels import distances, doubly_centred
 from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
 from lwdstats.results.htest import HTest
@@ -163,4 +163,6 @@ def _as_sizes(sizes: object, n: int) -> npt.NDArray[np.int64]:
 
 
 def _like_distances(x: FloatArray) -> bool:
-    return len(x) > 1 and not np.diagonal(x).any() and bool((x == x.T).all() and (x >= 0).all())
+    slack = rounding_of(x)
+    symmetric = np.abs(x - x.T).max() <= slack and np.abs(np.diagonal(x)).max() <= slack
+    return len(x) > 1 and bool(symmetric and x.min() >= -slack)

@@ -13,7 +13,9 @@ from scipy.stats import rankdata
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError, check_choice
+from lwdstats.geometry.cmdscale import rounding_of
 from lwdstats.geometry.kernels import centred
+from lwdstats.geometry.labels import arranged, as_square, labels_of_square, order_of
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import PermutationResult, one_row
@@ -95,7 +97,8 @@ def mantel(
     ----------
     d1, d2 : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
         Distances (or similarities): a matrix, whose diagonal is not read, or
-        its upper triangle by rows.
+        its upper triangle by rows. Where both have labels they go together by these,
+        otherwise by their order.
     method : {"pearson", "spearman"}
         Correlation of the distances, or of their ranks (ties share their mean).
     permutations : int or array_like, shape (B, n)
@@ -115,7 +118,7 @@ def mantel(
     Raises
     ------
     InputError
-        If the matrices differ in size, are not symmetric and finite, or the
+        If the matrices differ in size or labels, are not symmetric and finite, or the
         distances of one are all equal.
 
     Notes
@@ -152,6 +155,12 @@ def mantel(
     """
     method = check_choice("method", method, tuple(_CORRELATIONS))
     a, b = _pairs(d1, "d1"), _pairs(d2, "d2")
+    own, others = labels_of_square(d1, "d1"), labels_of_square(d2, "d2")
+    order = order_of(own, others, "d2", "d1")
+    if order is not None:
+        b = squareform(squareform(b)[np.ix_(order, order)], checks=False)
+    if strata is not None:
+        strata = arranged(strata, own or others, "strata", "d1")
     if len(a) != len(b):
         takes = f"as many as d1 has, which is {len(a)}"
         raise InputError("d2", f"{len(b)} pairs of objects", takes)
@@ -175,16 +184,16 @@ def mantel(
 
 def _pairs(d: object, argument: str) -> FloatArray:
     """Return the distances above the diagonal by rows, (n (n - 1)/2,)."""
-    array = as_floats(d, argument, _DISTANCES)
+    array = as_floats(as_square(d, argument), argument, _DISTANCES)
     if array.ndim == 1:
         if array.size < 3 or not is_valid_y(array):
             raise InputError(argument, f"a vector of {array.size}", _DISTANCES)
         return array
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 3:
         raise InputError(argument, f"shape {array.shape}", _DISTANCES)
-    if np.any(np.abs(array - array.T) > 1e-8 * np.abs(array).max()):
+    if np.any(np.abs(array - array.T) > rounding_of(array)):
         raise InputError(argument, "a matrix that is not symmetric", _DISTANCES)
-    return array[np.triu_indices(len(array), 1)]
+    return (0.5 * (array + array.T))[np.triu_indices(len(array), 1)]
 
 
 def _standardised(pairs: FloatArray, method: str, argument: str) -> FloatArray:

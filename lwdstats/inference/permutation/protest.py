@@ -11,6 +11,7 @@ import pandas as pd
 from lwdstats.arrays import FloatArray, as_points
 from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.geometry.kernels import centred
+from lwdstats.geometry.labels import arranged, labels_of, order_of
 from lwdstats.geometry.procrustes import Procrustes, procrustes
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
 from lwdstats.results.printing import format_p
@@ -77,7 +78,8 @@ def protest(
     Parameters
     ----------
     x, y : array_like, shape (n, k_x) and (n, k_y), or CMDScale
-        The configurations.
+        The configurations. Where both have labels they go together by these, otherwise
+        by their order.
     permutations : int or array_like, shape (B, n)
         How many permutations of the rows of `y` to draw, or the permutations
         themselves, as indices from 0. Where there are no more than so many
@@ -95,8 +97,8 @@ def protest(
     Raises
     ------
     InputError
-        If the configurations do not have as many points as each other, or all
-        points of one coincide.
+        If the configurations do not have as many points as each other, or not the same
+        labels, or all points of one coincide.
 
     Notes
     -----
@@ -126,7 +128,11 @@ def protest(
     (1.0, 0.041667)
     """
     fit = procrustes(x, y, symmetric=True)
-    points = _normed(y)
+    own, others = labels_of(x), labels_of(y)
+    points, order = _normed(y), order_of(own, others, "y", "x")
+    points = points if order is None else points[order]
+    if strata is not None:
+        strata = arranged(strata, own or others, "strata", "x")
     plan = scheme(len(points), permutations, strata, seed)
     blocks = plan.blocks(points.shape[1])
     permuted = np.concatenate([_trace_norm(fit.x.T @ points[index]) for index in blocks])

@@ -1,5 +1,6 @@
 """`betadisper` against vegan's, medians that beat its, and what must hold for any data."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -259,7 +260,7 @@ def test_places_move_and_turn_with_the_points_and_lie_where_the_loss_is_flat(see
     group = np.repeat([0, 1, 2], [1, 4, 9])
     x = rng.lognormal(size=(14, p))
     places = locations(x, group)
-    np.testing.assert_allclose(places[0], x[0], rtol=1e-14)
+    np.testing.assert_allclose(places[0], x[0], rtol=1e-12)
     medians = np.array([spatial_median(x[group == j]) for j in range(3)])
     away = np.linalg.norm(x - medians[group], axis=1)
     scale = np.median(away[away > 1e-10])  # without those on their median
@@ -515,3 +516,35 @@ def test_two_points_and_one_leave_nothing_within_groups(d):
     assert table.loc["Groups", "f"] == np.inf
     assert np.isnan(table.loc["Groups", "p_value"])
     assert permutest(fit).table.loc["Groups", "p_value"] == 1.0
+
+
+@pytest.mark.parametrize("kind", ["centroid", "median"])
+@pytest.mark.parametrize("texts", ["aaabcd", "aabbcc", "aaaabc", "aaaaab", "aabcde", "aaabbb"])
+def test_repeated_answers_reject_no_true_null_too_often(texts, kind):
+    # Every way to split six answers in two is as likely where the groups answer alike, and every
+    # permutation is taken: then a share of at most alpha of the splits may have p <= alpha.
+    places = np.random.default_rng(5).normal(size=(5, 4))
+    d = lwd.dist(places[["abcde".index(text) for text in texts]])
+    p, by_pair = [], []
+    for chosen in itertools.combinations(range(6), 3):
+        group = np.isin(range(6), chosen)
+        test = permutest(betadisper(d, group, type=kind), permutations=719, pairwise=True)
+        assert test.permutations.complete
+        p.append(test.table["p_value"].iloc[0])
+        by_pair.append(test.pairwise["p_permuted"].iloc[0])
+    for found in (np.array(p), np.array(by_pair)):
+        for alpha in np.unique(found):
+            assert np.mean(found <= alpha + 1e-12) <= alpha + 1e-12
+
+
+@pytest.mark.parametrize("kind", ["centroid", "median"])
+@pytest.mark.parametrize("shift", [0.0, 2.0])
+def test_one_answer_that_differs_shows_nothing(kind, shift):
+    # Whoever gave it: all arrangements tie, with F as observed, so that p is 1; also where the
+    # groups lie apart.
+    x = shift * np.outer(np.repeat([0.0, 1.0], 5), np.arange(8.0))
+    x[7] += np.random.default_rng(6).normal(size=8)
+    fit = betadisper(lwd.dist(x), np.repeat(["a", "b"], 5), type=kind)
+    test = permutest(fit, permutations=199, pairwise=True, seed=1)
+    assert test.table["p_value"].iloc[0] == 1.0
+    assert test.pairwise["p_permuted"].iloc[0] == 1.0

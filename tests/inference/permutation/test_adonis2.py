@@ -159,7 +159,8 @@ def test_order_of_the_observations_and_names_do_not_matter(seed):
     order = np.random.default_rng(seed).permutation(len(d))
     renamed = data.assign(g=data["g"].map({"a": "z", "b": "y", "c": "x"}))
     first = adonis2("d ~ g * h + z", data, d=d, permutations=9).table
-    second = adonis2("d ~ g * h + z", renamed.iloc[order], d=d[np.ix_(order, order)]).table
+    moved = renamed.iloc[order].reset_index(drop=True)
+    second = adonis2("d ~ g * h + z", moved, d=d[np.ix_(order, order)]).table
     for column in ("df", "sum_of_squares", "r2", "f"):
         np.testing.assert_allclose(first[column], second[column], rtol=1e-8, atol=1e-10)
 
@@ -179,7 +180,7 @@ def test_the_drawn_seed_is_kept_and_repeats_the_test():
     d, data = a_data_set(3)
     first = adonis2("d ~ g", data, d=d)
     again = adonis2("d ~ g", data, d=d, seed=first.permutations.seed)
-    np.testing.assert_array_equal(first.f_permuted, again.f_permuted)
+    np.testing.assert_allclose(first.f_permuted, again.f_permuted, rtol=1e-12)
 
 
 @settings(max_examples=30)
@@ -306,6 +307,39 @@ def test_answers_stay_in_their_replicate_and_query():
     np.testing.assert_allclose(by_column.table, by_labels.table)
 
 
+def test_what_is_known_of_models_are_columns():
+    ds = network(n_models=4).assign_coords(
+        family=("model", ["x", "x", "y", "y"]), size=("model", [1.0, 7.0, 3.0, 2.0])
+    )
+    part = ds.sel(time=2, replicate=0)
+    x = part["embedding"].values.reshape(24, -1).astype(float)
+    data = {"family": np.repeat(list("xxyy"), 6), "size": np.repeat([1.0, 7.0, 3.0, 2.0], 6)}
+    by_hand = adonis2("d ~ family + size", data, d=lwd.dist(x), seed=1)
+    # Six answers of a model are not six members of its family.
+    with pytest.warns(UserWarning, match="is of models, and of each") as said:
+        fit = adonis2("d ~ family + size", part, seed=1)
+    assert sorted(str(w.message).split()[0] for w in said) == ["family", "size"]
+    assert {w.filename for w in said} == {__file__}
+    adonis2("d ~ model", part, permutations=9)
+    once = part.isel(response=[0])
+    table = adonis2("d ~ family", once, permutations=9).table
+    assert table["df"].tolist() == [1, 2, 3]
+    with pytest.warns(UserWarning, match="family is of models"):
+        assert lwd.betadisper(part, "family").levels == ("x", "y")
+    np.testing.assert_allclose(fit.table.to_numpy(), by_hand.table.to_numpy())
+    # Between models: one replicate and time of `dist`, in whatever order of the models.
+    one = lwd.dist(ds.sel(time=[2]))
+    data = {"family": list("xxyy"), "size": [1.0, 7.0, 3.0, 2.0]}
+    by_hand = adonis2("d ~ family + size", data, d=one.values[0, 0])
+    for source in (ds, part, ds.isel(model=[3, 1, 0, 2])):
+        fit = adonis2("d ~ family + size", source, d=one)
+        np.testing.assert_allclose(fit.table.to_numpy(), by_hand.table.to_numpy())
+    frame = pd.DataFrame(data, ds["model"].values).iloc[[2, 0, 3, 1]]
+    for d in (one, one.isel(time=0), one.squeeze(drop=True)):
+        fit = adonis2("d ~ family + size", frame, d=d)
+        np.testing.assert_allclose(fit.table.to_numpy(), by_hand.table.to_numpy())
+
+
 @pytest.mark.parametrize(
     ("make", "options", "words"),
     [
@@ -345,6 +379,25 @@ def test_strata_may_be_a_column():
     assert "Blocks:  strata" in str(by_column)
 
 
+def test_one_less_a_cosine_may_be_just_below_0():
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(16, 40)) + 2.0
+    x[5], x[9] = x[2], 3.0 * x[2]
+    g = {"g": list("aabb") * 4}
+    right = None
+    for dtype in (np.float64, np.float32):
+        unit = (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(dtype)
+        d = 1 - unit @ unit.T
+        d[2, 5], d[0, 0], d[1, 4] = -np.finfo(dtype).eps, -d[2, 5], d[1, 4] + np.finfo(dtype).eps
+        assert d.min() < 0
+        table = adonis2("d ~ g", g, d=d, seed=1).table
+        right = table if right is None else right
+        np.testing.assert_allclose(table["f"].iloc[0], right["f"].iloc[0], rtol=1e-5)
+        # What was computed in single precision is told even if it is double by now.
+        wide = adonis2("d ~ g", g, d=d.astype(float), seed=1).table
+        np.testing.assert_allclose(wide["f"].iloc[0], table["f"].iloc[0])
+
+
 D4 = lwd.dist([0.0, 1.0, 3.0, 7.0])
 G4 = {"g": list("aabb")}
 
@@ -371,6 +424,9 @@ G4 = {"g": list("aabb")}
         ({"d": np.zeros((4, 4))}, "d"),
         ({"d": np.ones((4, 4))}, "d"),
         ({"d": [[0, 1], [2, 0]]}, "d"),
+        ({"d": np.where(D4 == 1.0, -1e-3, D4)}, "d"),
+        ({"d": np.where(D4 == 1.0, -1e-3, D4).astype(np.float32)}, "d"),
+        ({"d": D4 - 1.0 * (D4 == 1.0) - 1e-6 * (D4 == 1.0)}, "d"),
         ({"permutations": 0}, "permutations"),
         ({"permutations": 9.5}, "permutations"),
         ({"permutations": [[0, 1, 2]]}, "permutations"),
