@@ -65,8 +65,7 @@ def nls(
         ``"response ~ model"``: arithmetic of ``+ - * / ^``, ``exp``, ``log``,
         ``sqrt``, ``sin``, ``cos``, ``atan`` and ``pi`` on either side, parsed and
         never evaluated as code; a column or parameter named ``pi`` is that, as in R.
-        The model may call the self-starts
-        ``SSasymp(t, Asym, R0, lrc)`` = Asym + (R0 - Asym) exp(-exp(lrc) t),
+        Self-starts: ``SSasymp(t, Asym, R0, lrc)`` = Asym + (R0 - Asym) exp(-exp(lrc) t),
         ``SSasympOrig(t, Asym, lrc)`` = Asym (1 - exp(-exp(lrc) t)),
         ``SSpower(t, c, a, b)`` = c + a (t + 1)^-b and
         ``SSexpfloor(t, c, a, rate)`` = c + a exp(-rate t), with a number where a
