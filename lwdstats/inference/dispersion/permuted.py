@@ -20,7 +20,7 @@ Statistics = tuple[FloatArray, FloatArray]
 _FEW_AXES = 10
 _DEGREES = 4
 _MAX_STEPS = 100
-# Of the place of a group, which is found once; where two places are nearly as good, steps are small.
+# Of the place of a group, found once: where two are nearly as good, steps are small.
 _MOST_STEPS = 2000
 # A median is found when no distance to it changes by more than this share of their mean.
 _DONE = 1e-11
