@@ -7,6 +7,7 @@ from typing import overload
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
@@ -14,6 +15,7 @@ from lwdstats.dataset.positions import n_answers, positions
 from lwdstats.dataset.schema import named
 from lwdstats.errors import InputError, check_choice, is_number
 from lwdstats.geometry import kernels, spread
+from lwdstats.geometry.labels import labels_of
 
 _POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
 _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and model_, or a Dataset"
@@ -21,10 +23,18 @@ _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and m
 
 @overload
 def dist(x: xr.Dataset, method: str = ..., *, p: float = ...) -> xr.DataArray: ...
+# A frame is array_like as well; the first match counts.
+@overload
+def dist(  # pyright: ignore[reportOverlappingOverload]
+    x: pd.DataFrame | pd.Series | xr.DataArray, method: str = ..., *, p: float = ...
+) -> FloatArray | xr.DataArray: ...
 @overload
 def dist(x: npt.ArrayLike, method: str = ..., *, p: float = ...) -> FloatArray: ...
 def dist(
-    x: npt.ArrayLike | xr.Dataset, method: str = "euclidean", *, p: float = 2.0
+    x: npt.ArrayLike | pd.DataFrame | pd.Series | xr.DataArray | xr.Dataset,
+    method: str = "euclidean",
+    *,
+    p: float = 2.0,
 ) -> FloatArray | xr.DataArray:
     """Return the distances between the rows of a matrix, or between the models of a dataset.
 
@@ -42,8 +52,9 @@ def dist(
     -------
     numpy.ndarray or xarray.DataArray
         Symmetric, zero on the diagonal, in the units of `x`. From an array:
-        float64, shape (n, n). From a dataset: dimensions (time, replicate,
-        model, model_).
+        float64, shape (n, n); a DataArray where rows have labels (an index other than
+        the default one, a coordinate), which tests go by. From a dataset: dimensions
+        (time, replicate, model, model_).
 
     Raises
     ------
@@ -84,7 +95,7 @@ def dist(
     if not is_number(p) or not math.isfinite(p) or p <= 0:
         raise InputError("p", p, "a finite number above 0")
     if not isinstance(x, xr.Dataset):
-        return kernels.distances(as_points(x, "x", _POINTS), method, p)
+        return _labelled(kernels.distances(as_points(x, "x", _POINTS), method, p), x, method)
 
     position = positions(x)
     n_queries = position.sizes.get("query", 1)
@@ -104,6 +115,19 @@ def dist(
     if "model" in out.coords:
         out = out.assign_coords(model_=("model_", out["model"].values))
     return named(out, "dist", f"{method} distance between models")
+
+
+def _labelled(d: FloatArray, x: object, method: str) -> FloatArray | xr.DataArray:
+    """Return distances between the rows of `x` with the labels of these, where they have any."""
+    labels = labels_of(x)
+    if labels is None:
+        return d
+    row = x.index.name if isinstance(x, pd.DataFrame | pd.Series) else None
+    row = str((x.dims[0] if isinstance(x, xr.DataArray) else row) or "row")
+    dims = (row, f"{row}_")
+    index = pd.Index(list(labels), tupleize_cols=False)
+    out = xr.DataArray(d, {dim: (dim, index) for dim in dims}, dims)
+    return named(out, "dist", f"{method} distance between rows")
 
 
 # A DataArray is array_like as well; the first match counts.
@@ -265,7 +289,7 @@ def mean_variance(embedding: xr.DataArray) -> xr.DataArray:
     trace = xr.apply_ufunc(
         spread.total_variance, embedding, input_core_dims=[["response", "feature"]]
     )
-    there = embedding.isel(feature=0, drop=True).notnull().sum("response")
+    there = embedding.isel(feature=0, drop=True).count("response")
     return over_queries(trace / there)
 
 

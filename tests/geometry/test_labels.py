@@ -118,6 +118,26 @@ def test_out_of_sample_goes_by_labels_of_points_and_of_features():
     )
 
 
+def test_distances_between_labelled_rows_keep_the_labels():
+    table = pd.DataFrame(X, NAMES)
+    other = pd.DataFrame(Y, NAMES).iloc[ORDER]
+    right = lwd.mantel(D, E, seed=1).statistic
+    for one, two in ((table, other), (xr.DataArray(table), xr.DataArray(other))):
+        d = lwd.dist(one)
+        np.testing.assert_allclose(d, D)
+        assert d.dims[1] == f"{d.dims[0]}_"
+        assert lwd.mantel(d, lwd.dist(two), seed=1).statistic == pytest.approx(right)
+    assert lwd.cmdscale(lwd.dist(table.rename_axis("model"))).labels == tuple(NAMES)
+    levels = pd.MultiIndex.from_product([["r", "s", "t"], [1, 2, 3]])
+    assert labels_of(lwd.dist(pd.DataFrame(X, levels))) == tuple(levels)
+    # A table that was shuffled goes with its own distances, and with no others.
+    shuffled = pd.DataFrame(X).assign(g=GROUP).sample(frac=1, random_state=1)
+    d = lwd.dist(shuffled[[0, 1, 2]])
+    f = lwd.adonis2("d ~ g", {"g": GROUP}, d=D, seed=1).table["f"]
+    np.testing.assert_allclose(lwd.adonis2("d ~ g", shuffled, d=d, seed=1).table["f"], f)
+    assert isinstance(lwd.dist(pd.DataFrame(X)), np.ndarray)
+
+
 SHORT = as_array(D[:8, :8], NAMES[:8])
 OTHER = as_array(D, ["new", *NAMES[1:]])
 TWICE = as_array(D, ["m1", *NAMES[1:]])

@@ -20,6 +20,8 @@ Statistics = tuple[FloatArray, FloatArray]
 _FEW_AXES = 10
 _DEGREES = 4
 _MAX_STEPS = 100
+# Of the place of a group, found once: where two are nearly as good, steps are small.
+_MOST_STEPS = 2000
 # A median is found when no distance to it changes by more than this share of their mean.
 _DONE = 1e-11
 _NEAR = 1e-2
@@ -154,7 +156,7 @@ def locations(x: FloatArray, codes: IndexArray) -> FloatArray:
         return places
     scale = float(np.median(away)) * min(1.0, _DEGREES / x.shape[1]) ** 0.5
     members = np.eye(len(places))[codes]
-    for _ in range(_MAX_STEPS):
+    for _ in range(_MOST_STEPS):
         away = x - places[codes]
         weight = members / (scale**2 + np.einsum("ip,ip->i", away, away))[:, None]
         moved = weight.T @ x / weight.sum(axis=0)[:, None]
