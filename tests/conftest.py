@@ -22,6 +22,8 @@ hypothesis.settings.register_profile("lwdstats", deadline=None, derandomize=True
 hypothesis.settings.load_profile("lwdstats")
 
 
+# A program that tests start, no module of tests; importing it loads llama.cpp.
+collect_ignore = ["serve_llama_cpp.py"]
 # What loads torch, and the fixtures that hold a model.
 LOCAL = ROOT / "tests/simulate/models/local"
 MODELS = {"smol", "third", "third_folder", "tenth", "tenth_folder", "gemma", "minilm"}

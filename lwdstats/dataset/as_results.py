@@ -88,9 +88,8 @@ def as_results(
     xarray.Dataset
         `embedding`, `text` where there are texts, the columns text_raw, n_web,
         n_retrieved, n_truncated and synthetic_share of a table, and the posts.
-        The attribute `seed` is "unknown", and `spec` names no simulator: no run of
-        ours gives these answers again. Texts longer than the embedder reads are counted
-        in the attribute `n_cut` of `embedding`.
+        The attribute `seed` is "unknown", and `spec` names no simulator. Texts longer
+        than the embedder reads are counted in the attribute `n_cut` of `embedding`.
 
     Raises
     ------
@@ -102,7 +101,7 @@ def as_results(
     Warns
     -----
     UserWarning
-        If answers are missing, or texts longer than the embedder reads; it counts them.
+        If answers are missing, or texts longer than the embedder reads, with how many.
 
     Notes
     -----

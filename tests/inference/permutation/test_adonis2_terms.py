@@ -136,10 +136,10 @@ def test_what_r_reads_otherwise_is_refused_by_name(formula, words):
 @pytest.mark.parametrize(
     ("column", "words"),
     [
-        (pd.date_range("2024-01-01", periods=6), "datetime64.*number of steps"),
-        (pd.date_range("2024-01-01", periods=6).date, "date.*number of steps"),
-        (pd.to_timedelta(range(6), unit="h"), "timedelta.*number of steps"),
-        (pd.period_range("2024-01", periods=6, freq="M"), "period.*number of steps"),
+        (pd.date_range("2024-01-01", periods=6), "dates.*elapsed time"),
+        (pd.date_range("2024-01-01", periods=6).date, "dates.*elapsed time"),
+        (pd.to_timedelta(range(6), unit="h"), "durations.*elapsed time"),
+        (pd.period_range("2024-01", periods=6, freq="M"), "periods.*elapsed time"),
         (np.arange(6) + 1j, "complex"),
         ([1, 2, None, 4, 5, 6], "1 missing in column v"),
         ([{}, {}, {}, {}, {}, {}], "mixed"),
@@ -148,7 +148,7 @@ def test_what_r_reads_otherwise_is_refused_by_name(formula, words):
 def test_columns_that_are_neither_numbers_nor_a_factor_are_refused(column, words):
     with pytest.raises(lwd.InputError, match=words) as error:
         adonis2("d ~ v", pd.DataFrame({"v": column}), d=lwd.dist(SMALL["z"]))
-    assert error.value.argument == "data"
+    assert error.value.argument.startswith("data")
 
 
 def test_columns_of_every_type_of_numbers_and_text():
