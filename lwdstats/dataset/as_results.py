@@ -193,12 +193,14 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
         takes = "dimensions time, model, response and perhaps replicate, query, feature"
         if not {"time", "model", "response"} <= set(data.dims) <= {*ANSWER, "feature"}:
             raise InputError("data", f"dimensions {data.dims}", takes)
+        extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
+        # One replicate or query that was selected keeps its label.
+        data = data.expand_dims(extra)
         for dim in labels:
             if labels[dim] is None and dim in data.coords:
                 labels[dim] = data[dim].values
-        extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
         order = (*ANSWER, "feature") if "feature" in data.dims else ANSWER
-        data = data.expand_dims(extra).transpose(*order).values
+        data = data.transpose(*order).values
     of_texts = False
     if not isinstance(data, np.ndarray) or data.dtype.kind in "OUT":
         first = next((leaf for leaf in _leaves(data) if not is_missing(leaf)), None)

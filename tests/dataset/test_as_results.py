@@ -931,3 +931,10 @@ def test_what_is_no_sequence_of_files(files):
         combine(files)
     with pytest.raises(lwd.InputError, match="dataset 1: got"):
         combine([run(), files])
+
+
+def test_a_selection_of_a_data_array_keeps_its_label():
+    ds = as_results(log().assign(query="why?"))
+    one = as_results(ds["embedding"].sel(replicate=1, query="why?"))
+    assert (one["replicate"].item(), one["query"].item()) == (1, "why?")
+    np.testing.assert_array_equal(one["embedding"], ds["embedding"].sel(replicate=[1]))
