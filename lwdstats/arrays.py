@@ -41,18 +41,20 @@ def as_floats(x: object, argument: str, takes: str) -> FloatArray:
 def as_numpy(x: Any) -> Any:
     """Return `x` in a form that NumPy takes without losing anything.
 
-    Tensors of PyTorch leave their gradient and their device behind, alone or in lists;
-    those of 16 bits or fewer become float32, as NumPy has no bfloat16. What is masked
-    becomes NaN.
+    Alone or in lists: tensors of PyTorch leave their gradient and their device behind, and
+    those of 16 bits or fewer become float32, as NumPy has no bfloat16; what is masked
+    becomes NaN; sparse matrices become dense.
     """
     if hasattr(x, "detach"):
-        x = x.detach().cpu()
+        x = x.detach().cpu().to_dense().resolve_conj()
         return x.float().numpy() if x.is_floating_point() and x.element_size() < 4 else x.numpy()
+    if hasattr(x, "toarray"):
+        return x.toarray()
     if np.ma.is_masked(x):
         return np.ma.filled(x.astype(np.result_type(x.dtype, np.float32)), np.nan)
     if isinstance(x, list | tuple):
         first = next((item for item in x if item is not None), None)
-        if isinstance(first, list | tuple) or hasattr(first, "detach"):
+        if hasattr(first, "__len__") and not isinstance(first, str):
             return [as_numpy(item) for item in x]
     return x
 
@@ -84,6 +86,8 @@ def as_times(x: object, argument: str) -> FloatArray:
     takes = "increasing steps: finite numbers, a vector"
     array = _as_array(x, argument, takes)
     refuse_dates(array, argument, as_time=True)
+    if array.dtype.kind == "b":
+        raise InputError(argument, "truth values", takes)
     try:
         time = array.astype(np.float64)
     except (TypeError, ValueError):

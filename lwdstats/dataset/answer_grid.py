@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,7 @@ def from_frame(frame: pd.DataFrame, names: Mapping[str, Any], n_responses: int |
     columns = {part: _column(frame, part, name) for part, name in names.items()}
     if len(frame) == 0:
         raise InputError("data", "a table without rows", "one row an answer")
-    _check_once(frame, [*columns.values(), "text_raw", *CELL_VARIABLES])
+    check_once(frame, [*columns.values(), "text_raw", *CELL_VARIABLES], "data")
     vectors = frame_vectors(frame, names["embedding"], "embedding", may_lack=True)
     sources = {"text": columns["text"], "text_raw": "text_raw"}
     texts = {
@@ -147,13 +147,13 @@ def frame_vectors(
     """
     if name is None:
         return None
-    if not isinstance(name, str):
+    if isinstance(name, Iterable) and not isinstance(name, str):
         chosen = list(name)
     elif name in frame.columns:
-        _check_once(frame, [name])
-        return _stack(frame[name].tolist(), name, may_lack)
+        check_once(frame, [name], argument)
+        return _stack(frame[name].tolist(), str(name), may_lack)
     else:
-        chosen = _numbered(frame, name, argument)
+        chosen = _numbered(frame, str(name), argument)
         if not chosen and name == "embedding":
             return None
     missing = [column for column in chosen if column not in frame.columns]
@@ -163,7 +163,7 @@ def frame_vectors(
     twice = [column for i, column in enumerate(chosen) if column in chosen[:i]]
     if twice:
         raise InputError(argument, f"{twice[0]!r} twice", "each column once")
-    _check_once(frame, chosen)
+    check_once(frame, chosen, argument)
     block = frame[chosen]
     numbers = block.to_numpy()
     if numbers.dtype.kind == "O":
@@ -185,12 +185,12 @@ def _numbered(frame: pd.DataFrame, name: str, argument: str) -> list[str]:
     return [column for _, column in found]
 
 
-def _check_once(frame: pd.DataFrame, names: Sequence[Any]) -> None:
+def check_once(frame: pd.DataFrame, names: Sequence[Any], argument: str) -> None:
     """Raise if a column that is read occurs twice in a table."""
     again = frame.columns[frame.columns.duplicated()]
     twice = [str(name) for name in names if name is not None and name in again]
     if twice:
-        raise InputError("data", f"columns {', '.join(twice)} more than once", "each column once")
+        raise InputError(argument, f"columns {', '.join(twice)} more than once", "each column once")
 
 
 def as_vectors(
@@ -210,8 +210,8 @@ def as_vectors(
         raise InputError(argument, "values that are not numbers, or ragged", takes) from None
     if x.dtype.kind not in "fiu" or x.ndim not in ndim or 0 in x.shape:
         raise InputError(argument, f"dtype {x.dtype}, shape {x.shape}", takes)
-    if x.dtype.kind != "f" or x.dtype.itemsize != 4:
-        x = x.astype(np.float32 if x.dtype == np.float16 else np.float64)
+    if x.dtype != np.float32:
+        x = x.astype(np.float32 if x.dtype.kind == "f" and x.dtype.itemsize < 8 else np.float64)
     flat = x.reshape(-1, x.shape[-1])
     # A sum is finite only if all of it is; without an array of the size of x.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -231,6 +231,8 @@ def _column(frame: pd.DataFrame, part: str, name: Any) -> Any:
         if part in ("time", "model"):
             raise InputError(part, name, "the name of a column")
         return None
+    if not isinstance(name, Hashable):
+        raise InputError(part, f"a {type(name).__name__}", "the name of a column of the table")
     if name in frame.columns:
         return name
     if name == part and part not in ("time", "model"):
@@ -251,7 +253,9 @@ def _labels(values: Any, dim: str) -> NDArray[Any]:
     """Return labels as int64, or as Python strings."""
     # As objects, since an array of text cuts a NUL at the end and makes text of numbers.
     given = (
-        np.array(values, dtype=object) if isinstance(values, list | tuple) else np.asarray(values)
+        np.array(values, dtype=object)
+        if isinstance(values, list | tuple)
+        else np.asarray(as_numpy(values))
     )
     takes = (
         ""
@@ -265,7 +269,11 @@ def _labels(values: Any, dim: str) -> NDArray[Any]:
         return np.array([int(v) for v in listed], dtype=np.int64)
     strings = [isinstance(v, str) and (v != "" or dim == "query") for v in listed]
     if dim != "time" and listed and all(strings):
-        return np.array([storable(v) for v in listed], dtype=object)
+        stored = [storable(v) for v in listed]
+        if len(set(stored)) < len(set(listed)):
+            got = "labels that are one after NUL became U+2400 and half of a surrogate pair U+FFFD"
+            raise InputError(dim, got, "labels that differ in what a file can hold")
+        return np.array(stored, dtype=object)
     takes = "whole numbers"
     if dim != "time":
         takes = "whole numbers, or strings that are not empty"
@@ -276,7 +284,7 @@ def _labels(values: Any, dim: str) -> NDArray[Any]:
 
 def _is_whole(value: Any) -> bool:
     try:
-        return bool(int(value) == value)
+        return bool(int(value) == value) and -(2**63) <= value < 2**63
     except (TypeError, ValueError, OverflowError):
         return False
 
@@ -349,6 +357,7 @@ def _of_cells(
     # An answer without a row says nothing of its cell, and a cell without rows is NaN.
     first = rows[np.arange(len(rows)), (rows >= 0).argmax(axis=1)]
     rows = np.where(rows < 0, first[:, None], rows)
+    refuse_dates(frame[name], name, takes="a column of numbers")
     try:
         column = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError):

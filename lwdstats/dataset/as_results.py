@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import warnings
@@ -18,6 +19,7 @@ from lwdstats.dataset import embedders
 from lwdstats.dataset.answer_grid import (
     Answers,
     as_vectors,
+    check_once,
     frame_vectors,
     from_arrays,
     from_frame,
@@ -133,7 +135,7 @@ def as_results(
         raise InputError("title", title, "a string that is not empty")
     places = {"time": time, "model": model, "replicate": replicate}
     places |= {"query": query, "response": response}
-    data = _as_table_or_array(data)
+    data = _as_table_or_array(data, "data", _DATA)
     if hasattr(data, "columns"):
         names = places | {"embedding": embedding, "text": text}
         answers = from_frame(data, names, n_responses)  # pyright: ignore[reportArgumentType]
@@ -191,12 +193,14 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
         takes = "dimensions time, model, response and perhaps replicate, query, feature"
         if not {"time", "model", "response"} <= set(data.dims) <= {*ANSWER, "feature"}:
             raise InputError("data", f"dimensions {data.dims}", takes)
+        extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
+        # One replicate or query that was selected keeps its label.
+        data = data.expand_dims(extra)
         for dim in labels:
             if labels[dim] is None and dim in data.coords:
                 labels[dim] = data[dim].values
-        extra = [dim for dim in ("replicate", "query") if dim not in data.dims]
         order = (*ANSWER, "feature") if "feature" in data.dims else ANSWER
-        data = data.expand_dims(extra).transpose(*order).values
+        data = data.transpose(*order).values
     of_texts = False
     if not isinstance(data, np.ndarray) or data.dtype.kind in "OUT":
         first = next((leaf for leaf in _leaves(data) if not is_missing(leaf)), None)
@@ -205,7 +209,10 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
         of_texts = isinstance(first, str)
     try:
         # Not by way of an array of objects, which takes several times the room of numbers.
-        array = np.asarray(data, dtype=object if of_texts else None)
+        try:
+            array = np.asarray(data, dtype=object if of_texts else None)
+        except ValueError:
+            array = np.asarray(_filled(data, _shape(data)))
         if array.dtype.kind == "O" and isinstance(array.flat[0], list | tuple | np.ndarray):
             raise ValueError
     except ValueError:
@@ -218,30 +225,62 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
     return from_arrays(array, texts, labels)
 
 
-def _as_table_or_array(data: Any) -> Any:
+def _shape(data: Any) -> tuple[int, ...]:
+    """Return the shape of nested lists, as the first that is there of each has it."""
+    if not isinstance(data, list | tuple):
+        return np.shape(data)
+    return (len(data), *_shape(next((item for item in data if item is not None), 0.0)))
+
+
+def _filled(data: Any, shape: tuple[int, ...]) -> Any:
+    """Return nested lists with NaN where a vector, or all of a cell, is None."""
+    if data is None:
+        return np.full(shape, np.nan)
+    if isinstance(data, list | tuple) and shape:
+        return [_filled(item, shape[1:]) for item in data]
+    return data
+
+
+def _as_table_or_array(data: Any, argument: str, takes: str) -> Any:
     """Return tables of other libraries and records as tables of pandas, and say what can't be."""
     if isinstance(data, str | os.PathLike):
         got = f"the path {os.fspath(data)!r}"
-        takes = f"{_DATA}; read_results reads a dataset's file, pandas.read_csv a log"
-        raise InputError("data", got, takes)
+        reads = f"{takes}; read_results reads a dataset's file, pandas.read_csv a log"
+        raise InputError(argument, got, reads)
     if isinstance(data, xr.Dataset) or type(data).__name__ == "DataTree":
-        takes = "its embedding, ds['embedding'], or its table, to_frame(ds)"
-        raise InputError("data", f"an xarray {type(data).__name__}", takes)
+        reads = "its embedding, ds['embedding'], or its table, to_frame(ds)"
+        raise InputError(argument, f"an xarray {type(data).__name__}", reads)
     if hasattr(data, "read"):
-        raise InputError("data", "an open file", f"{_DATA}; pandas.read_csv reads a log")
+        raise InputError(argument, "an open file", f"{takes}; pandas.read_csv reads a log")
     if not isinstance(data, xr.DataArray):
+        if hasattr(data, "collect"):
+            data = data.collect()  # of Polars, where it is lazy
         if hasattr(data, "compute"):
             data = data.compute()  # of Dask
         if hasattr(data, "to_pandas"):
             data = data.to_pandas()  # of Polars or Arrow
-    records = isinstance(data, list | tuple) and bool(data) and isinstance(data[0], Mapping)
-    if records or isinstance(data, Mapping) or (isinstance(data, np.ndarray) and data.dtype.names):
+    if isinstance(data, Iterator):
+        data = list(data)
+    if isinstance(data, np.ndarray) and data.dtype.kind == "O" and data.ndim == 1:
+        data = data.tolist()
+    if isinstance(data, np.ndarray) and data.dtype.names:
+        data = {name: data[name] for name in data.dtype.names}
+    if isinstance(data, Mapping):
+        # A column of vectors may be an array of two dimensions.
+        data = {k: list(as_numpy(v)) if getattr(v, "ndim", 1) > 1 else v for k, v in data.items()}
+    if isinstance(data, Mapping) or (isinstance(data, list | tuple) and data and _is_row(data[0])):
         try:
             # Of objects, as pandas' own type of text can't hold half of a surrogate pair.
             return pd.DataFrame(data, dtype=object)
         except (TypeError, ValueError) as error:
-            raise InputError("data", f"records that make no table ({error})", _DATA) from error
+            raise InputError(argument, f"records that make no table ({error})", takes) from error
     return as_numpy(data)
+
+
+def _is_row(item: Any) -> bool:
+    """Return whether an item is a record, whose values have names."""
+    named = isinstance(item, Mapping | pd.Series) or hasattr(item, "_fields")
+    return named or (dataclasses.is_dataclass(item) and not isinstance(item, type))
 
 
 def _leaves(data: Any) -> Iterator[Any]:
@@ -289,9 +328,10 @@ def _tell_missing(answers: Answers) -> None:
 def _embed_with(embedder: Any) -> Callable[[list[str]], NDArray[Any]]:
     """Return a function from texts to checked vectors that asks for each text once."""
     call = getattr(embedder, "embed", getattr(embedder, "encode", embedder))
-    if isinstance(embedder, str) or not callable(call):
+    if isinstance(embedder, str | type) or not callable(call):
         takes = "a callable from a list of strings to an array, or an object with embed or encode"
-        raise InputError("embedder", type(embedder).__name__, takes)
+        got = embedder if isinstance(embedder, type) else type(embedder).__name__
+        raise InputError("embedder", got, takes)
 
     def embed(texts: list[str]) -> NDArray[Any]:
         vectors = as_vectors(call(texts), "embedder", (2,))
@@ -313,15 +353,15 @@ def _name_of(embedder: Any) -> str:
 
 def _posts_table(posts: Any) -> pd.DataFrame:
     """Return the initial posts as a table with texts, embeddings or both."""
-    if isinstance(posts, str):
-        raise InputError("posts", posts, _POSTS)
+    posts = _as_table_or_array(posts, "posts", _POSTS)
     if isinstance(posts, pd.DataFrame):
+        check_once(posts, ["text", "sentiment"], "posts")
         return posts
-    listed = list(as_numpy(posts))
-    if listed and all(isinstance(post, str) for post in listed):
+    if np.ndim(posts) == 0:
+        raise InputError("posts", posts, _POSTS)
+    listed = list(posts)
+    if any(isinstance(post, str) for post in listed):
         return pd.DataFrame({"text": listed}, dtype=object)
-    if listed and all(isinstance(post, Mapping) for post in listed):
-        return pd.DataFrame(listed, dtype=object)
     return pd.DataFrame({"embedding": list(as_vectors(listed, "posts", (2,)))})
 
 

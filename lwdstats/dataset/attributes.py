@@ -14,6 +14,11 @@ from lwdstats.errors import InputError
 
 # Names of the attributes that a file holds as JSON.
 _JSON = "json_attributes"
+# Names that netCDF, or xarray as it reads, gives a meaning of their own; some would change numbers.
+_RESERVED = {
+    *("_FillValue", "missing_value", "scale_factor", "add_offset", "_Unsigned", "coordinates"),
+    *("_NCProperties", "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", _JSON),
+}
 _TAKES = "None, True or False, text, numbers, dates, or lists and mappings of these"
 
 
@@ -38,6 +43,8 @@ def to_file(attrs: Mapping[Any, Any], owner: str) -> dict[str, Any]:
         label = f"{owner}: attribute {name!r}"
         if not isinstance(name, str) or not name or storable(name) != name or "/" in name:
             raise InputError(label, name, "a name that is text, without a slash")
+        if name in _RESERVED:
+            raise InputError(label, f"{value!r}", "another name: in a file this one has a meaning")
         if not _is_native(value):
             value = json.dumps(plain(value, label))
             as_json.append(name)
@@ -70,6 +77,8 @@ def _is_native(value: Any) -> bool:
         return True
     if isinstance(value, np.generic | np.ndarray):
         # An array of one comes back as a number, and one of no numbers without a type.
+        if np.ma.is_masked(value):
+            return False
         several = value.ndim == 1 and value.size > 1
         return value.dtype.str[1:] in _NUMBERS and (several or isinstance(value, np.generic))
     if isinstance(value, list | tuple) and len(value) > 1:
@@ -90,7 +99,7 @@ def plain(value: Any, label: str) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         if value.dtype.kind == "M":
             return value.astype(str).tolist()
-        if value.dtype.kind in "biufU":
+        if value.dtype.kind in "biufU" and (value.dtype.kind == "U" or value.dtype.itemsize <= 8):
             return value.tolist()
         value = value.tolist()
     if isinstance(value, list | tuple):

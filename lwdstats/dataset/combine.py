@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,12 @@ _OWN = ("seed", "spec", "parts")
 _SAME = ("embedder", "embedder_prefix", "embedder_normalize")
 
 
-def combine(files: Sequence[xr.Dataset | str | Path], dim: str = "replicate") -> xr.Dataset:
+def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") -> xr.Dataset:
     """Join datasets of one specification along their replicates.
 
     Parameters
     ----------
-    files : sequence of xarray.Dataset, str or pathlib.Path
+    files : iterable of xarray.Dataset, str or pathlib.Path
         Datasets or netCDF files that differ in seed and replicates alone.
     dim : {"replicate"}
         Along what they are joined.
@@ -77,10 +77,16 @@ def combine(files: Sequence[xr.Dataset | str | Path], dim: str = "replicate") ->
     lwdstats.errors.InputError: files: got replicate 0 of seed 1 twice ...
     """
     check_choice("dim", dim, ("replicate",))
-    if isinstance(files, str | Path | xr.Dataset) or len(files) == 0:
-        raise InputError("files", "a single one" if len(files) else "none", "a sequence of files")
-    loaded = [read_results(f) if isinstance(f, str | Path) else validate(f) for f in files]
-    names = [str(f) if isinstance(f, str | Path) else f"dataset {i}" for i, f in enumerate(files)]
+    if isinstance(files, str | Path | xr.Dataset | xr.DataArray) or not isinstance(files, Iterable):
+        raise InputError("files", "a single one", "a sequence of files")
+    given = list(files)
+    if not given:
+        raise InputError("files", "none", "a sequence of files")
+    names = [str(f) if isinstance(f, str | Path) else f"dataset {i}" for i, f in enumerate(given)]
+    loaded = [
+        read_results(f) if isinstance(f, str | Path) else validate(f, source=name)
+        for f, name in zip(given, names, strict=True)
+    ]
     if len(loaded) == 1:
         return loaded[0]
     # The specification first: a difference is better named by its cause than by its effects.
@@ -109,8 +115,9 @@ def combine(files: Sequence[xr.Dataset | str | Path], dim: str = "replicate") ->
     # Variables without replicates come first out of concat; keep the order of the first file.
     out = out[list(loaded[0].data_vars)]
     attrs = loaded[0]["replicate"].attrs
-    values = np.array(kept, dtype=None if isinstance(kept[0], int) else object)
+    values = np.array(kept, dtype=object if isinstance(kept[0], str) else None)
     out = out.assign_coords(replicate=("replicate", values, attrs))
+    _add_counts(out, loaded)
     out.attrs = _attributes(loaded, shared, parts)
     return validate(out)
 
@@ -122,7 +129,7 @@ def _check_alike(first: xr.Dataset, other: xr.Dataset, name: str, label: str) ->
         got = f"{name} and {label}, which differ in {what}"
         raise InputError("files", got, "files of one specification")
 
-    odd = sorted({str(v) for v in set(first.data_vars) ^ set(other.data_vars)})
+    odd = sorted({str(v) for v in _beside_dims(first).keys() ^ _beside_dims(other).keys()})
     if odd:
         refuse(f"having {', '.join(odd)}")
     for dim in first.dims:
@@ -132,7 +139,7 @@ def _check_alike(first: xr.Dataset, other: xr.Dataset, name: str, label: str) ->
             first[dim].values, other[dim].values
         ):
             refuse(f"{dim}: {_short(first[dim].values)} and {_short(other[dim].values)}")
-    for variable in map(str, first.data_vars):
+    for variable in map(str, _beside_dims(first)):
         if first[variable].dims != other[variable].dims:
             refuse(f"the dimensions of {variable}")
         if "replicate" not in first[variable].dims and not first[variable].variable.equals(
@@ -142,6 +149,24 @@ def _check_alike(first: xr.Dataset, other: xr.Dataset, name: str, label: str) ->
     for attribute in _SAME:
         if first.attrs.get(attribute) != other.attrs.get(attribute):
             refuse(f"the attribute {attribute}")
+
+
+def _beside_dims(ds: xr.Dataset) -> dict[Hashable, None]:
+    """Return the variables and the covariates of a dataset, in order."""
+    return dict.fromkeys(name for name in [*ds.data_vars, *ds.coords] if name not in ds.dims)
+
+
+def _add_counts(out: xr.Dataset, loaded: list[xr.Dataset]) -> None:
+    """Let what is counted of the answers of each dataset be counted of all."""
+    # A selection of a run keeps the counts of the whole.
+    runs = {}
+    for i, ds in enumerate(loaded):
+        runs[ds.attrs["spec"] if spec_of(ds).get("simulator") else i] = ds
+    for name in [name for name in ("embedding", "text") if name in out]:
+        for count in ("n_cut", "n_reasoning", "n_unanswered"):
+            each = [ds[name].attrs[count] for ds in runs.values() if count in ds[name].attrs]
+            if each:
+                out[name].attrs[count] = sum(each)
 
 
 def _parts(ds: xr.Dataset, name: str) -> list[dict[str, Any]]:
@@ -222,7 +247,8 @@ def _check_distinct(
     for ds, name in zip(loaded, names, strict=True):
         array = ds["embedding" if "embedding" in ds else "weight"]
         for r, label in enumerate(ds["replicate"].values.tolist()):
-            values = np.ascontiguousarray(array.isel(replicate=r).values, dtype=np.float64)
+            # A copy that was kept in another precision is one, too.
+            values = np.ascontiguousarray(array.isel(replicate=r).values, dtype=np.float32)
             key = hashlib.sha256(values.tobytes()).hexdigest()
             here = f"replicate {label!r} of {name}"
             if key in prints:

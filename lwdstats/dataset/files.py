@@ -12,13 +12,14 @@ from typing import Any
 
 import netCDF4
 import numpy as np
+import pandas as pd
 import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
 from lwdstats.dataset import attributes
 from lwdstats.dataset.schema import validate
 from lwdstats.dataset.text import storable
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_bool
 
 _TAKES = "a netCDF file of lwdstats"
 # Files in the root of a Zarr store, of both formats.
@@ -72,7 +73,10 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     validate(ds)
     if not isinstance(path, str | os.PathLike):
         raise InputError("path", f"an object of type {type(path).__name__}", "the path of a file")
+    check_bool("compress", compress)
     path = Path(path)
+    if os.path.isdir(path):
+        raise InputError("path", f"{path} (a folder)", "the path of a file")
     if not path.parent.is_dir():
         raise InputError("path", f"{path} (no such folder)", "a file in a folder that exists")
     ds = _as_file_has_it(ds)
@@ -83,7 +87,11 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
             encoding[str(name)] = {"_FillValue": None}
             if compress and variable.ndim:
                 encoding[str(name)] |= {"zlib": True, "complevel": 4, "shuffle": True}
-    handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    except (OSError, ValueError) as error:
+        takes = "a file in a folder that can be written"
+        raise InputError("path", f"{path} ({error})", takes) from error
     os.close(handle)
     try:
         try:
@@ -163,7 +171,11 @@ def _opened(path: Any) -> Iterator[xr.Dataset]:
     elif not Path(path).is_file():
         raise InputError("path", f"{path} (no such file)", _TAKES)
     else:
-        file = netCDF4.Dataset(path)
+        with open(path, "rb") as start:
+            if start.read(2) == b"\x1f\x8b":
+                takes = f"{_TAKES}: read_results(gzip.open(path)) reads one in gzip"
+                raise InputError("path", f"{path} (compressed by gzip)", takes)
+        file = netCDF4.Dataset(os.fspath(path))
     try:
         if file.groups and not file.variables:
             groups = ", ".join(file.groups)
@@ -264,6 +276,10 @@ def _texts(values: Any, name: str, changed: list[str]) -> np.ndarray:
     flat = values.ravel().tolist()
     if all(isinstance(value, bool | np.bool_) for value in flat):
         return values.astype(bool)
+    if not any(isinstance(value, str) for value in flat):
+        numbers = pd.Series(flat, dtype=object).infer_objects().to_numpy()
+        if numbers.dtype.kind in "iuf":
+            return numbers.reshape(values.shape)
     out = np.empty(len(flat), dtype=object)
     for i, value in enumerate(flat):
         if not isinstance(value, str):

@@ -79,7 +79,7 @@ def _mean_answers(x: np.ndarray) -> FloatArray:
             n = (~lacking).sum(axis=-2)
             out[t] = np.where(lacking, 0.0, now).sum(axis=-2, dtype=np.float64) / n
         else:
-            out[t] = now.mean(axis=-2, dtype=np.float64)
+            now.mean(axis=-2, dtype=np.float64, out=out[t])
     return out
 
 

@@ -151,8 +151,9 @@ def named(array: xr.DataArray, name: str, long_name: str) -> xr.DataArray:
 def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     """Check that a dataset follows the schema.
 
-    Arrays that are not in memory yet, as those of Dask, are loaded in place, so that
-    every analysis works on plain arrays.
+    Arrays that are not in memory yet, as those of Dask, are loaded in place, as
+    ``ds.load()`` does, so that every analysis, which checks its dataset first, works on
+    plain arrays and nothing is computed twice. Give ``ds.copy()`` to keep yours lazy.
 
     Parameters
     ----------

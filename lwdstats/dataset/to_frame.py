@@ -36,7 +36,7 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
         A column for each dimension (time, model, replicate, query where there
         are any, response; or component; or post), then one for each variable
         that a row has a value of, repeated where it is coarser than the rows, such as
-        n_web. The last dimension varies fastest.
+        n_web and covariates that are coordinates. The last dimension varies fastest.
 
     Raises
     ------
@@ -84,8 +84,9 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
     if embedding and vectors in ds:
         wide = ds[vectors].transpose(*dims, "feature").values.reshape(-1, ds.sizes["feature"])
         columns |= {f"embedding_{i}": wide[:, i] for i in range(wide.shape[1])}
-    for name, array in ds.data_vars.items():
-        if set(array.dims) <= set(dims):
+    for name in [*ds.data_vars, *ds.coords]:
+        array = ds[name]
+        if name not in columns and set(array.dims) <= set(dims):
             columns[str(name)] = _objects(array.variable.set_dims(sizes).values).ravel()
     if what == "answers" and "text" in columns:
         # So that a missing answer stays one where the table is embedded anew.

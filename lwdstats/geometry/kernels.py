@@ -51,21 +51,26 @@ def centred(x: FloatArray, axis: int = 0) -> FloatArray:
     """Return `x` less its mean over `axis`; where all are equal, exactly 0."""
     # The mean of equal numbers can be off by a rounding error. Measured from the first one
     # it is not, so that identical models are at a distance of exactly 0.
-    x = x - x.take([0], axis)
-    return x - x.mean(axis, keepdims=True)
+    x = np.subtract(x, x.take([0], axis), order="C")
+    x -= x.mean(axis, keepdims=True)
+    return x
 
 
 def squared_norm(x: np.ndarray, *, n_queries: int) -> FloatArray:
     """Return ||D||_F^2, (time, replicate), of positions (time, replicate, n, [query,] m).
 
     sum_ij ||x_i - x_j||^2 = 2 n sum_i ||x_i - xbar||^2, so D itself, which has
-    n^2 entries, is not needed. A block of times is worked on at once, which keeps
-    the memory taken independent of their number.
+    n^2 entries, is not needed. A block of times is worked on at once, and of one time
+    some queries, which keeps the memory taken independent of their numbers.
     """
-    out = np.empty(x.shape[:2])
+    out = np.zeros(x.shape[:2])
     step = max(1, _BLOCK // max(1, x[:1].size))
+    # Where one time is more than a block: some of its queries (or coordinates) at once.
+    width = max(1, _BLOCK // max(1, x[:step, :, :, :1].size))
     for start in range(0, len(x), step):
-        block = centred(x[start : start + step].astype(np.float64, order="C"), axis=2)
-        flat = block.reshape(*block.shape[:2], -1)
-        out[start : start + step] = np.einsum("tri,tri->tr", flat, flat)
+        for first in range(0, x.shape[3], width):
+            part = x[start : start + step, :, :, first : first + width]
+            block = centred(part.astype(np.float64, copy=False), axis=2)
+            flat = block.reshape(*block.shape[:2], -1)
+            out[start : start + step] += np.einsum("tri,tri->tr", flat, flat)
     return 2.0 * x.shape[2] / n_queries * out

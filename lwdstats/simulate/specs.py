@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,12 +39,18 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     InputError
         If the file can't be read.
     """
+    takes = "a readable TOML or JSON file"
+    if not isinstance(path, str | os.PathLike):
+        raise InputError("spec", f"an object of type {type(path).__name__}", f"the path of {takes}")
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-        spec = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise InputError("spec", f"{path} ({error})", "a readable TOML or JSON file") from error
+        text = path.read_text(encoding="utf-8-sig")
+        spec = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError("spec", f"{path} ({error})", takes) from error
+    if not isinstance(spec, dict):
+        got = f"{path} (a {type(spec).__name__} in JSON)"
+        raise InputError("spec", got, "a file of arguments by name, an object in JSON")
     if isinstance(spec.get("posts"), str):
         spec["posts"] = str(path.parent / spec["posts"])
     return spec
@@ -88,10 +95,14 @@ def asked(
 
     `simulator` is the one where the specification names none.
     """
+    if isinstance(spec, str | os.PathLike):
+        raise InputError("spec", f"the path {os.fspath(spec)!r}", "run_spec(read_spec(path))")
+    if not isinstance(spec, xr.Dataset | Mapping):
+        raise InputError("spec", type(spec).__name__, "arguments by name, or an xarray.Dataset")
     held = dict(spec_of(spec) if isinstance(spec, xr.Dataset) else spec)
     arguments = {"simulator": simulator} | held | dict(changes)
     name = arguments.pop("simulator")
-    if name not in SIMULATORS:
+    if not isinstance(name, str) or name not in SIMULATORS:
         raise InputError("simulator", name, "'gmm' or 'llm'")
     known = list(inspect.signature(SIMULATORS[name]).parameters)
     for argument in arguments:

@@ -1,5 +1,6 @@
 """A user's own answers become a dataset; tables and files go there and back."""
 
+import dataclasses
 import io
 import itertools
 import json
@@ -742,3 +743,198 @@ def test_attributes_of_every_kind_combine(tmp_path):
         assert [one["machine"]["number"] for one in own] == [0, 1]
         assert [one["memory"] for one in own] == [64, 65]
         assert lwd.read_results(lwd.write_results(both, tmp_path / "both.nc")).identical(both)
+
+
+@pytest.mark.parametrize("labels", [["a\0", "a␀"], ["\ud800", "\udfff"]])
+def test_labels_that_would_become_one_are_refused(labels):
+    rows = [{"time": 0, "model": m, "text": t} for m in labels for t in ("up", "down")]
+    with pytest.raises(lwd.InputError, match="model: got labels that are one after NUL"):
+        as_results(rows, embedder=lengths)
+    with pytest.raises(lwd.InputError, match="model: got labels that are one after NUL"):
+        as_results(np.zeros((1, 2, 2, 3)), model=labels)
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64 - 1, -(2**63) - 1, 1e300])
+def test_labels_beyond_64_bits_are_refused(value):
+    for dim in ("time", "model"):
+        with pytest.raises(lwd.InputError, match=f"{dim}: got .* in row 1; takes whole numbers"):
+            as_results(np.zeros((2, 2, 2, 3)), **{dim: [0, value]})
+
+
+def test_labels_that_are_masked_are_missing():
+    with pytest.raises(lwd.InputError, match="time: got nan in row 0"):
+        as_results(np.zeros((2, 2, 2, 3)), time=np.ma.masked_array([5, 6], mask=[True, False]))
+
+
+def test_masked_arrays_in_lists_keep_their_masks():
+    x = np.random.default_rng(5).normal(size=(2, 3, 4, 5))
+    mask = np.zeros(x.shape, dtype=bool)
+    mask[1, 2, 3] = True
+    listed = [np.ma.masked_array(values, gone) for values, gone in zip(x, mask, strict=True)]
+    with pytest.warns(UserWarning, match="1 of 24 answers are missing .first at time=1, model=2"):
+        ds = as_results(listed)
+    np.testing.assert_array_equal(np.isnan(ds["embedding"][:, :, 0]), mask)
+    with pytest.raises(lwd.InputError, match="NaN"):
+        lwd.dist([np.ma.masked_array([1.0, 2.0], [False, True]), np.zeros(2)])
+
+
+def test_a_vector_of_none_in_lists_is_missing():
+    torch = pytest.importorskip("torch")
+    up, down = [1.0, 2.0], torch.tensor([3.0, 4.0], requires_grad=True)
+    for data in (
+        [[[up, None], [down, up]]],
+        [[[None, up], [down, up]]],
+        [[None, [down, np.array(up)]]],
+    ):
+        with pytest.warns(UserWarning, match="of 4 answers are missing"):
+            ds = as_results(data)
+        np.testing.assert_array_equal(ds["embedding"][0, 1, 0, 0], [3, 4])
+        assert np.isnan(ds["embedding"][0, 0, 0]).any()
+    mixed = as_results([[[np.array(up), down]]])
+    np.testing.assert_array_equal(mixed["embedding"].values.ravel(), [1, 2, 3, 4])
+
+
+def test_sparse_vectors_are_taken():
+    scipy_sparse = pytest.importorskip("scipy.sparse")
+    torch = pytest.importorskip("torch")
+    texts = [[["up", "down down"], ["flat", "up"]]]
+    expected = as_results(texts, embedder=lengths)
+    xr.testing.assert_equal(
+        as_results(texts, embedder=lambda t: scipy_sparse.csr_matrix(lengths(t))), expected
+    )
+    x = np.round(np.random.default_rng(0).normal(size=(1, 2, 3, 4)))
+    xr.testing.assert_equal(as_results(torch.tensor(x).to_sparse()), as_results(x))
+
+
+def test_vectors_of_another_byte_order_become_native():
+    x = np.random.default_rng(0).normal(size=(1, 2, 3, 4))
+    for kind in ("f4", "f8"):
+        ds = as_results(x.astype(f">{kind}"))
+        assert ds["embedding"].dtype == np.dtype(kind)
+        np.testing.assert_array_equal(ds["embedding"][:, :, 0], x.astype(kind))
+
+
+def test_rows_of_other_kinds_are_tables():
+    frame = log()[["time", "model", "replicate", "embedding"]]
+    expected = as_results(frame)
+    row = dataclasses.make_dataclass("Row", list(frame.columns))
+    fields = [("time", "i8"), ("model", "U1"), ("replicate", "i8"), ("embedding", "f8", (3,))]
+    records = frame.to_dict("records")
+    for data in (
+        list(frame.itertuples(index=False)),
+        [row(**one) for one in records],
+        (one for one in records),
+        np.array(records, dtype=object),
+        np.array([tuple(one.values()) for one in records], dtype=fields),
+        frame.to_dict("list") | {"embedding": np.stack(frame["embedding"])},
+    ):
+        xr.testing.assert_equal(as_results(data), expected)
+
+
+def test_posts_in_a_table_of_any_kind():
+    pyarrow = pytest.importorskip("pyarrow")
+    texts = ["up we go", "down"]
+    expected = as_results(log().drop(columns="embedding"), embedder=lengths, posts=texts)
+    for posts in ({"text": texts}, pyarrow.table({"text": texts}), iter(texts)):
+        ds = as_results(log().drop(columns="embedding"), embedder=lengths, posts=posts)
+        xr.testing.assert_equal(ds, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"posts": 5}, "posts: got 5; takes texts"),
+        ({"posts": Path("posts.csv")}, "posts: got the path 'posts.csv'"),
+        ({"posts": ["a", None]}, "posts: got None in row 1"),
+        ({"posts": pd.DataFrame([["a", "b"]], columns=["text", "text"])}, "posts: got columns te"),
+        ({"embedder": Object}, "embedder: got .*Object'>; takes a callable"),
+        ({"embedding": 5}, "embedding: got no column 5"),
+        ({"time": [0, 1]}, "time: got a list; takes the name of a column"),
+        ({"text": np.array(["a"])}, "text: got a ndarray; takes the name of a column"),
+    ],
+)
+def test_what_is_no_column_and_no_post(arguments, message):
+    frame = log().drop(columns="embedding")
+    with pytest.raises(lwd.InputError, match=message):
+        as_results(frame, **{"embedder": lengths} | arguments)
+
+
+def test_dates_are_no_number_of_a_cell():
+    for values in (pd.Timestamp("2024-02-29"), pd.Timedelta(days=3)):
+        with pytest.raises(lwd.InputError, match=r"n_web: got (dates|durations)"):
+            as_results(log().assign(n_web=values))
+
+
+def test_covariates_are_columns_of_the_table():
+    ds = as_results(log()).assign_coords(family=("model", ["x", "y", "x"]), run=7)
+    frame = to_frame(ds)
+    assert (frame["run"] == 7).all()
+    assert (frame["family"] == frame["model"].map({"a": "x", "b": "y", "c": "x"})).all()
+    xr.testing.assert_equal(as_results(frame), as_results(log()))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"family": ("model", ["x", "y", "x"])}, {"family": ("model", ["x", "x", "x"])}),
+        ({"family": ("model", ["x", "y", "x"])}, {}),
+        ({}, {"family": ("model", ["x", "y", "x"])}),
+        ({"family": ("replicate", [1, 2])}, {}),
+        ({"family": 1}, {"family": 2}),
+    ],
+)
+def test_covariates_that_differ_do_not_combine(one, other):
+    parts = [as_results(log(seed)).assign_coords(own) for seed, own in ((1, one), (2, other))]
+    with pytest.raises(lwd.InputError, match=r"dataset 0 and dataset 1, which differ in .*family"):
+        combine(parts)
+
+
+def test_covariates_that_agree_combine(tmp_path):
+    parts = [
+        as_results(log(seed)).assign_coords(
+            family=("model", ["x", "y", "x"]), host=("replicate", [seed, seed + 0.5])
+        )
+        for seed in (1, 2)
+    ]
+    both = combine(parts)
+    assert both["family"].values.tolist() == ["x", "y", "x"]
+    assert both["host"].values.tolist() == [1, 1.5, 2, 2.5]
+    labelled = [ds.assign_coords(replicate=ds["host"].values) for ds in parts]
+    both = combine(one for one in labelled)
+    assert both["replicate"].values.tolist() == [1, 1.5, 2, 2.5]
+    assert lwd.read_results(lwd.write_results(both, tmp_path / "both.nc")).identical(both)
+
+
+def test_counts_of_answers_add_up():
+    parts = [as_results(log(seed)) for seed in (1, 2)]
+    for n, ds in enumerate(parts):
+        ds["embedding"].attrs |= {"n_cut": 3 + n, "embedder_reads": "256 word pieces"}
+    parts[1]["embedding"].attrs["n_reasoning"] = 2
+    attrs = combine(parts)["embedding"].attrs
+    assert (attrs["n_cut"], attrs["n_reasoning"]) == (7, 2)
+    whole = run()
+    whole["embedding"].attrs["n_cut"] = 5
+    again = combine([whole.isel(replicate=[0]), whole.isel(replicate=[1, 2])])
+    assert again["embedding"].attrs["n_cut"] == 5
+
+
+def test_copies_in_another_precision_are_refused():
+    ds = as_results(log())
+    single = ds.assign(embedding=ds["embedding"].astype("f4"))
+    with pytest.raises(lwd.InputError, match="the same numbers"):
+        combine([ds, single])
+
+
+@pytest.mark.parametrize("files", [None, 5, as_results(np.zeros((1, 2, 2, 3)))["embedding"]])
+def test_what_is_no_sequence_of_files(files):
+    with pytest.raises(lwd.InputError, match="a sequence of files"):
+        combine(files)
+    with pytest.raises(lwd.InputError, match="dataset 1: got"):
+        combine([run(), files])
+
+
+def test_a_selection_of_a_data_array_keeps_its_label():
+    ds = as_results(log().assign(query="why?"))
+    one = as_results(ds["embedding"].sel(replicate=1, query="why?"))
+    assert (one["replicate"].item(), one["query"].item()) == (1, "why?")
+    np.testing.assert_array_equal(one["embedding"], ds["embedding"].sel(replicate=[1]))

@@ -1,6 +1,7 @@
 """Files hold what a dataset holds, and say what they are where they are something else."""
 
 import datetime
+import gzip
 import io
 import shutil
 
@@ -276,3 +277,76 @@ def test_files_of_arrays_of_dask(tmp_path):
     assert there_and_back(ds.chunk({"time": 1}), tmp_path).identical(ds)
     lazy = ds["embedding"].chunk({"time": 1})
     np.testing.assert_array_equal(lwd.as_results(lazy)["embedding"], ds["embedding"][:, :, :, 0])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["scale_factor", "add_offset", "_FillValue", "missing_value", "coordinates", "json_attributes"],
+)
+def test_attributes_that_would_change_numbers_are_named(tmp_path, name):
+    ds = small_llm()
+    ds["embedding"].attrs[name] = 2.0
+    with pytest.raises(lwd.InputError, match=f"ds: embedding: attribute '{name}'.*another name"):
+        lwd.write_results(ds, tmp_path / "run.nc")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_masked_in_an_attribute_is_none(tmp_path):
+    masked = np.ma.masked_array([1, 2], mask=[False, True])
+    assert there_and_back(small_llm().assign_attrs(extra=masked), tmp_path).attrs["extra"] == [
+        1,
+        None,
+    ]
+    with pytest.raises(lwd.InputError, match=r"'extra': got np\.longdouble"):
+        lwd.write_results(small_llm().assign_attrs(extra=np.longdouble(1)), tmp_path / "run.nc")
+
+
+def test_numbers_among_objects_are_numbers(tmp_path):
+    for given, found in (([1, 2], [1, 2]), ([1.5, None], [1.5, np.nan]), ([None, 3], [np.nan, 3])):
+        ds = small_llm().assign_coords(size=("model", np.array(given, dtype=object)))
+        np.testing.assert_array_equal(there_and_back(ds, tmp_path)["size"], found)
+
+
+def test_places_that_cannot_be_written_are_named(tmp_path):
+    ds = small_llm()
+    for path in (tmp_path, "", tmp_path / ("x" * 300), f"{tmp_path}/a\0.nc", "/proc/run.nc"):
+        with pytest.raises(lwd.InputError, match="path: got"):
+            lwd.write_results(ds, path)
+    with pytest.raises(lwd.InputError, match="compress: got 5"):
+        lwd.write_results(ds, tmp_path / "run.nc", compress=5)
+    assert not list(tmp_path.iterdir())
+
+
+class Place:
+    def __init__(self, path):
+        self.path = path
+
+    def __fspath__(self):
+        return str(self.path)
+
+
+def test_paths_of_any_kind_and_gzip(tmp_path):
+    ds = small_llm()
+    place = Place(tmp_path / "Größe 🚀.nc")
+    lwd.write_results(ds, place)
+    assert lwd.read_results(place).identical(ds)
+    packed = tmp_path / "run.nc.gz"
+    packed.write_bytes(gzip.compress((tmp_path / "Größe 🚀.nc").read_bytes()))
+    with pytest.raises(lwd.InputError, match=r"compressed by gzip.*gzip.open\(path\)"):
+        lwd.read_results(packed)
+    with gzip.open(packed) as file:
+        assert lwd.read_results(file).identical(ds)
+
+
+def test_a_copy_stays_lazy():
+    pytest.importorskip("dask.array")
+    lazy = small_llm().chunk({"time": 1})
+    lwd.fnorm(lazy.copy())
+    assert lazy.chunks
+    lwd.fnorm(lazy)
+    assert not lazy.chunks
+
+
+def test_truth_values_are_no_times():
+    with pytest.raises(lwd.InputError, match="time: got truth values"):
+        lwd.validate(small_llm(time=2).assign_coords(time=[False, True]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from lwdstats.errors import InputError
 _READERS = {
     ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
     ".jsonl": lambda path: pd.DataFrame(
-        [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+        # Not splitlines, which splits at U+2028 inside a text, too.
+        [json.loads(line) for line in path.read_text("utf-8-sig").split("\n") if line.strip()],
+        dtype=object,
     ),
     ".parquet": pd.read_parquet,
 }
@@ -53,11 +56,14 @@ def load_posts(path: str | Path | None = None) -> pd.DataFrame:
             importlib.resources.files("lwdstats.data").joinpath("bitcoin_posts.csv")
         ) as packaged:
             return _check(_READERS[".csv"](packaged), "posts")
+    if not isinstance(path, str | os.PathLike):
+        got = f"an object of type {type(path).__name__}"
+        raise InputError("posts", got, "the path of a .csv, .jsonl or .parquet file")
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError("posts", str(path), "a file that ends in .csv, .jsonl or .parquet")
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError("posts", f"{path} (no such file)", "a readable file of posts")
     try:
         frame = reader(path)
@@ -65,6 +71,8 @@ def load_posts(path: str | Path | None = None) -> pd.DataFrame:
         raise InputError(
             "posts", f"{path} ({type(error).__name__}: {error})", "a readable file of posts"
         ) from error
+    if frame.empty:
+        raise InputError(f"posts ({path})", "no row", "a post a row, with a column text")
     return _check(frame, f"posts ({path})")
 
 

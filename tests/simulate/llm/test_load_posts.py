@@ -72,3 +72,28 @@ def test_absent_file(tmp_path):
 def test_unusable_objects(posts):
     with pytest.raises(lwd.InputError, match=r"^posts"):
         as_posts(posts)
+
+
+@pytest.mark.parametrize("path", [5, 1.5, True, b"p.csv", ["p.csv"], {"text": ["a"]}])
+def test_what_is_no_path(path):
+    with pytest.raises(lwd.InputError, match="posts: got an object of type"):
+        lwd.load_posts(path)
+
+
+def test_a_name_that_is_too_long():
+    with pytest.raises(lwd.InputError, match=r"posts: got x.*; takes a readable file"):
+        lwd.load_posts("x" * 5000 + ".csv")
+
+
+@pytest.mark.parametrize(("name", "content"), [("p.csv", "text\n"), ("p.jsonl", "\n")])
+def test_files_without_rows(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(lwd.InputError, match="got no row"):
+        lwd.load_posts(tmp_path / name)
+
+
+def test_lines_end_at_line_feeds_alone(tmp_path):
+    texts = ["one\u2028two\x85three", "half \ud800"]
+    lines = [json.dumps({"text": texts[0]}, ensure_ascii=False), json.dumps({"text": texts[1]})]
+    (tmp_path / "p.jsonl").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
+    assert lwd.load_posts(tmp_path / "p.jsonl")["text"].tolist() == texts
