@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from dataclasses import dataclass
 from typing import Any, overload
@@ -188,6 +189,26 @@ def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]
         scaled = ", scaled to length 1" if ds.attrs.get("embedder_normalize") == "True" else ""
         embedded = f"{ds.attrs['embedder']}, {embedded}{scaled}"
     facts.append(("Embedding", embedded))
+    return facts + _recorded(ds)
+
+
+def _recorded(ds: xr.Dataset) -> list[tuple[str, str]]:
+    """Return what was recorded of texts and prompts that were not read or answered as meant."""
+    facts = []
+    for name, what in (("embedding", "answers"), ("post_embedding", "posts")):
+        said = ds[name].attrs if name in ds else {}
+        if n := said.get("n_cut", 0):
+            reads = said.get("embedder_reads", "part")
+            facts.append((f"Cut {what}", f"{n} are longer than the {reads} the embedder reads"))
+        if n := said.get("n_reasoning", 0):
+            facts.append((f"Reasoning in {what}", f"{n} are embedded with it"))
+    if n := (ds["text"].attrs if "text" in ds else {}).get("n_unanswered", 0):
+        facts.append(("Unanswered", f"{n} missing answers are reasoning that no answer followed"))
+    served = json.loads(ds.attrs.get("served", "{}"))
+    cut = {label: n for label, said in served.items() if (n := said.get("prompts_cut", 0))}
+    if cut:
+        counts = "; ".join(f"{n} of {label}" for label, n in cut.items())
+        facts.append(("Cut prompts", f"{counts}, so that fewer posts were read"))
     return facts
 
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from bisect import bisect
 
-_NAME = r"(?:seed:)?(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad)"
+_NAME = (
+    r"(?:seed:|ant|(?:inner|internal|my|chain_of)[_-]?)?"
+    r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflection|scratchpad|monologue|analysis)"
+    r"(?:[_-](?:process|steps?))?"
+)
 _THOUGHT = r"_?(?:of_?)?(?:think(?:ing)?|thought|reasoning)"
 # Each in the spelling of the models that write it: most of them; Magistral; Kimi; Command, and
 # those trained on OpenThoughts; Apertus; gpt-oss; Gemma 4.
 _OPENED = "|".join(
     [
-        rf"(?:<|&lt;){_NAME}(?:\s[^<>]*)?(?<!/)(?:>|&gt;)",
+        rf"(?:<|&lt;)\s?{_NAME}(?:\s[^<>]*)?(?<!/)(?:>|&gt;)",
         r"\[THINK(?:ING)?\]",
         r"◁think(?:ing)?▷",
-        rf"<[|｜](?:start|begin){_THOUGHT}[|｜]>",
+        rf"<[|｜](?:start|begin)?{_THOUGHT}[|｜]>",
         r"<\|inner_prefix\|>",
         r"<\|channel\|>\s*(?:analysis|commentary)",
         r"<\|channel>\s*thought",
@@ -23,10 +28,11 @@ _OPENED = "|".join(
 )
 _CLOSED = "|".join(
     [
-        rf"(?:<|&lt;)/{_NAME}\s*(?:>|&gt;)",
+        # Some write the slash behind the name, or escape it.
+        rf"(?:<|&lt;)(?:\s?\\?/\s?{_NAME}\s*|{_NAME}\s*/)(?:>|&gt;)",
         r"\[/THINK(?:ING)?\]",
         r"◁/think(?:ing)?▷",
-        rf"<[|｜]end{_THOUGHT}[|｜]>",
+        rf"<[|｜](?:end|/){_THOUGHT}[|｜]>",
         r"<\|inner_suffix\|>",
         r"<channel\|>",
     ]
@@ -36,7 +42,12 @@ _FINAL = r"<\|channel\|>\s*final[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>"
 _TAG = re.compile(
     rf"(?P<opened>{_OPENED})|(?P<closed>{_CLOSED})|(?P<final>{_FINAL})", re.IGNORECASE
 )
-_END = re.compile(rf"{_CLOSED}|{_FINAL}", re.IGNORECASE)
+# What stands before and after a tag that a sentence speaks of: a quote on either side; or, within
+# one line, words on either side that no sentence ends between.
+_QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」", "(": ")"}
+_WORDS_BEFORE = re.compile(r"[^\W_][ \t]+\Z")
+_WORDS_AFTER = re.compile(r"[ \t]+[^\W\d_A-Z]|[ \t]*[,;)]")
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.M)
 _OPENING_AT_END = re.compile(rf"(?:{_OPENED})\s*\Z", re.IGNORECASE)
 # Without its control tokens, which some servers leave out.
 _BARE_CHANNELS = re.compile(
@@ -85,19 +96,20 @@ def after_reasoning(text: str, *, began: bool = False) -> str | None:
     if bare:
         _, final, answer = text[bare.end() :].partition("assistantfinal")
         return answer.strip() if final else None
-    tags = list(_TAG.finditer(text))
+    tags = _real_tags(text, began)
     if not tags:
         return None if began else text
-    thinking, end = began or tags[0]["opened"] is None, 0
+    thinking, said, start = began or tags[0]["opened"] is None, [], 0
     for tag in tags:
         if tag["opened"]:
             thinking = True
-        elif thinking or tag["final"]:
-            thinking, end = False, tag.end()
+        else:
+            # Some models close their reasoning once more, after the answer too.
+            said = [] if thinking or tag["final"] else [*said, text[start : tag.start()]]
+            thinking, start = False, tag.end()
     if thinking:
         return None
-    # Some models close their reasoning once more, after the answer too.
-    said = [part for part in _END.split(text[end:]) if not is_blank(part)]
+    said = [part for part in (*said, text[start:]) if not is_blank(part)]
     if not said:
         return ""
     answer = said[-1].strip()
@@ -107,10 +119,49 @@ def after_reasoning(text: str, *, began: bool = False) -> str | None:
     return (answer[:-_END_LENGTH] + _WRAP_END.sub("", answer[-_END_LENGTH:])).strip()
 
 
+def _real_tags(text: str, began: bool) -> list[re.Match[str]]:
+    """Return the tags that begin or end reasoning, without those that a text speaks of or shows."""
+    tags = list(_TAG.finditer(text))
+    spoken = [_is_spoken_of(text, tag) for tag in tags]
+    ends = (i for i, tag in enumerate(tags) if not tag["opened"] and not spoken[i])
+    last_end = max(ends, default=-1)
+    fences = [match.start() for match in _FENCE.finditer(text)] if tags else []
+    real, thinking, start, shown = [], began, 0, 0
+    for i, tag in enumerate(tags):
+        if thinking:
+            # One of several ends may be spoken of, the only one is the end.
+            if spoken[i] and (tag["opened"] or i < last_end):
+                continue
+        elif spoken[i] or tag.start() < shown:
+            continue
+        elif tag["opened"]:
+            first, here = bisect(fences, start - 1), bisect(fences, tag.start() - 1)
+            # What a fence shows, but for one that is around all of it.
+            if (here - first) % 2 and here < len(fences) and text[start : fences[first]].strip():
+                shown = fences[here]
+                continue
+        real.append(tag)
+        thinking = tag["opened"] is not None
+        start = start if thinking else tag.end()
+    return real
+
+
+def _is_spoken_of(text: str, tag: re.Match[str]) -> bool:
+    """Return whether a tag stands in quotes, in code, or amid the words of a sentence."""
+    if tag[0].startswith(("<|", "<｜", "◁")):
+        return False
+    before = text[max(0, tag.start() - _END_LENGTH) : tag.start()].rpartition("\n")[2]
+    after = text[tag.end() : tag.end() + _END_LENGTH].partition("\n")[0]
+    if before and after and _QUOTES.get(before[-1]) == after[0]:
+        return True
+    in_code = before.count("`") % 2 == 1 and "`" in after
+    return in_code or bool(_WORDS_BEFORE.search(before) and _WORDS_AFTER.match(after))
+
+
 def began_before(text: str) -> bool:
     """Return whether a text ends reasoning that it did not begin, and answers then."""
-    tag = _TAG.search(text)
-    return tag is not None and tag["closed"] is not None and bool(after_reasoning(text))
+    first = next(iter(_real_tags(text, began=False)), None)
+    return first is not None and first["closed"] is not None and bool(after_reasoning(text))
 
 
 def opening_at_end(prompt: str) -> str:

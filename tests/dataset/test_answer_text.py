@@ -72,6 +72,35 @@ def test_the_answer_follows_the_reasoning(opened, closed):
         ("<Thought>a</Thought>\n<Output>\nUp.\n</Output>", "Up."),
         ("<think>a</think>Up.<|im_end|>", "Up."),
         ("<|START_THINKING|>a<|END_THINKING|><|START_RESPONSE|>Up.<|END_RESPONSE|>", "Up."),
+        # In other spellings.
+        ("< think >a</ think >Up.", "Up."),
+        ("<think/>Up.", "Up."),
+        ("<think>a<\\/think>Up.", "Up."),
+        ("<think>a<think/>Up.", "Up."),
+        ("<|think|>a<|/think|>Up.", "Up."),
+        ("<thought_process>a</thought_process>Up.", "Up."),
+        ("<chain_of_thought>\na\n</chain_of_thought>\n\nUp.", "Up."),
+        ("<inner_monologue>a</inner_monologue>Up.", "Up."),
+        ("<antThinking>a</antThinking>Up.", "Up."),
+        ("<analysis>a</analysis>Up.", "Up."),
+        # Tags that the reasoning or the answer speaks of, or shows.
+        ("<think>Not `</think>`, it asks.</think>Up.", "Up."),
+        ("<think> a </think> up", "up"),
+        ("<think>a</think>Up. The tag </think> ends it.", "Up. The tag </think> ends it."),
+        ("<think>a</think>I write <think> first.", "I write <think> first."),
+        *(
+            (same, same)
+            for same in [
+                "It stands between <think> and </think> tags.",
+                "I use the `<think>` tag.",
+                "The “</think>” ends it.",
+                "Most (as in `<think>Hm.</think>`) reason first.",
+                "As in:\n\n```xml\n<think>\nHm.\n</think>\n```\n\nThat is how.",
+            ]
+        ),
+        # A fence around all of it, or one that never ends, shows nothing.
+        ("```\n<think>\na\n</think>\nUp.\n```", "Up.\n```"),
+        ("Sure:\n```\n<think>\na", None),
         # None of it is reasoning.
         ("Up.", "Up."),
         (" I think <b>it</b> is up. ", " I think <b>it</b> is up. "),
@@ -90,6 +119,7 @@ def test_a_reasoning_that_began_in_the_prompt():
     assert began_before(f"{THOUGHT}</think>Up.")
     # A stray end says nothing of where it began, nor does a channel.
     assert not began_before("Up.</think>")
+    assert not began_before("The tag </think> ends it.")
     assert not began_before(f"<think>{THOUGHT}</think>Up.")
     assert not began_before("<|channel|>final<|message|>Up.")
     assert opening_at_end("<|im_start|>assistant\n<think>\n") == "<think>\n"
@@ -144,7 +174,8 @@ def test_nothing_breaks_it(text, more):
     "text",
     ["<think " * 20_000, "<|" * 50_000, "<think>a</think>" + "</answer>" * 10_000 + "x",
      " " * 100_000 + "x", "<!--" * 25_000, "<|channel|>final" * 8_000, "```\n" * 20_000,
-     "analysis" + "assistantfina" * 9_000, "<think>" * 10_000 + "</think>" * 10_000],
+     "analysis" + "assistantfina" * 9_000, "<think>" * 10_000 + "</think>" * 10_000,
+     " " * 50_000 + "x" + "\n```\n<think>\n```" * 5_000, "a `<think>` b" * 10_000],
 )  # fmt: skip
 def test_hostile_texts_take_no_time(text):
     start = time.process_time()

@@ -139,3 +139,21 @@ def test_reasoning_that_is_embedded_with_an_answer_is_counted():
         ds = lwd.as_results(log(texts), embedder=embed)
     assert ds["embedding"].attrs["n_reasoning"] == 2
     assert ds["text"].values.ravel().tolist() == texts
+
+
+def test_a_summary_says_what_was_recorded(tmp_path):
+    texts = [*OPPOSITE, "<think>Hm.</think>Up.", "down"]
+    with pytest.warns(UserWarning, match="longer than|hold a model's reasoning"):
+        ds = lwd.as_results(log(texts), embedder=Short(), posts=[LONG, "x"])
+    ds["text"].attrs["n_unanswered"] = 3
+    ds.attrs["served"] = '{"a": {"seeded": true, "prompts_cut": 2}, "b": {"seeded": false}}'
+    ds = lwd.read_results(lwd.write_results(ds, tmp_path / "x.nc"))
+    facts = dict(lwd.summary(ds).facts)
+    assert facts["Cut answers"].startswith(f"{ds['embedding'].attrs['n_cut']} are longer than the")
+    assert facts["Cut posts"].startswith("1 are longer than the")
+    assert facts["Reasoning in answers"] == "1 are embedded with it"
+    assert facts["Unanswered"] == "3 missing answers are reasoning that no answer followed"
+    assert facts["Cut prompts"] == "2 of a, so that fewer posts were read"
+    # Nothing is said of what did not happen.
+    ds = lwd.as_results(log(["up", "down"]), embedder=Short())
+    assert not any(word in str(lwd.summary(ds)) for word in ("Cut", "Reasoning in", "Unanswered"))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lwdstats.dataset.answer_text import after_reasoning, began_before, is_blank
 from lwdstats.dataset.text import storable
+from lwdstats.errors import InputError
 from lwdstats.simulate.llm.journal import Batch, Key
 from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.simulate.models.protocol import (
@@ -134,9 +135,42 @@ def as_batch(question: Question, answers: Answers, embedder: Embedder, width: in
 
 
 def embed(embedder: Embedder, texts: list[str], width: int | None = None) -> NDArray[np.float32]:
-    """Return vectors, float32 of shape (len(texts), n_features), also of no texts."""
+    """Return vectors, float32 of shape (len(texts), n_features), also of no texts.
+
+    A text that the embedder refuses has a vector of NaN.
+
+    Raises
+    ------
+    RuntimeError
+        If what the embedder gives is no array of such vectors.
+    """
     if not texts and width:
         return np.empty((0, width), dtype=np.float32)
     # The width of a vector is known by asking for one.
-    vectors = embedder.embed(texts or ["."])
-    return np.asarray(vectors, dtype=np.float32)[: len(texts)]
+    asked = texts or ["."]
+    vectors = np.atleast_1d(np.asarray(embedder.embed(asked), dtype=np.float32))
+    shape = (len(asked), width or vectors.shape[-1])
+    said = f"the embedder {optional_parts(embedder).name} gave"
+    if vectors.shape != shape or not vectors.size:
+        raise RuntimeError(f"{said} an array of shape {vectors.shape}, not {shape}")
+    bad = ~np.isfinite(vectors).all(axis=1) & ~np.isnan(vectors).all(axis=1)
+    if bad.any():
+        text = asked[int(np.argmax(bad))]
+        raise RuntimeError(f"{said} numbers that are not finite for {text[:80]!r}")
+    return vectors[: len(texts)]
+
+
+def embed_all(embedder: Embedder, texts: list[str], argument: str) -> NDArray[np.float32]:
+    """Return vectors of what a run can't do without.
+
+    Raises
+    ------
+    InputError
+        If the embedder refuses one of the texts of this argument.
+    """
+    vectors = embed(embedder, texts)
+    refused = np.isnan(vectors[:, 0])
+    if refused.any():
+        text = texts[int(np.argmax(refused))]
+        raise InputError(argument, f"{text[:80]!r}", "texts that the embedder does not refuse")
+    return vectors

@@ -60,10 +60,9 @@ def build_dataset(
     retrieved = np.full((*cells, n_draws), -1, dtype=np.int32)
     for (replicate, q, t, i), batch in batches.items():
         place = (t, i, spec.replicates.index(replicate), q)
-        text[place] = batch.texts
+        text[place] = texts = batch.answers
         text_raw[place] = [
-            "" if long == short else long
-            for long, short in zip(batch.raw, batch.texts, strict=True)
+            "" if long == short else long for long, short in zip(batch.raw, texts, strict=True)
         ]
         embedding[place] = batch.vectors
         retrieved[(*place, slice(len(batch.retrieved)))] = batch.retrieved
@@ -129,7 +128,7 @@ def _log(
         if t < spec.n_steps:
             place = (spec.replicates.index(replicate), q, n_initial + t * n_models + i)
             row = posted(batch)
-            text[place], embedding[place] = batch.texts[row], batch.vectors[row]
+            text[place], embedding[place] = batch.answers[row], batch.vectors[row]
             time[place], model[place], response[place] = t, i, row
     return {
         "post_text": (_POST, text),

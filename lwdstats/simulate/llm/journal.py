@@ -51,7 +51,8 @@ class Batch:
     Attributes
     ----------
     texts, raw : tuple of str
-        L answers, as they count and as they came. An empty text is a missing answer.
+        L answers, as they count and as they came. An empty text is a missing answer; so is
+        one without a vector, which the embedder has refused.
     n_tokens : tuple of int
         Tokens written for each, those of empty answers that were asked again included.
     retrieved : numpy.ndarray, int32, shape (k,)
@@ -65,6 +66,12 @@ class Batch:
     n_tokens: tuple[int, ...]
     retrieved: NDArray[np.int32]
     vectors: NDArray[np.float32]
+
+    @property
+    def answers(self) -> list[str]:
+        """The L answers, "" for each that is missing."""
+        there = np.isfinite(self.vectors[:, 0])
+        return [text if ok else "" for text, ok in zip(self.texts, there, strict=True)]
 
     @property
     def n_unanswered(self) -> int:

@@ -111,7 +111,7 @@ def run_network(
 
 def posted(batch: Batch) -> int:
     """Return which answer is posted: the first that is not missing (the first if all are)."""
-    return next((row for row, text in enumerate(batch.texts) if text), 0)
+    return next((row for row, text in enumerate(batch.answers) if text), 0)
 
 
 def _grow(
@@ -132,7 +132,7 @@ def _grow(
     for i in range(len(network.models)):
         batch = kept[*place, t - 1, i]
         row = posted(batch)
-        posts.append(Post(batch.texts[row], t - 1, i, row))
+        posts.append(Post(batch.answers[row], t - 1, i, row))
         vectors.append(batch.vectors[row])
     web.append(posts, np.stack(vectors))
 

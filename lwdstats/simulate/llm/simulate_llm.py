@@ -7,10 +7,11 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
 from lwdstats.errors import check_bool
-from lwdstats.simulate.llm.answer import embed
+from lwdstats.simulate.llm.answer import embed_all
 from lwdstats.simulate.llm.dataset import Origin, build_dataset
 from lwdstats.simulate.llm.journal import Batch, Key, stored
 from lwdstats.simulate.llm.labels import Models
@@ -181,12 +182,13 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
         check_context(spec, models)
         origin = kept.begin(
             vectors,
-            lambda: embed(vectors, [post["text"] for post in spec.posts]),
+            lambda: embed_all(vectors, [post["text"] for post in spec.posts], "posts"),
             backend(models, vectors),
         )
-        nearest = spec.retrieval == "nearest"
         width = origin.initial.shape[1]
-        queries = embed(vectors, list(spec.query) if nearest else [], width)
+        queries = np.empty((0, width), dtype=np.float32)
+        if spec.retrieval == "nearest":
+            queries = embed_all(vectors, list(spec.query), "query")
         network = Network(models, vectors, origin.initial, queries)
 
         def keep(batches: dict[Key, Batch]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +15,7 @@ from numpy.typing import NDArray
 from lwdstats.arrays import embed_each_once
 from lwdstats.dataset.embedded_texts import word_pieces_beyond
 from lwdstats.errors import check_bool
+from lwdstats.simulate.models.local.kept_vectors import KeptVectors
 from lwdstats.simulate.models.local.packaged import loading, locate
 from lwdstats.simulate.models.protocol import text_prefix
 
@@ -32,11 +37,14 @@ class SentenceEmbedder:
         Where it runs; by default the GPU if there is one.
     progress : bool
         Whether a progress bar is shown while texts are embedded.
+    cache : path, optional
+        A folder where vectors are kept, so that a text is embedded once by all runs and
+        processes that share it. They are found by the model's weights and settings and the text.
 
     Raises
     ------
     InputError
-        If the model cannot be found or loaded.
+        If the model cannot be found or loaded, or the folder of the cache can't be written.
 
     Notes
     -----
@@ -59,9 +67,11 @@ class SentenceEmbedder:
         normalize: bool = False,
         device: str | None = None,
         progress: bool = False,
+        cache: str | Path | None = None,
     ) -> None:
         check_bool("normalize", normalize)
         check_bool("progress", progress)
+        self._kept = None if cache is None else KeptVectors(cache)
         # Here, so that a server's embedder does not need it.
         from sentence_transformers import SentenceTransformer
 
@@ -95,7 +105,26 @@ class SentenceEmbedder:
         RuntimeError
             If the model gives a number that is not finite.
         """
-        return embed_each_once(self._embed, texts)
+        if self._kept is None:
+            return embed_each_once(self._embed, texts)
+        kept, settings = self._kept, self._settings()
+        return embed_each_once(lambda some: kept.embed(self._embed, some, settings), texts)
+
+    def _settings(self) -> str:
+        """Return all that a vector depends on besides its text."""
+        # The modules as they are printed: how words are pooled, and in which order.
+        read = (self.model.max_seq_length, self.prefix, self.normalize, str(self.model))
+        return json.dumps([self._checksum, str(self.model.dtype), *read])
+
+    @cached_property
+    def _checksum(self) -> str:
+        """The SHA-256 of the weights, with their names, types and shapes."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.model.state_dict().items()):
+            whole = tensor.detach().cpu().contiguous()
+            digest.update(f"{name} {whole.dtype} {tuple(whole.shape)}\n".encode())
+            digest.update(whole.reshape(-1).view(sys.modules["torch"].uint8).numpy())
+        return digest.hexdigest()
 
     def _embed(self, texts: list[str]) -> NDArray[np.float32]:
         vectors = self.model.encode(

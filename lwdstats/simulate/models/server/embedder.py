@@ -87,9 +87,9 @@ class EndpointEmbedder(OnServer):
         self.prefix = text_prefix(model) if prefix is None else prefix
         # The most texts that the server has been found to take at once.
         self._most = self.batch_size
-        # What speaks for texts that were cut.
-        self._cut = ""
-        self._warned_of_cut = False
+        # What speaks for texts that were cut, and the words of a filter that refused one.
+        self._cut = self._filtered = ""
+        self._warned: set[str] = set()
 
     @property
     def reads(self) -> str:
@@ -103,6 +103,8 @@ class EndpointEmbedder(OnServer):
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).
+
+        A text that a content filter of the server refuses has NaN, and there is a warning.
 
         Raises
         ------
@@ -118,26 +120,48 @@ class EndpointEmbedder(OnServer):
         if not texts:
             return np.empty((0, 0), dtype=np.float32)
         vectors = loop.run(self._ask_all(texts))
-        if self._cut and not self._warned_of_cut:
-            self._warned_of_cut = True
-            said = (
+        if not vectors.shape[1]:
+            # How many numbers a vector has, another text tells.
+            vectors = loop.run(self._ask_all([*texts, "."]))[:-1]
+        if not vectors.shape[1]:
+            raise BackendError(f"{self.name} refuses all texts: {self._filtered}")
+        if self._cut:
+            self._warn(
                 f"{self.name} seems to cut long texts without an error: {self._cut}. What is "
-                "beyond counts for nothing in a vector; give max_characters, or another embedder"
+                "beyond counts for nothing in a vector; give max_characters, or another embedder",
+                "cut",
             )
-            logger.warning("%s", said)
-            warnings.warn(said, stacklevel=2)
+        if self._filtered:
+            self._warn(
+                f"a content filter of {self.name} refuses texts, which have no vectors, so that "
+                f"such answers are missing: {self._filtered}",
+                "filtered",
+            )
         if self.normalize:
             length = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors /= np.where(length == 0, 1, length)
         return vectors
 
+    def _warn(self, said: str, of: str) -> None:
+        """Warn once of something."""
+        if of not in self._warned:
+            self._warned.add(of)
+            logger.warning("%s", said)
+            warnings.warn(said, stacklevel=3)
+
     async def _ask_all(self, texts: Sequence[str]) -> NDArray[np.float32]:
         starts = range(0, len(texts), self._most)
         batches = [texts[start : start + self._most] for start in starts]
         parts = await loop.all_or_first_error([self._ask(batch) for batch in batches])
-        if len({part.shape[1] for part in parts}) > 1:
+        return self._join(parts)
+
+    def _join(self, parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return all vectors; those of refused texts come without numbers, and are NaN."""
+        lengths = {part.shape[1] for part in parts} - {0}
+        if len(lengths) > 1:
             raise BackendError(f"{self.name} gave vectors of several lengths; use one model")
-        return np.concatenate(parts)
+        nothing = np.full((1, max(lengths, default=0)), np.nan, dtype=np.float32)
+        return np.concatenate([p if p.shape[1] else nothing.repeat(len(p), 0) for p in parts])
 
     async def _ask(self, texts: Sequence[str]) -> NDArray[np.float32]:
         # Servers refuse an empty text.
@@ -153,6 +177,10 @@ class EndpointEmbedder(OnServer):
             return vectors
 
         def adapt(failure: Failure) -> Failure:
+            if failure.is_filtered:
+                raise _FilteredError(failure.said)
+            if failure.status == 500 and failure.passes and len(sent) > 1:
+                raise _TooManyError
             lasting = failure.status not in _TOO_MANY or failure.is_no_credit
             if len(sent) > 1 and not lasting and (failure.is_batch or not failure.is_context):
                 raise _TooManyError
@@ -169,20 +197,24 @@ class EndpointEmbedder(OnServer):
                 read,
                 adapt,
             )
+        except _FilteredError as error:
+            if len(sent) == 1:
+                self._filtered = str(error)
+                return np.empty((1, 0), dtype=np.float32)
+            by_number = False
         except _TooManyError:
-            pass
+            by_number = True
         half = (len(texts) + 1) // 2
         # The first half alone tells whether it was the number.
         first = await self._ask(texts[:half])
-        if half < self._most:
+        if by_number and half < self._most:
             logger.info("%s: no %d texts in one request", self.name, len(texts))
             self._most = half
-        return np.concatenate([first, await self._ask_all(texts[half:])])
+        rest = texts[half:]
+        return self._join([first, await (self._ask_all(rest) if by_number else self._ask(rest))])
 
     def _say_too_long(self, failure: Failure, sent: Sequence[str]) -> None:
         """Raise for a text that is too long by itself: fewer at a time would not help."""
-        if failure.is_filtered:
-            return
         longest = max(map(len, sent))
         now = "nothing" if self.max_characters is None else self.max_characters
         raise InputError(
@@ -211,3 +243,7 @@ def _read_vectors(payload: Any, asked: int) -> NDArray[np.float32]:
     if vectors.ndim != 2 or not vectors.size or not np.isfinite(vectors).all():
         raise MalformedError("numbers that are not finite, or no numbers")
     return vectors
+
+
+class _FilteredError(Exception):
+    """A request with a text that a content filter refuses."""

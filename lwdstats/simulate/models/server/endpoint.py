@@ -169,13 +169,16 @@ class Endpoint:
                         continue
                     raise await self._final(blamed)
                 n_failures += 1
-                nobody = failure.kind == "refused" and not self.answered
+                nobody = (failure.kind == "refused" or failure.is_page) and not self.answered
                 allowed = min(self.max_retries, _FIRST_CONTACT) if nobody else self.max_retries
                 asked = failure.retry_after or 0.0
                 if n_failures > allowed or asked > LONGEST_ASKED:
                     raise self._given_up(failure, n_failures)
                 if await self._is_unknown(failure, n_failures):
                     raise await self._final(failure)
+                if failure.status == 500 and n_failures >= _FIRST_CONTACT:
+                    # It may be the form of the request, though nothing says so.
+                    adapt(failure)
                 wait = wait_before(n_failures, failure, self._random)
                 level = logging.WARNING if wait >= 10 else logging.INFO
                 logger.log(level, "%s: %s; again in %.1f s", self.base_url, failure, wait)
@@ -191,11 +194,13 @@ class Endpoint:
         import openai
 
         client, _ = self._connect()
+        came = ""
         try:
             # The client's own limit is for each read, and a trickle would pass it.
             async with asyncio.timeout(timeout or self.timeout):
                 reply = await send(client)
-            payload = json.loads(reply.text)
+            came = reply.text.removeprefix("\ufeff")
+            payload = json.loads(came)
             inside = bodies.error_inside(payload)
             if inside is None:
                 return read(payload), None
@@ -206,10 +211,12 @@ class Endpoint:
             body = error.response.text if error.body is None else error.body
             failure = self._failure(error.status_code, body, error.response.headers)
         except openai.APIConnectionError as error:
-            refused = type(error.__cause__).__name__ == "ConnectError"
-            failure = Failure("refused" if refused else "connection")
+            kinds = {"ConnectError": "refused", "TooManyRedirects": "status"}
+            kind = kinds.get(type(error.__cause__).__name__, "connection")
+            why = self._clean(str(error.__cause__ or ""))
+            failure = Failure(kind, text=why, status=310 if kind == "status" else 0)
         except (MalformedError, json.JSONDecodeError, UnicodeDecodeError) as error:
-            failure = Failure("malformed", text=self._clean(str(error)))
+            failure = Failure("malformed", text=self._clean(f"{error}; {came[:200] or 'empty'}"))
         self.n_failures += 1
         return None, failure
 
@@ -241,12 +248,12 @@ class Endpoint:
     async def _final(self, failure: Failure) -> Exception:
         """Return the error for a request that will not be sent again: what to change."""
         said, status = failure.said or "no reason given", failure.status
-        if status == 401:
+        if failure.is_key:
             takes = f"a variable with a key of that server: {self.api_key_env}"
-            got = f"a key that {self.base_url} refuses (401)"
+            got = f"a key that {self.base_url} refuses ({status}: {said})"
             if not self._key:
                 unset = f"the variable {self.api_key_env} is not set"
-                got = f"{unset}, and {self.base_url} wants a key (401)"
+                got = f"{unset}, and {self.base_url} wants a key ({status}: {said})"
             return InputError("api_key_env", got, takes)
         if status == 403:
             takes = f"a key, in {self.api_key_env}, that may use the model {self.model!r}"
@@ -280,6 +287,11 @@ class Endpoint:
 
     def _given_up(self, failure: Failure, n_failures: int) -> BackendError:
         """Return the error for a server that failed too often."""
+        if failure.is_page:
+            return BackendError(
+                f"{self.base_url} gives a page for browsers ({failure}); "
+                "is it the whole address, such as http://localhost:8000/v1?"
+            )
         if failure.kind == "refused":
             return BackendError(
                 f"nothing answers at {self.base_url} (tried {n_failures} times: {failure}); "

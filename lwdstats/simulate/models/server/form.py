@@ -112,6 +112,13 @@ class Refusals:
 
     def adapt(self, failure: Failure, sent: Mapping[str, Any]) -> Failure | None:
         """Change the form; return the failure to report where nothing is left to change."""
+        n = sent.get("n", 1)
+        if failure.status == 500 and failure.passes:
+            # A server in trouble recovers by itself, so nothing that counts is left out.
+            if n <= max(1, self._most_taken):
+                return failure
+            self.form = replace(self.form, most=n // 2)
+            return None
         named = self._named(failure, sent)
         if named is not None:
             self.form, self._first = named, None
@@ -175,7 +182,9 @@ class Refusals:
 
 def _is_unexplained(failure: Failure, sent: Mapping[str, Any]) -> bool:
     """Whether a refusal may be one of the request's form, without saying so."""
-    if failure.status not in (400, 422) or failure.is_context or failure.is_no_credit:
+    if failure.status not in (400, 422, 501):
+        return False
+    if failure.is_context or failure.is_no_credit or failure.is_key:
         return False
     blames_model = str(sent.get("model")) in failure.text or failure.names("model")
     return not blames_model or bool(_CAPABILITY.search(failure.text))

@@ -18,7 +18,7 @@ _NEVER = {501, 505}
 # No waiting mends these.
 _NO_CREDIT = re.compile(
     r"insufficient[_ ](quota|balance|credit|funds)|exceeded_current_quota|credit balance is too low"
-    r"|billing[_ ](hard[_ ]limit|not[_ ]active)|余额不足",
+    r"|billing[_ ](hard[_ ]limit|not[_ ]active)|余额不足|欠费|arrearage|past invoices",
     re.I,
 )
 # These do, where a server says so, as services speak of billing in a limit a minute as well.
@@ -27,7 +27,17 @@ _RATE = re.compile(r"resource_?exhausted|rate[_ ]?limit|too many requests|thrott
 _CONTEXT = re.compile(
     r"context[ _](length|window|size)|maximum context|(prompt|input) is too long|too many tokens"
     r"|exceeds? the (available|maximum|model)|reduce (the length|your message)"
-    r"|must have less than \d+ tokens|too large to process|exceeding max \d+ tokens",
+    r"|must have less than \d+ tokens|too large to process|exceeding max \d+ tokens"
+    r"|maximum prompt length|input length should|model token limit|max_new_tokens. must be <=",
+    re.I,
+)
+# Then it is not the length of the prompt that exceeds a maximum.
+_FIELDS = ("n", "temperature", "top_p", "seed")
+_FIELD_EXCEEDS = re.compile(rf"\b({'|'.join(_FIELDS)})[\"'`]? (\S+ )?exceeds", re.I)
+# Some services refuse a key with status 400.
+_KEY = re.compile(
+    r"(incorrect|invalid|unknown|missing|no) (x-)?api[ _-]?key"
+    r"|api[ _-]?key[ _](is )?(not valid|invalid|expired)",
     re.I,
 )
 # A request that is more than a minute's share: less may be asked for at once.
@@ -80,7 +90,7 @@ class Failure:
         """Whether the same request may succeed later."""
         if self.kind != "status":
             return True
-        if self.is_context or self.is_role or self.is_no_credit:
+        if self.is_context or self.is_role or self.is_no_credit or self.is_key:
             return False
         return self.status in _AGAIN or (self.status >= 500 and self.status not in _NEVER)
 
@@ -93,10 +103,22 @@ class Failure:
         return self.status == 429 and not says_when and bool(_PERHAPS_NO_CREDIT.search(self.text))
 
     @property
+    def is_key(self) -> bool:
+        """Whether the key is refused."""
+        return self.status == 401 or (self.status == 400 and bool(_KEY.search(self.text)))
+
+    @property
+    def is_page(self) -> bool:
+        """Whether what came is a page for a browser."""
+        return self.kind == "malformed" and "<html" in self.text.lower()
+
+    @property
     def is_context(self) -> bool:
         """Whether the request is too long for the model."""
         if self.is_too_much:
             return True
+        if self.param in _FIELDS or _FIELD_EXCEEDS.search(self.text):
+            return False
         return self.status in (400, 413, 422, 500) and bool(_CONTEXT.search(self.text))
 
     @property
@@ -126,7 +148,7 @@ class Failure:
         """Whether the server complains about one field of the request."""
         if self.status not in (400, 422) or self.is_context:
             return False
-        named = rf"[\"'`]{field}[\"'`]|\b{field} (must|value|parameter)\b|\b{field} ?= ?\d"
+        named = rf"[\"'`]{field}[\"'`]|\b{field} (must|value|parameter|exceeds)\b|\b{field} ?= ?\d"
         return self.param == field or bool(re.search(named, self.text))
 
     @property

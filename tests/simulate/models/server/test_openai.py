@@ -379,7 +379,7 @@ def test_a_wrong_key_ends_it():
         error = refusal(OpenAIModel("small", server.url))
     assert isinstance(error, lwd.InputError)
     assert error.argument == "api_key_env"
-    assert "refuses (401)" in str(error)
+    assert "refuses (401: Incorrect API key provided: ***." in str(error)
     assert len(server.requests) == 1
 
 

@@ -687,6 +687,145 @@ def test_a_text_too_long_in_other_words():
             EndpointEmbedder("small", server.url).embed(["b" * 100, "c" * 100])
 
 
+def azure(text):
+    error = worded("The prompt triggered the content management policy.", code="content_filter")
+    return lambda sent: (400, error) if text in sent.get("input", []) else None
+
+
+def test_texts_that_a_filter_refuses_have_no_vector():
+    with Provider(azure("b")) as server:
+        embedder = EndpointEmbedder("small", server.url, batch_size=8)
+        with pytest.warns(UserWarning, match="content filter.*refuses texts.*content management"):
+            vectors = embedder.embed(list("abcde"))
+        assert np.isnan(vectors).all(axis=1).tolist() == [text == "b" for text in "abcde"]
+        np.testing.assert_array_equal(vectors[2], np.float32(vector_of("c")))
+        # Alone too.
+        assert np.isnan(embedder.embed(["b"])).all()
+        # The number of texts in a request was not to blame.
+        assert embedder._most == 8
+    with (
+        Provider(lambda sent: azure(sent["input"][0])(sent)) as server,
+        pytest.raises(BackendError, match=r"refuses all texts.*content management"),
+    ):
+        EndpointEmbedder("small", server.url).embed(["a"])
+
+
+def test_a_run_goes_on_past_a_filter_of_the_embedder(tmp_path):
+    with ModelServer() as server:
+        arguments = {"posts": ["x"], "n_steps": 2, "n_responses": 3, "seed": 1}
+
+        def run(embedding_server, **options):
+            return lwd.simulate_llm(
+                {"a": OpenAIModel("small", server.url)},
+                embedder=EndpointEmbedder("small", embedding_server.url),
+                **arguments,
+                **options,
+            )
+
+        whole = run(server)
+        refused = str(whole["text"].values[0, 0, 0, 0, 0])
+        with Provider(azure(refused)) as filtering:
+            with pytest.warns(UserWarning, match="content filter"):
+                ds = run(filtering, store=tmp_path / "run")
+            # The store has it all.
+            assert ds.identical(run(filtering, store=tmp_path / "run"))
+        missing = np.isnan(ds["embedding"].values).all(axis=-1)
+        assert missing.sum() == 1
+        assert ds["text"].values[missing].tolist() == [""]
+        # Its words are kept; it is neither reasoning nor posted: the next answer is.
+        assert ds["text_raw"].values[missing].tolist() == [refused]
+        assert "n_unanswered" not in ds["text"].attrs
+        assert ds["post_text"].values[0, 0, 1] == whole["text"].values[0, 0, 0, 0, 1]
+        assert np.isfinite(ds["post_embedding"].values).all()
+        with (
+            Provider(azure("x")) as filtering,
+            pytest.raises(lwd.InputError, match=r"posts: got .*x.*refuse"),
+            pytest.warns(UserWarning, match="content filter"),
+        ):
+            run(filtering)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (500, {"error": "Internal Server Error"}),
+        (500, b"Internal Server Error"),
+        (501, worded("n > 1 is not implemented")),
+        (400, worded("n exceeds the maximum allowed value of 1", param="n")),
+        (400, worded("Parameter 'n' exceeds the maximum of 1")),
+    ],
+)
+def test_several_answers_are_refused_by_a_fault_or_a_maximum(status, body):
+    with Provider(lambda sent: (status, body) if sent.get("n", 1) > 1 else None) as server:
+        model = OpenAIModel("small", server.url)
+        assert generate(model) == expected()
+        # Nothing else was left out on the way.
+        assert not model.seen["left_out"]
+
+
+def test_a_fault_of_the_server_itself_changes_no_request():
+    with Provider(first_requests(9, 500, b"Internal Server Error")) as server:
+        model = OpenAIModel("small", server.url)
+        assert generate(model) == expected()
+        assert not model.seen["left_out"]
+        assert all("seed" in sent and len(sent["messages"]) == 2 for sent in server.chats)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "API key not valid. Please pass a valid API key.",
+        "Incorrect API key provided: xx. You can obtain an API key from https://console.example.",
+    ],
+)
+def test_a_key_that_is_refused_with_400(message):
+    with (
+        Provider(lambda sent: (400, worded(message))) as server,
+        pytest.raises(lwd.InputError, match=r"api_key_env: got .*refuses \(400: "),
+    ):
+        generate(OpenAIModel("small", server.url))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000",
+        "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",
+        "Range of input length should be [1, 6000]",
+        "Invalid request: Your request exceeded model token limit: 8192",
+    ],
+)
+def test_a_prompt_too_long_in_other_words(message):
+    with (
+        Provider(lambda sent: (400, worded(message))) as server,
+        pytest.raises(lwd.InputError, match="too long a prompt"),
+    ):
+        generate(OpenAIModel("small", server.url))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"<!DOCTYPE html><html><title>Chat</title></html>", "page for browsers.*whole address"),
+        (b"", "could not be read.*empty"),
+        (b'{"detail": "the quota is gone"}', "no choices.*the quota is gone"),
+    ],
+)
+def test_a_reply_that_is_none_is_shown(content, said):
+    with (
+        Provider(lambda sent: (200, content)) as server,
+        pytest.raises(BackendError, match=said),
+    ):
+        generate(OpenAIModel("small", server.url, max_retries=5))
+
+
+def test_a_byte_order_mark_is_passed_over():
+    one = {"index": 0, "message": {"content": "Up."}, "finish_reason": "stop"}
+    body = b"\xef\xbb\xbf" + json.dumps({"choices": [one]}).encode()
+    with Provider(lambda sent: (200, body)) as server:
+        assert generate(OpenAIModel("small", server.url), n=1) == ["Up."]
+
+
 def test_an_embedder_that_cuts_texts():
     def usage(n):
         return lambda reply: reply | {"usage": {"prompt_tokens": n, "total_tokens": n}}
