@@ -162,16 +162,19 @@ def _dates_as_numbers(array: npt.NDArray[Any]) -> tuple[str, str] | None:
     first, last = float(array.min()), float(array.max())
     if first == last:
         return None
+    for clock, beside in (("", 1), ("hhmm", 10**4), ("hhmmss", 10**6)):
+        dates = array // beside
+        if dates.min() < 19000101 or dates.max() > 21001231 or (array != np.floor(array)).any():
+            continue
+        month, day = dates // 100 % 100, dates % 100
+        if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
+            got = f"numbers from {first:.0f}, as dates written yyyymmdd{clock} are"
+            return got, "pd.to_datetime(np.asarray(time, int).astype(str))"
     for unit, second in (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)):
         # From 1990 to 2100. Elapsed numbers as large start at 0 or span as much as they reach.
         if first / second >= 6.3e8 and last / second <= 4.1e9 and last < 1.5 * first:
             got = f"numbers from {first:.10g}, as Unix time in {unit} has"
             return got, f"pd.to_datetime(time, unit={unit!r})"
-    if first >= 19000101 and last <= 21001231 and (array == np.floor(array)).all():
-        month, day = array // 100 % 100, array % 100
-        if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
-            got = f"numbers from {first:.0f}, as dates written yyyymmdd are"
-            return got, "pd.to_datetime(np.asarray(time, int).astype(str))"
     return None
 
 

@@ -350,3 +350,16 @@ def test_a_copy_stays_lazy():
 def test_truth_values_are_no_times():
     with pytest.raises(lwd.InputError, match="time: got truth values"):
         lwd.validate(small_llm(time=2).assign_coords(time=[False, True]))
+
+
+@pytest.mark.parametrize(("form", "name"), [("%Y%m%d%H%M", "hhmm"), ("%Y%m%d%H%M%S", "hhmmss")])
+def test_dates_written_as_numbers_are_no_times(form, name):
+    dates = pd.date_range("2024-01-31 22:30", periods=3, freq="h")
+    time = dates.strftime(form).astype("int64")
+    ds = small_llm()
+    with pytest.raises(lwd.InputError, match=f"time: got .*yyyymmdd{name} are.*astype.str"):
+        lwd.validate(ds.assign_coords(time=time))
+    d = pd.to_datetime(np.asarray(time, int).astype(str))
+    assert ((d - d.min()) / pd.Timedelta("1h")).tolist() == [0, 1, 2]
+    # What is no date is as many steps.
+    lwd.validate(ds.assign_coords(time=time + 99 * 10 ** (len(name))))

@@ -2,8 +2,12 @@
 
 import subprocess
 import sys
+import tracemalloc
 
+import numpy as np
 import pytest
+
+import lwdstats as lwd
 
 # What a process needs besides its data, in MiB, is seen by doing the same on little of it first.
 TEXTS = """
@@ -78,3 +82,16 @@ def test_texts_take_their_own_room(tmp_path, kind):
 
 def test_vectors_are_copied_about_once():
     assert run(VECTORS) < 2
+
+
+def test_the_norm_of_one_answer_a_cell_takes_its_means_alone():
+    # The means are as large as the answers; the rest goes in blocks of 8 MiB.
+    x = np.random.default_rng(1).normal(size=(1, 100, 1, 100, 1, 400))
+    ds = lwd.as_results(x)
+    tracemalloc.start()
+    try:
+        lwd.fnorm(ds)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.2 * x.nbytes + 4 * 2**23
