@@ -168,6 +168,12 @@ def _dates_as_numbers(array: npt.NDArray[Any]) -> tuple[str, str] | None:
         if ((month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
             got = f"numbers from {first:.0f}, as dates written yyyymmdd are"
             return got, "pd.to_datetime(np.asarray(time, int).astype(str))"
+    # Months written yyyymm, in which a year ends at 12.
+    if first >= 190001 and last <= 210012 and (array == np.floor(array)).all():
+        month = array % 100
+        if ((month >= 1) & (month <= 12)).all():
+            got = f"numbers from {first:.0f}, as months written yyyymm are"
+            return got, "pd.to_datetime(np.asarray(time, int).astype(str), format='%Y%m')"
     return None
 
 

@@ -77,8 +77,11 @@ def combine(files: Sequence[xr.Dataset | str | Path], dim: str = "replicate") ->
     lwdstats.errors.InputError: files: got replicate 0 of seed 1 twice ...
     """
     check_choice("dim", dim, ("replicate",))
-    if isinstance(files, str | Path | xr.Dataset) or len(files) == 0:
-        raise InputError("files", "a single one" if len(files) else "none", "a sequence of files")
+    if isinstance(files, str | Path | xr.Dataset) or not hasattr(files, "__len__"):
+        got = f"a single {type(files).__name__}"
+        raise InputError("files", got, "a sequence of files")
+    if len(files) == 0:
+        raise InputError("files", "none", "a sequence of files")
     loaded = [read_results(f) if isinstance(f, str | Path) else validate(f) for f in files]
     names = [str(f) if isinstance(f, str | Path) else f"dataset {i}" for i, f in enumerate(files)]
     if len(loaded) == 1:
