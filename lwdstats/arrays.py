@@ -175,6 +175,12 @@ def _dates_as_numbers(array: npt.NDArray[Any]) -> tuple[str, str] | None:
         if first / second >= 6.3e8 and last / second <= 4.1e9 and last < 1.5 * first:
             got = f"numbers from {first:.10g}, as Unix time in {unit} has"
             return got, f"pd.to_datetime(time, unit={unit!r})"
+    # Months written yyyymm, in which a year ends at 12.
+    if first >= 190001 and last <= 210012 and (array == np.floor(array)).all():
+        month = array % 100
+        if ((month >= 1) & (month <= 12)).all():
+            got = f"numbers from {first:.0f}, as months written yyyymm are"
+            return got, "pd.to_datetime(np.asarray(time, int).astype(str), format='%Y%m')"
     return None
 
 

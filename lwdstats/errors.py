@@ -52,10 +52,10 @@ def is_number(value: object) -> TypeGuard[float]:
 
 
 def check_bool(argument: str, value: object) -> bool:
-    """Return `value` if it is True or False, or raise `InputError`."""
-    if not isinstance(value, bool):
+    """Return `value` if it is True or False, NumPy's too, or raise `InputError`."""
+    if not isinstance(value, bool | np.bool_):
         raise InputError(argument, value, "True or False")
-    return value
+    return bool(value)
 
 
 def check_integer(argument: str, value: object, *, minimum: int) -> int:

@@ -9,8 +9,10 @@ import numpy as np
 import xarray as xr
 from scipy.stats import norm
 
+from lwdstats.arrays import as_floats
+from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import validate
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.distance import fnorm, noise_floor
 from lwdstats.results import drawing
@@ -105,6 +107,7 @@ def plot_norm(ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = Fal
     5
     """
     validate(ds)
+    check_bool("log", log)
     ax = drawing.new_axes(ax)
     norms = fnorm(ds)
     shift = 1 if log else 0
@@ -112,7 +115,7 @@ def plot_norm(ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = Fal
     for replicate in norms["replicate"].values:
         values = norms.sel(replicate=replicate).values
         ax.plot(time, values, linewidth=1.2, label=f"replicate {replicate}")
-    if "weight" not in ds and ds.sizes["response"] > 1:
+    if "weight" not in ds and fewest_answers(ds) > 1:
         floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
         ax.plot(time, floor, "--", color="0.4", linewidth=1.2, label="noise floor")
     if log:
@@ -245,16 +248,17 @@ def _times(ds: xr.Dataset, times: Sequence[int] | None) -> list[int]:
     if times is None:
         first = 1 if 1 in kept else int(kept[0])
         return sorted({first, int(kept[-1])})
-    missing = [t for t in times if t not in kept]
-    if missing or not len(times):
-        raise InputError("times", list(times), f"times of the dataset, {kept[0]}..{kept[-1]}")
-    return [int(t) for t in times]
+    takes = f"a list of times of the dataset, {kept[0]}..{kept[-1]}"
+    wanted = as_floats(times, "times", takes)
+    if wanted.ndim != 1 or not wanted.size or not np.isin(wanted, kept).all():
+        raise InputError("times", repr(times), takes)
+    return [int(t) for t in wanted]
 
 
 def _one(ds: xr.Dataset, dim: str, wanted: Any) -> Any:
     values = ds[dim].values
     if wanted is None:
         return values[0]
-    if wanted not in values:
+    if (not isinstance(wanted, str) and not is_number(wanted)) or wanted not in values:
         raise InputError(dim, wanted, f"one of {', '.join(map(str, values[:20]))}")
     return wanted

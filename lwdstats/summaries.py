@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lwdstats.dataset.positions import n_answers
+from lwdstats.dataset.positions import fewest_answers, n_answers
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.geometry.distance import fnorm, noise_floor
 from lwdstats.results import drawing, generics
@@ -214,19 +214,19 @@ def _recorded(ds: xr.Dataset) -> list[tuple[str, str]]:
 
 def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
     last = ds.sizes["time"] - 1
-    rows = sorted({0, (last + 1) // 2, last})
-    norm = fnorm(ds).isel(time=rows)
+    ds = ds.isel(time=sorted({0, (last + 1) // 2, last}))
+    norm = fnorm(ds)
     frame = pd.DataFrame({"time": norm["time"].values, "mean": norm.mean("replicate").values})
     if norm.sizes["replicate"] > 1:
         frame["sd"] = norm.std("replicate", ddof=1).values
         for name in ("min", "median", "max"):
             frame[name] = getattr(norm, name)("replicate").values
-    if _has_floor(ds):
+    if "weight" not in ds and fewest_answers(ds) > 1:
         for name, value in (
             ("noise_floor", noise_floor(ds)),
             ("debiased", fnorm(ds, debias=True)),
         ):
-            square = (value * abs(value)).isel(time=rows).mean("replicate").values
+            square = (value * abs(value)).mean("replicate").values
             frame[name] = np.sign(square) * np.sqrt(np.abs(square))
     return frame
 
@@ -240,10 +240,11 @@ def _notes(ds: xr.Dataset, norm: pd.DataFrame) -> list[str]:
                 f"in {lost} of {_count(ds.sizes['replicate'], 'replicate')} a weight has reached "
                 "0 and stays there (threshold 0 absorbs), so ||D||_F may stall above 0."
             )
-    elif not _has_floor(ds):
-        notes.append(
-            "with one response a model, sampling noise in ||D||_F cannot be told from difference."
-        )
+    elif "noise_floor" not in norm:
+        one = "one response a model"
+        if ds.sizes["response"] > 1:
+            one += ", others being missing"
+        notes.append(f"with {one}, sampling noise in ||D||_F cannot be told from difference.")
     else:
         end = norm.iloc[-1]
         if end["debiased"] < end["noise_floor"]:
@@ -251,13 +252,11 @@ def _notes(ds: xr.Dataset, norm: pd.DataFrame) -> list[str]:
                 "at the last step more than half of ||D||_F^2 is sampling noise of the "
                 f"{ds.sizes['response']} responses; 'debiased' takes it out, and may fall below 0."
             )
+    if ds.sizes["model"] == 1:
+        notes.append("one model: there is nothing that it could differ from, so ||D||_F is 0.")
     if ds.sizes["replicate"] == 1:
         notes.append("one replicate: nothing here tells how another run would differ.")
     return notes
-
-
-def _has_floor(ds: xr.Dataset) -> bool:
-    return "weight" not in ds and ds.sizes["response"] > 1
 
 
 def _fixed(value: float) -> str:

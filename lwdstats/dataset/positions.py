@@ -92,6 +92,12 @@ def n_answers(ds: xr.Dataset) -> xr.DataArray | None:
     return None if bool(there.all()) else there.sum("response")
 
 
+def fewest_answers(ds: xr.Dataset) -> int:
+    """Return how many answers a model has at the least, of a dataset of answers."""
+    there = n_answers(ds)
+    return ds.sizes["response"] if there is None else int(there.min())
+
+
 def complete_answers(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
     """Return `embedding`, for a statistic that needs as many answers of every model.
 

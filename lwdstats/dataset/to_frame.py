@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.dataset.schema import validate
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_bool, check_choice
 
 # What one row is, and the variable whose dimensions are the rows.
 _ROWS = {"answers": "embedding", "weights": "weight", "posts": "post_text"}
@@ -65,6 +65,7 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
     (18, 18)
     """
     validate(ds)
+    check_bool("embedding", embedding)
     if what is None:
         what = "answers" if "embedding" in ds else "weights"
     lead = _ROWS[check_choice("what", what, tuple(_ROWS))]

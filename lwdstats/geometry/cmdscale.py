@@ -14,10 +14,10 @@ from scipy.linalg import eigvals
 from scipy.spatial.distance import squareform
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
-from lwdstats.errors import InputError, check_integer
+from lwdstats.errors import InputError, check_bool, check_integer
 from lwdstats.geometry.axes import axes_frame, coordinate_columns, first_values
 from lwdstats.geometry.kernels import centred, gower
-from lwdstats.geometry.labels import as_square, labels_of, labels_of_square
+from lwdstats.geometry.labels import as_square, label_text, labels_of, labels_of_square
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned, one_row
 
@@ -26,6 +26,7 @@ _DISTANCES = (
     "its upper triangle by rows as a vector, or a DataArray of one such matrix"
 )
 _POINTS = "finite numbers of shape (n, p), n at least 2"
+_EPS = float(np.finfo(np.float64).eps)
 # Points and eigenvalues that are printed.
 _ROWS = 10
 # From so many points on, names beside them hide each other.
@@ -168,7 +169,7 @@ def cmdscale(
     - a matrix that is not symmetric with a zero diagonal is an error, where R
       reads its lower triangle;
     - of Euclidean distances `ac` is 0, where R has a rounding error of about
-      1e-8 of their size;
+      1e-8 of their size; those in single or half precision count as rounded to that;
     - from `points`, eigenvalues at the level of rounding error are 0.
 
     References
@@ -203,6 +204,7 @@ def cmdscale(
     if (d is None) == (points is None):
         got = "neither d nor points" if d is None else "both d and points"
         raise InputError("d", got, "exactly one of d and points")
+    check_bool("add", add)
     matrix = as_points(points, "points", _POINTS) if d is None else as_distances(d)
     n = len(matrix)
     if n < 2:
@@ -226,7 +228,13 @@ def cmdscale(
 
     gof = goodness(float(eig[:kept].sum()), eig)
     names = labels_of(points) if d is None else labels_of_square(d)
-    return CMDScale(fix_signs(coordinates), eig, gof, ac, tuple(map(str, names or ())))
+    return CMDScale(
+        fix_signs(coordinates),
+        eig,
+        gof,
+        ac,
+        tuple(label_text(x) if isinstance(x, tuple) else str(x) for x in names or ()),
+    )
 
 
 def goodness(used: float, eig: FloatArray) -> tuple[float, float]:
@@ -248,7 +256,7 @@ def additive_constant(d: FloatArray) -> float:
     distances which are Euclidean but for rounding are told by their own eigenvalues.
     """
     n = len(d)
-    if np.linalg.eigvalsh(gower(d))[0] >= -_noise(n, d.max() ** 2):
+    if np.linalg.eigvalsh(gower(d))[0] >= -_noise(n, d.max() ** 2, _precision(d)):
         return 0.0
     square, plain = _drop_mean(d * d), _drop_mean(d)
     block = np.block([[np.zeros((n - 1, n - 1)), -square], [-np.eye(n - 1), 2.0 * plain]])
@@ -270,7 +278,7 @@ def scale_distances(d: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     """Return coordinates (n, at most k) and eigenvalues (n,) of distances (n, n)."""
     eig, vectors = np.linalg.eigh(gower(d))
     eig, vectors = eig[::-1], vectors[:, : -k - 1 : -1]
-    keep = eig[:k] > _noise(len(d), d.max() ** 2)
+    keep = eig[:k] > _noise(len(d), d.max() ** 2, _precision(d))
     return vectors[:, keep] * np.sqrt(eig[:k][keep]), eig.copy()
 
 
@@ -295,13 +303,27 @@ def scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     return (x @ vectors if p < n else vectors * np.sqrt(leading[keep])), eig
 
 
-def _noise(n: int, largest_square: float) -> float:
+def _noise(n: int, largest_square: float, eps: float = _EPS) -> float:
     """Return what rounding can make of an eigenvalue 0.
 
     Each entry of the centred matrix is off by up to about 2 eps max(d^2), and
     its eigenvalues by n times that; the factor 4 leaves room for the solver.
     """
-    return 4.0 * n * float(np.finfo(np.float64).eps) * float(largest_square)
+    return 4.0 * n * eps * float(largest_square)
+
+
+def _precision(d: FloatArray) -> float:
+    """Return the relative rounding error of distances, which may come from fewer bits.
+
+    Numbers that are no whole ones, and yet all are of half or single precision, have been
+    computed in it.
+    """
+    if np.any(d != np.rint(d)):
+        for dtype in (np.float16, np.float32):
+            with np.errstate(over="ignore"):
+                if np.array_equal(d.astype(dtype), d):
+                    return float(np.finfo(dtype).eps)
+    return _EPS
 
 
 def fix_signs(points: FloatArray) -> FloatArray:
@@ -334,7 +356,8 @@ def as_distances(d: object, argument: str = "d") -> FloatArray:
         raise InputError(argument, "a diagonal that is not 0", _DISTANCES)
     if np.any(np.abs(array - array.T) > slack):
         raise InputError(argument, "a matrix that is not symmetric", _DISTANCES)
-    array = np.maximum(0.5 * (array + array.T), 0.0)
+    # The larger of the two, not their mean, which has more digits than half precision holds.
+    array = np.maximum(np.maximum(array, array.T), 0.0)
     np.fill_diagonal(array, 0.0)
     return array
 
@@ -343,8 +366,7 @@ def rounding_of(d: FloatArray) -> float:
     """Return what rounding can leave of a 0 in distances.
 
     That is a share of the largest, and at least a few last digits of 1, from which cosines
-    are taken; but never more than 1% of the largest. Numbers that all are of single
-    precision have been computed in it.
+    are taken; but never more than 1% of the largest.
 
     Examples
     --------
@@ -352,12 +374,8 @@ def rounding_of(d: FloatArray) -> float:
     >>> rounding_of(d), round(rounding_of(d.astype(np.float32).astype(np.float64)), 8)
     (8e-09, 1.91e-06)
     """
-    # A number that is no whole one, and yet is of single precision, was computed in it.
-    with np.errstate(over="ignore"):
-        single = np.array_equal(d.astype(np.float32), d) and bool(np.any(d != np.rint(d)))
-    largest = float(np.abs(d).max())
-    eps = float(np.finfo(np.float32 if single else np.float64).eps)
-    share = 16.0 * eps if single else 1e-8
+    largest, eps = float(np.abs(d).max()), _precision(d)
+    share = max(16.0 * eps, 1e-8)
     return min(max(share * largest, 16.0 * eps), 0.01 * largest)
 
 

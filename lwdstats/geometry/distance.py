@@ -11,9 +11,9 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
-from lwdstats.dataset.positions import n_answers, positions
+from lwdstats.dataset.positions import fewest_answers, positions
 from lwdstats.dataset.schema import named
-from lwdstats.errors import InputError, check_choice, is_number
+from lwdstats.errors import InputError, check_bool, check_choice, is_number
 from lwdstats.geometry import kernels, spread
 from lwdstats.geometry.labels import labels_of
 
@@ -199,6 +199,7 @@ def fnorm(
     >>> lwd.fnorm(lwd.simulate_gmm(n_steps=5, seed=1)).dims
     ('time', 'replicate')
     """
+    check_bool("debias", debias)
     if isinstance(x, xr.Dataset):
         position = positions(x)
         square = xr.apply_ufunc(
@@ -266,18 +267,12 @@ def _inflation(ds: xr.Dataset, argument: str) -> xr.DataArray:
         one = ds["weight"].isel(model=0, component=0, drop=True)
         zero = xr.zeros_like(one, dtype=np.float64)
         return zero.transpose("time", "replicate")
-    n_responses = ds.sizes["response"]
-    if n_responses < 2:
+    fewest = fewest_answers(ds)
+    if fewest < 2:
+        lacking = "" if fewest == ds.sizes["response"] else ", others being missing"
         raise InputError(
             f"{argument}: embedding",
-            f"{n_responses} response a model and time",
-            "2 or more, to estimate their variance",
-        )
-    there = n_answers(ds)
-    if there is not None and int(there.min()) < 2:
-        raise InputError(
-            f"{argument}: embedding",
-            f"{int(there.min())} answer of a model at a time, others being missing",
+            f"{fewest} response a model and time{lacking}",
             "2 or more, to estimate their variance",
         )
     each = mean_variance(ds["embedding"]).sum("model").transpose("time", "replicate")

@@ -7,7 +7,7 @@ import xarray as xr
 
 from lwdstats.dataset.positions import positions
 from lwdstats.dataset.schema import named, validate
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry import spread
 from lwdstats.geometry.distance import mean_variance, over_queries, signed_root
 
@@ -70,6 +70,7 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
     >>> float(drift(ds, "start").sel(time=0).max())
     0.0
     """
+    check_bool("debias", debias)
     position = positions(ds)
     if origin is None:
         origin = "web" if _has_web(ds) else "start"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lwdstats.errors import InputError, check_choice, check_integer, is_number
+from lwdstats.errors import InputError, check_bool, check_choice, check_integer, is_number
 from lwdstats.geometry import perspectives, samples
 from lwdstats.geometry.cmdscale import goodness
 from lwdstats.geometry.dkps_result import DKPS
@@ -108,8 +108,7 @@ def dkps(
     array([1., 1.])
     """
     aggregate = check_choice("aggregate", aggregate, AGGREGATES)
-    if not isinstance(joint, bool | np.bool_):
-        raise InputError("joint", joint, "True or False")
+    joint = check_bool("joint", joint)
     template = perspectives.template_of(ds, aggregate)
     n_times = template.sizes["time"]
     n_points = template.size // (1 if joint else n_times)
@@ -148,7 +147,7 @@ def dkps(
         ),
         k=chosen,
         aggregate=aggregate,
-        joint=bool(joint),
+        joint=joint,
         bandwidth=None if bandwidth is None else float(bandwidth),
         mean_square=template.copy(
             data=np.concatenate([squares for _, _, squares in raw]).reshape(template.shape)

@@ -19,8 +19,8 @@ _SHOWN = 5
 def labels_of(x: object, axis: int = 0) -> Labels | None:
     """Return the labels of what `x` holds along an axis, or None where it has none.
 
-    The index or the columns of pandas objects, the coordinate of a DataArray, and what an
-    object has as its own `labels`. A default index, 0 to n - 1, is none.
+    The index or the columns of pandas objects, the coordinate of a DataArray, the keys of a
+    dict, and what an object has as its own `labels`. A default index, 0 to n - 1, is none.
 
     Examples
     --------
@@ -35,10 +35,14 @@ def labels_of(x: object, axis: int = 0) -> Labels | None:
         index = x.columns if axis else x.index
     elif isinstance(x, pd.Series):
         index = None if axis else x.index
+    elif isinstance(x, dict):
+        return tuple(x)
     else:
         own = () if isinstance(x, np.ndarray) else getattr(x, "labels", ())
         return tuple(own) if isinstance(own, tuple) and own and not axis else None
-    if index is None or (isinstance(index, pd.RangeIndex) and _counts(index.tolist())):
+    if index is None or (
+        isinstance(index, pd.RangeIndex) and index.equals(pd.RangeIndex(len(index)))
+    ):
         return None
     return tuple(index.tolist())
 
@@ -80,12 +84,12 @@ def order_of(
                 "labels on both; or on none, as after reset_index(drop=True), where the order "
                 "is the same",
             )
-    if labels is None or others is None:
+    if labels is None or others is None or labels == others:
         return None
-    first, second = [_key(label) for label in labels], [_key(label) for label in others]
+    first, second = [label_text(label) for label in labels], [label_text(label) for label in others]
     if first == second:
         return None
-    if sorted(first, key=str) != sorted(second, key=str):
+    if sorted(first) != sorted(second):
         if _counts(labels) or _counts(others):
             return None
         only = [_only(second, first), _only(first, second)]
@@ -113,6 +117,8 @@ def order_of(
 def arranged(x: Any, labels: Labels | None, argument: str, other: str, axis: int = 0) -> Any:
     """Return `x` with what it holds along an axis in the order of `labels`, those of `other`."""
     order = order_of(labels, labels_of(x, axis), argument, other)
+    if isinstance(x, dict):
+        x = pd.Series(list(x.values()), dtype=object).infer_objects()
     if order is None:
         return x
     if isinstance(x, xr.DataArray):
@@ -146,10 +152,16 @@ def as_square(d: Any, argument: str) -> Any:
     return d.iloc[:, order] if isinstance(d, pd.DataFrame) else d.isel({d.dims[1]: order})
 
 
-def _key(label: Any) -> Any:
-    """Return what two equal labels have in common, such as 1, 1.0 and "1"."""
+def label_text(label: Any) -> str:
+    """Return what two equal labels have in common, such as 1, 1.0 and "1"; parts in one row.
+
+    Examples
+    --------
+    >>> label_text(1.0), label_text(("gemma", 3))
+    ('1', 'gemma, 3')
+    """
     if isinstance(label, tuple):
-        return tuple(_key(part) for part in label)
+        return ", ".join(label_text(part) for part in label)
     if isinstance(label, float | np.floating) and float(label).is_integer():
         label = int(label)
     return str(label)
@@ -157,19 +169,19 @@ def _key(label: Any) -> Any:
 
 def _counts(labels: Any) -> bool:
     """Return whether labels are 0 to n - 1."""
-    return [_key(label) for label in labels] == [str(i) for i in range(len(labels))]
+    return [label_text(label) for label in labels] == [str(i) for i in range(len(labels))]
 
 
 def _is_shuffled(labels: Labels) -> bool:
     """Return whether labels are the numbers from 0 to n - 1, but not in their order."""
-    keys = [_key(label) for label in labels]
+    keys = [label_text(label) for label in labels]
     numbers = [str(i) for i in range(len(labels))]
     return keys != numbers and len(keys) == len(set(keys)) and set(keys) == set(numbers)
 
 
-def _only(these: list[Any], those: list[Any]) -> str:
+def _only(these: list[str], those: list[str]) -> str:
     """Return what is in `these` and not in `those`, as text; the first of them if many."""
     known = set(those)
     found = list(dict.fromkeys(key for key in these if key not in known))
     rest = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return ", ".join(map(str, found[:_SHOWN])) + rest
+    return ", ".join(found[:_SHOWN]) + rest

@@ -82,7 +82,10 @@ def distinct_n(x: xr.Dataset | Iterable[str], n: int = 2) -> xr.DataArray | floa
     if not isinstance(x, xr.Dataset):
         if isinstance(x, str):
             raise InputError("x", x, "several texts, in a list")
-        texts = list(x)
+        try:
+            texts = list(x)
+        except TypeError:
+            raise InputError("x", f"a {type(x).__name__}", "several texts, in a list") from None
         for place, text in enumerate(texts):
             if not isinstance(text, str):
                 raise InputError("x", f"{text!r} at {place}", "texts")
@@ -102,6 +105,8 @@ def distinct_share(texts: Sequence[str], n: int) -> float:
     count, seen = 0, set()
     for text in texts:
         tokens = words(text)
+        if len(tokens) < n:
+            continue
         grams = list(zip(*(tokens[i:] for i in range(n)), strict=False))
         count += len(grams)
         seen.update(grams)

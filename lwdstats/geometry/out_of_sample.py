@@ -13,9 +13,9 @@ from scipy.optimize import brentq
 from scipy.spatial.distance import cdist
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry.cmdscale import CMDScale, as_distances, rounding_of
-from lwdstats.geometry.kernels import centred
+from lwdstats.geometry.kernels import centred, gower
 from lwdstats.geometry.labels import arranged, labels_of, labels_of_square, order_of
 
 METHODS = ("gower", "trosset-priebe")
@@ -128,6 +128,7 @@ def out_of_sample(
     if not isinstance(fit, CMDScale):
         raise InputError("fit", type(fit).__name__, "a result of cmdscale")
     method = check_choice("method", method, METHODS)
+    check_bool("residuals", residuals)
     if (d is None) == (points is None):
         got = "neither d nor points" if d is None else "both d and points"
         raise InputError("d", got, "exactly one of d and points: what fit was made from")
@@ -135,7 +136,7 @@ def out_of_sample(
     if d is not None:
         squares, own = _old_squares(d, fit), labels_of(fit) or labels_of_square(d)
         takes = f"finite distances, none below 0, of shape (m, {n})"
-        new = arranged(new, own, "new", "fit", axis=max(0, np.ndim(new) - 1))
+        new = arranged(new, own, "new", "fit", axis=max(0, getattr(new, "ndim", 1) - 1))
         delta = as_floats(new, "new", takes)
         delta = delta[None, :] if delta.ndim == 1 else delta
         if delta.ndim != 2 or delta.shape[1] != n or delta.size == 0:
@@ -146,6 +147,7 @@ def out_of_sample(
     else:
         points = arranged(points, labels_of(fit), "points", "fit")
         old = as_points(points, "points", "finite numbers of shape (n, p)")
+        _check_size("points", len(old), fit)
         takes = f"finite numbers of shape (m, {old.shape[1]})"
         new = arranged(new, labels_of(points, 1), "new", "points", axis=1)
         fresh = as_points(new, "new", takes)
@@ -153,7 +155,8 @@ def out_of_sample(
             raise InputError("new", f"shape {fresh.shape}", takes)
         squares = mean_squares(old)
         squared = cdist(fresh, old, "sqeuclidean")
-        _check_origin("points", squares, fit)
+        x = centred(old)
+        _check_origin("points", squares, x @ (x.T @ fit.points), fit)
     placed = place(fit.points, squares, squared, method)
     off, far = off_space(fit.points, squares, squared), far_off(fit.points, squares)
     warn_far_off(off, far, stacklevel=3)
@@ -267,21 +270,33 @@ def _old_squares(d: object, fit: CMDScale) -> FloatArray:
     matrix = as_distances(d)
     order = order_of(labels_of(fit), labels_of_square(d), "d", "fit")
     matrix = matrix if order is None else matrix[np.ix_(order, order)]
-    if len(matrix) != len(fit.points):
-        raise InputError(
-            "d", f"distances of {len(matrix)} points", f"those of fit, {len(fit.points)} points"
-        )
+    _check_size("d", len(matrix), fit)
     matrix = matrix + fit.ac
     np.fill_diagonal(matrix, 0.0)
     squares = (matrix * matrix).mean(axis=1)
-    _check_origin("d", squares, fit)
+    _check_origin("d", squares, gower(matrix) @ fit.points, fit)
     return squares
 
 
-def _check_origin(argument: str, squares: FloatArray, fit: CMDScale) -> None:
+def _check_size(argument: str, n: int, fit: CMDScale) -> None:
+    if n != len(fit.points):
+        takes = f"those that fit was made from, {len(fit.points)} points"
+        raise InputError(argument, f"{n} points", takes)
+
+
+def _check_origin(argument: str, squares: FloatArray, image: FloatArray, fit: CMDScale) -> None:
+    """Raise unless the points of `fit` are the axes of what is given, in its order.
+
+    `image`, (n, k), is the centred matrix times the points, of which each is multiplied by
+    its eigenvalue; in another order it is not.
+    """
     # The trace of the centred matrix, from the distances and from the eigenvalues.
     trace = 0.5 * float(squares.sum())
-    if len(squares) != len(fit.points) or abs(trace - float(fit.eig.sum())) > 1e-6 * trace:
+    expected = fit.points * fit.eig[: fit.points.shape[1]]
+    off, size = (np.abs(x).max(initial=0.0) for x in (image - expected, expected))
+    if abs(trace - float(fit.eig.sum())) > 1e-6 * trace or off > 1e-5 * size:
         raise InputError(
-            argument, "values that fit was not made from", "what cmdscale was given for fit"
+            argument,
+            "values that fit was not made from, or those in another order",
+            "what cmdscale was given for fit",
         )

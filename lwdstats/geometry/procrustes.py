@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_points
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_bool
 from lwdstats.geometry.axes import coordinate_columns
 from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.geometry.kernels import centred
@@ -204,6 +204,8 @@ def procrustes(
            [2., 0.],
            [0., 1.]])
     """
+    check_bool("scale", scale)
+    check_bool("symmetric", symmetric)
     target, points = _as_configuration(x, "x"), _as_configuration(y, "y")
     order = order_of(labels_of(x), labels_of(y), "y", "x")
     points = points if order is None else points[order]

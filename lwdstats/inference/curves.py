@@ -11,7 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_times, refuse_dates
-from lwdstats.dataset.positions import n_answers
+from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.distance import fnorm
@@ -101,6 +101,8 @@ def curves(
     what = "the curve given"
     if isinstance(x, xr.Dataset):
         debias, what = _norm_of(validate(x, source="x"), debias)
+        if x.sizes["model"] < 2:
+            raise InputError("x", "one model, whose ||D||_F is 0", "two models or more")
         x = fnorm(x, debias=debias)
     if square is None:
         square = bool(debias)
@@ -152,9 +154,7 @@ def _norm_of(ds: xr.Dataset, debias: bool | None) -> tuple[bool, str]:
     """Return whether the norm of `ds` is debiased, and what to call it."""
     if "weight" in ds or debias is False:
         return False, "||D||_F"
-    there = n_answers(ds)
-    least = ds.sizes["response"] if there is None else int(there.min())
-    if debias is None and least == 1:
+    if debias is None and fewest_answers(ds) == 1:
         warnings.warn(
             "one answer a model and time: ||D||_F is not debiased, as its sampling noise cannot "
             "be told from difference, so it does not fall to 0 (debias=False says that you know)",
@@ -166,7 +166,7 @@ def _norm_of(ds: xr.Dataset, debias: bool | None) -> tuple[bool, str]:
 
 def since_time(curve: Curves, since: Any, minimum: int) -> Curves:
     """Return the part of `curve` from time `since` on, of at least `minimum` times."""
-    if not is_number(since) or not np.isfinite(since):
+    if not is_number(since) or not np.isfinite(float(since)):
         raise InputError("since", since, "a time")
     kept = curve.time >= since
     if kept.all() and len(kept) < minimum:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray, as_integers
 from lwdstats.errors import InputError
@@ -46,7 +46,7 @@ def decay_factor(k: ArrayLike, alpha: ArrayLike) -> FloatArray:
     >>> decay_factor([0, 2, 1000], [np.nan, 0.5, 0.001]).round(4)
     array([1.    , 0.25  , 0.3677])
     """
-    count, size = np.asarray(k), np.asarray(alpha)
+    count, size = _array("k", k), _array("alpha", alpha)
     if count.dtype.kind not in "iu" or (count.size and count.min() < 0):
         raise InputError("k", k, "non-negative integers")
     if size.dtype.kind not in "iuf":
@@ -63,6 +63,13 @@ def decay_factor(k: ArrayLike, alpha: ArrayLike) -> FloatArray:
     with np.errstate(divide="ignore"):  # alpha = 1
         logs = np.log1p(-size, where=reads, out=np.zeros(size.shape))
     return np.exp(count * logs)
+
+
+def _array(argument: str, value: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError):
+        raise InputError(argument, f"a {type(value).__name__}", "an array of numbers") from None
 
 
 def decay_product(k: ArrayLike, alpha: ArrayLike) -> FloatArray:

@@ -328,7 +328,7 @@ def _times(times: ArrayLike | None, n_steps: int) -> NDArray[np.int64]:
     takes = f"distinct times from 0 to {n_steps}"
     try:
         found = [check_integer("times", t, minimum=0) for t in np.asarray(times).ravel().tolist()]
-    except (InputError, ValueError):
+    except (TypeError, ValueError):
         raise InputError("times", times, takes) from None
     if not found or len(set(found)) != len(found) or max(found) > n_steps:
         raise InputError("times", times, takes)

@@ -179,8 +179,8 @@ def network(
     n and B are as given, else as the weights say, else by default.
     """
     sizes: dict[str, int] = {}
-    # Of rows of different lengths the check of the weights says what is wrong.
-    with contextlib.suppress(ValueError):
+    # Of what is no array of numbers the check of the weights says what is wrong.
+    with contextlib.suppress(ValueError, TypeError):
         shape = np.shape(initial_weights)  # () of None
         sizes = dict(zip(("n_components", "n_models"), reversed(shape), strict=False))
     given = {"n_models": n_models, "n_components": n_components}

@@ -172,6 +172,36 @@ def test_euclidean_distances_of_points_that_coincide_need_no_constant(repeats, s
     assert quietly(d + 0.99 * c * off, 1).eig.min() < -1e-9 * d.max() ** 2
 
 
+@pytest.mark.parametrize("scale", [1e-2, 1.0, 300.0])
+@pytest.mark.parametrize(("dtype", "noise"), [(np.float32, 1e-5), (np.float16, 0.1)])
+def test_euclidean_distances_in_fewer_bits_need_no_constant(dtype, noise, scale):
+    x = scale * np.random.default_rng(3).normal(size=(8, 2)) * [3.0, 1.0]
+    for points in (x, np.repeat(x, 3, axis=0), x @ [[1.0, 2.0], [0.0, 0.0]]):
+        rank = int(np.linalg.matrix_rank(points))
+        d = lwd.dist(points).astype(dtype).astype(float)
+        fit = lwd.cmdscale(d, rank, add=True)
+        assert (fit.ac, fit.points.shape[1]) == (0.0, rank)
+        np.testing.assert_allclose(lwd.dist(fit.points), d, atol=noise * d.max())
+    # Distances that are far from Euclidean need the constant that they need in more bits.
+    d = squareform(np.random.default_rng(6).uniform(1, 10, 10)).astype(dtype).astype(float)
+    more = d * (1 + 1e-13)
+    assert quietly(d, 2, add=True).ac == pytest.approx(quietly(more, 2, add=True).ac)
+
+
+@pytest.mark.parametrize("n", [8, 40])
+def test_cosines_in_half_precision_are_distances(n):
+    z = np.random.default_rng(2).normal(size=(n, 6))
+    z = (z / np.linalg.norm(z, axis=1, keepdims=True))[np.arange(n) // 2]
+    low = z.astype(np.float16)
+    d = 1 - low @ low.T
+    assert d.min() < 0
+    exact = quietly(np.maximum(1 - z @ z.T, 0.0), 2)
+    np.testing.assert_allclose(quietly(d, 2).eig[:2], exact.eig[:2], rtol=0.02)
+    for real in (d - 0.1 * np.eye(n), d + 0.1 * np.eye(n)):
+        with pytest.raises(lwd.InputError):
+            lwd.cmdscale(real)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_what_rounding_leaves_of_a_distance_of_0_is_0(dtype):
     x = np.random.default_rng(8).normal(size=(12, 30)) + 1.0

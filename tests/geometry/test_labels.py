@@ -243,3 +243,67 @@ def test_one_replicate_and_time_of_the_distances_of_a_dataset():
     assert lwd.mantel(one, one[0, 0], permutations=5).statistic == pytest.approx(1.0)
     with pytest.raises(lwd.InputError, match=r"select one of each time, replicate"):
         lwd.cmdscale(lwd.dist(ds))
+
+
+def test_the_keys_of_a_dict_are_labels():
+    of = dict(zip([NAMES[i] for i in ORDER], [GROUP[i] for i in ORDER], strict=True))
+    d = as_array(D, NAMES)
+    ours, right = lwd.betadisper(d, of), lwd.betadisper(D, GROUP)
+    np.testing.assert_allclose(ours.group_distances, right.group_distances)
+    other = {**dict.fromkeys(NAMES[1:], "a"), "m9": "b"}
+    with pytest.raises(lwd.InputError, match="m9 in group only; m0 in d only"):
+        lwd.betadisper(d, other)
+    data = {"z": np.arange(9.0)}
+    one, two = (
+        lwd.adonis2("d ~ z", data, d=d, strata=strata, permutations=99, seed=1)
+        for strata in (of, GROUP)
+    )
+    np.testing.assert_array_equal(one.f_permuted, two.f_permuted)
+    fit = lwd.cmdscale(d)
+    shuffled = {NAMES[i]: float(E[0, i]) for i in ORDER}
+    np.testing.assert_allclose(out_of_sample(fit, shuffled, d), out_of_sample(fit, E[0], D))
+
+
+@pytest.mark.parametrize("group", [pd.DataFrame({"g": GROUP}), np.array([GROUP]), set(GROUP), 3])
+def test_groups_are_one_label_an_observation(group):
+    for call in (
+        lambda: lwd.betadisper(D, group),
+        lambda: lwd.mantel(D, E, strata=group),
+        lambda: lwd.adonis2("d ~ z", {"z": np.arange(9.0)}, d=D, strata=group),
+    ):
+        with pytest.raises(lwd.InputError, match="9 labels, one an observation"):
+            call()
+
+
+def test_labels_of_several_levels_stay_those_of_a_scaling():
+    index = pd.MultiIndex.from_product([["gemma", "llama", "qwen"], [1, 7, 70]])
+    d = pd.DataFrame(D, index, index)
+    fit = lwd.cmdscale(d, k=3)
+    assert fit.labels[:2] == ("gemma, 1", "gemma, 7")
+    moved = pd.DataFrame(X[ORDER], index[ORDER])
+    assert procrustes(fit, moved).ss == pytest.approx(0.0, abs=1e-9)
+    assert lwd.protest(moved, fit, permutations=19, seed=1).statistic == pytest.approx(1.0)
+
+
+def test_names_in_a_column_do_not_go_by_the_order_of_its_rows():
+    table = pd.DataFrame({"model": NAMES, "g": GROUP})
+    right = lwd.adonis2("d ~ g", table, d=as_array(D, NAMES), seed=1).table
+    shuffled = table.iloc[ORDER].reset_index(drop=True)
+    with pytest.raises(lwd.InputError, match=r"labels of d in another order.*set_index\('model'"):
+        lwd.adonis2("d ~ g", shuffled, d=as_array(D, NAMES))
+    labelled = shuffled.set_index("model", drop=False)
+    ours = lwd.adonis2("d ~ g", labelled, d=as_array(D, NAMES), seed=1).table
+    pd.testing.assert_frame_equal(ours, right)
+    # Another column may hold other names.
+    lwd.adonis2("d ~ g", table.assign(next=[*NAMES[1:], "m9"]), d=as_array(D, NAMES))
+
+
+def test_a_scaling_does_not_take_its_distances_in_another_order():
+    fit = lwd.cmdscale(D, k=2)
+    for other in (D[np.ix_(ORDER, ORDER)], as_array(D, NAMES, ORDER)):
+        with pytest.raises(lwd.InputError, match="in another order") as error:
+            out_of_sample(fit, E[0], other)
+        assert error.value.argument == "d"
+    fit = lwd.cmdscale(points=X, k=2)
+    with pytest.raises(lwd.InputError, match="in another order"):
+        out_of_sample(fit, Y[:1], points=X[ORDER])

@@ -318,3 +318,24 @@ def test_debias_is_that_of_fnorm():
         lwd.convergence_fit(ds).sample.curves, lwd.fnorm(ds, debias=True) ** 2
     )
     assert lwd.convergence_fit(ds, debias=False).what == "||D||_F"
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_one_model_has_no_distance_that_could_fall(taker):
+    ds = lwd.simulate_gmm(n_steps=30, replicates=2, seed=1).isel(model=[1])
+    with pytest.raises(lwd.InputError, match="one model") as error:
+        TAKERS[taker](ds)
+    assert error.value.argument == "x"
+
+
+@pytest.mark.parametrize("taker", TAKERS)
+def test_months_as_numbers_are_no_times(taker):
+    months = [202211 + 100 * ((i + 10) // 12) + (i + 10) % 12 - 10 for i in range(60)]
+    assert months[:3] == [202211, 202212, 202301]
+    told = refused(TAKERS[taker], pd.Series(CURVE, index=months))
+    assert "months written yyyymm" in told
+    assert "pd.to_datetime(np.asarray(time, int).astype(str), format='%Y%m')" in told
+    # Steps as large that do not stop at 12 are steps.
+    assert (
+        lwd.mann_kendall(pd.Series(CURVE, index=np.arange(202211, 202271)), seed=1).p_value < 0.05
+    )

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry.cmdscale import as_distances
 from lwdstats.geometry.kernels import gower
 from lwdstats.geometry.labels import arranged, labels_of_square
@@ -107,6 +107,7 @@ def betadisper(
     ('0', '1', '2')
     """
     kind = check_choice("type", type, ("median", "centroid"))
+    check_bool("bias_adjust", bias_adjust)
     if isinstance(d, xr.Dataset):
         matrix, frame = distances_of(d, "d")
         check_blocks(frame, None, "d", ", and repeat for the others")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import check_choice
+from lwdstats.errors import check_bool, check_choice
 from lwdstats.inference.dispersion.permuted import (
     aligned_residuals,
     permute_distances,
@@ -88,6 +88,7 @@ class BetaDisper(Result):
     ) -> DispersionTable:
         """Test by permutation; see `permutest`."""
         permute = check_choice("permute", permute, ("points", "distances"))
+        check_bool("pairwise", pairwise)
         positive, group = self.eig > 0, self.group
         smallest = int(np.bincount(group).min())
         if permute == "distances" and self.type == "centroid" and smallest < _FEW:

@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 from lwdstats.arrays import FloatArray, refuse_dates
 from lwdstats.errors import InputError, is_number
 from lwdstats.expression import Tree, value_and_gradient
+from lwdstats.geometry.labels import arranged, labels_of
 from lwdstats.inference.nls.formula import Formula
 from lwdstats.inference.nls.selfstart import initial_values
 from lwdstats.inference.nls.solver import Model, Solution
@@ -142,7 +143,9 @@ def as_problem(
     """Return the problem that `nls` is given, or raise `InputError`."""
     names = parameter_names(formula, column_names(data), start)
     used = dict.fromkeys([*formula.response.names, *formula.model.names])
-    variables = {name: as_variable(data, name) for name in used if name not in names}
+    needed = [name for name in used if name not in names]
+    data, weights = _together(data, needed, weights)
+    variables = {name: as_variable(data, name) for name in needed}
     n, variables, w = complete_rows(formula, variables, as_weights(data, weights))
     with np.errstate(all="ignore"):
         y = np.array(formula.response(variables), dtype=float)
@@ -154,6 +157,23 @@ def as_problem(
         got = f"{problem.nobs()} observations for {len(names)} parameters"
         raise InputError("data", got, "more observations than parameters")
     return problem
+
+
+def _together(data: Any, names: list[str], weights: Any) -> tuple[Any, Any]:
+    """Return data and weights with what has labels in one order, that of the first that has any."""
+    columns = {} if hasattr(data, "columns") else {n: data[n] for n in names if n in data}
+    labels = labels_of(data) if hasattr(data, "columns") else None
+    first = "data"
+    for name, column in columns.items():
+        own = labels_of(column)
+        if own is None or np.ndim(column) != 1:
+            continue
+        if labels is None:
+            labels, first = own, f"data: {name}"
+        columns[name] = arranged(column, labels, f"data: {name}", first)
+    if labels_of(weights) is not None:
+        weights = arranged(weights, labels, "weights", first)
+    return ({**data, **columns} if columns else data), weights
 
 
 def as_start(start: Any) -> dict[str, float] | None:
@@ -243,7 +263,10 @@ def as_variable(data: Any, name: str, argument: str = "data") -> FloatArray:
         raw = data[name]
     except (KeyError, IndexError, TypeError):
         raise InputError(argument, repr(name), "names in data") from None
-    array = np.asarray(raw)
+    try:
+        array = np.asarray(raw)
+    except (TypeError, ValueError):
+        raise InputError(argument, f"{name}, a {type(raw).__name__}", takes) from None
     refuse_dates(array, f"{argument}: {name}")
     # NumPy would read numbers out of text.
     if array.dtype == object and any(isinstance(value, str) for value in array.flat):

@@ -138,7 +138,10 @@ def adonis2(
     if matrix is None:
         raise InputError("d", None, "distances between the rows of data")
     n = len(matrix)
-    frame = arranged(as_frame(rows), own, "data", "d")
+    frame = as_frame(rows)
+    if own is not None and labels_of(frame) is None:
+        _refuse_names_in_another_order(frame, own)
+    frame = arranged(frame, own, "data", "d")
     if len(frame) != n:
         raise InputError("data", f"{len(frame)} rows", f"{n} rows, as many as observations in d")
     labels = _strata(strata, frame, own)
@@ -184,6 +187,18 @@ def adonis2(
     )
     call = _call(formula, permutations, strata, by)
     return Adonis(table, by, plan, f_permuted, model, call)
+
+
+def _refuse_names_in_another_order(frame: pd.DataFrame, own: Labels) -> None:
+    """Raise where rows without labels have the names of the observations in a column, mixed up."""
+    for name, column in frame.items():
+        names = column.tolist()
+        if names != list(own) and set(names) == set(own) and isinstance(own[0], str):
+            raise InputError(
+                f"data: {name}",
+                "the labels of d in another order",
+                f"rows in the order of d, or labelled, data.set_index({name!r}, drop=False)",
+            )
 
 
 def _strata(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.dataset.positions import complete_answers, n_answers, positions
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.inference.permutation import collapse_forms as forms
@@ -280,7 +280,13 @@ def _times(ds: xr.Dataset, time: int | Sequence[int] | None) -> npt.NDArray[np.i
     known = ds["time"].values
     if time is None:
         return known
-    wanted = np.atleast_1d(np.asarray(time))
-    if wanted.ndim != 1 or wanted.size == 0 or not np.isin(wanted, known).all():
-        raise InputError("time", repr(time), f"times of the dataset, {known[0]} to {known[-1]}")
-    return wanted
+    takes = f"times of the dataset, {known[0]} to {known[-1]}"
+    wanted = np.atleast_1d(as_floats(time, "time", takes))
+    if (
+        isinstance(time, bool)
+        or wanted.ndim != 1
+        or not wanted.size
+        or not np.isin(wanted, known).all()
+    ):
+        raise InputError("time", repr(time), takes)
+    return wanted.astype(known.dtype)

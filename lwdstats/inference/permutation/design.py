@@ -19,7 +19,12 @@ from lwdstats.inference.permutation.formula import TAKES, namer, parse_formula, 
 # A direction counts as new if this share of a column is left outside of those before it,
 # as in R's qr.
 _RANK = 1e-7
-_NAME = re.compile(r"[^\W\d]\w*")
+_NAME = re.compile(r"`([^`]*)`|([^\W\d][\w.]*)")
+# R's functions of a number beside those that formulaic has.
+_FUNCTIONS = {
+    name: getattr(np, name)
+    for name in ("sqrt", "sin", "cos", "tan", "log1p", "expm1", "floor", "ceil")
+}
 
 
 def design_of(
@@ -48,10 +53,11 @@ def _matrix(parsed: Formula, data: pd.DataFrame) -> tuple[FloatArray, ModelSpec]
 
     No context: only the columns of data, and formulaic's own functions, have names.
     """
-    context = {"I": _as_it_is}
-    matrix: Any = model_matrix(
-        parsed, data, context=context, na_action="raise", ensure_full_rank=False
-    )
+    context = {"I": _as_it_is, **_FUNCTIONS}
+    with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite is refused
+        matrix: Any = model_matrix(
+            parsed, data, context=context, na_action="raise", ensure_full_rank=False
+        )
     return np.asarray(matrix, dtype=np.float64), matrix.model_spec
 
 
@@ -96,14 +102,18 @@ def _as_it_is(x: object) -> object:
 def _columns(formula: str, parsed: SimpleFormula, data: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a formula as factors or float64, none of them lacking values."""
     data = data.set_axis([str(name) for name in data.columns], axis="columns")
-    named = {str(name) for name in parsed.required_variables}
+    words = {a or b for a, b in _NAME.findall(formula.partition("~")[2])}
+    named = {f.expr for t in parsed for f in t.factors if f.eval_method is Factor.EvalMethod.LOOKUP}
+    # Of a name with a dot formulaic takes the first part for the variable.
+    first = {name.partition(".")[0] for name in named | words if "." in name}
+    named |= {str(name) for name in parsed.required_variables if name not in first - words}
     functions = set(re.findall(r"(\w+)\s*\(", formula))
     missing = sorted(named - functions - set(data.columns))
     if missing:
         known = ", ".join(data.columns)
         raise InputError("data", f"no column {', '.join(missing)}, but {known}", TAKES)
     # Of some functions formulaic does not know the variables.
-    named |= set(_NAME.findall(formula.partition("~")[2]))
+    named |= words
     used = [name for name in data.columns if name in named]
     twice = sorted({name for name in used if used.count(name) > 1})
     if twice:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray, as_integers, as_points
-from lwdstats.errors import InputError, check_integer
+from lwdstats.errors import InputError, check_bool, check_integer
 from lwdstats.geometry.cmdscale import as_distances, rounding_of
 from lwdstats.geometry.kernels import distances, doubly_centred
 from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
@@ -99,7 +99,7 @@ def eqdist_etest(
     <BLANKLINE>
     """
     R = check_integer("R", R, minimum=1)
-    if distance:
+    if check_bool("distance", distance):
         matrix, kind = as_distances(x), ""
     else:
         takes = "finite numbers of shape (n, p) or (n,), or distances with distance=True"

@@ -19,6 +19,7 @@ TAKES = "'d ~ terms', the terms being columns of data, such as 'd ~ group * dose
 _FACTOR = re.compile(r"(?<![\w.])(?:as\.)?factor\s*\(")
 # Quoted parts of a formula: names in backticks, and text.
 _QUOTED = re.compile(r"(`[^`]*`|'[^']*'|\"[^\"]*\")")
+_DOTTED = re.compile(r"`([A-Za-z.][\w.]*)`")
 # What formulaic reads otherwise than R, or R not at all, and what to write.
 _REFUSED = {
     r"[-+]\s*[-+]": ("two signs in a row", "one sign between two terms"),
@@ -47,8 +48,8 @@ def parse_formula(formula: str, columns: Sequence[str]) -> SimpleFormula:
     parts = formula.split("~") if isinstance(formula, str) else []
     if len(parts) != 2 or parts[0].strip() != "d" or not parts[1].strip():
         raise InputError("formula", formula, TAKES)
-    right = as_python(parts[1])
-    plain = "".join(_QUOTED.split(right)[::2])
+    right = _quote_dotted(as_python(parts[1]), columns)
+    plain = _QUOTED.sub("quoted", right)
     for pattern, (what, takes) in _REFUSED.items():
         if re.search(pattern, plain):
             raise InputError("formula", f"{formula!r} with {what}", takes)
@@ -69,9 +70,26 @@ def parse_formula(formula: str, columns: Sequence[str]) -> SimpleFormula:
     return parsed
 
 
+def _quote_dotted(right: str, columns: Sequence[str]) -> str:
+    """Return a formula with names such as ``mean.length`` in backticks: Python's have no dot.
+
+    Examples
+    --------
+    >>> _quote_dotted("log(u.v) + u:`a b`", ["u.v", "u", "a b"])
+    'log(`u.v`) + u:`a b`'
+    """
+    out = _QUOTED.split(right)
+    for column in columns:
+        if "." in column:
+            name = rf"(?<![\w.]){re.escape(column)}(?![\w.(])"
+            out[::2] = [re.sub(name, f"`{column}`", part) for part in out[::2]]
+            out = _QUOTED.split("".join(out))
+    return "".join(out)
+
+
 def unusable(formula: str, error: Exception) -> InputError:
     """Return the error of a formula that formulaic does not take."""
-    takes = f"{TAKES}; C(w) makes a factor, and I(z**2) a power"
+    takes = f"{TAKES}; C(w) makes a factor, I(z**2) a power, and a new column of data the rest"
     # formulaic shows the place on a second line.
     reason = str(error).partition("\n")[0].strip()
     return InputError("formula", f"{formula!r} ({reason})", takes)
@@ -95,7 +113,8 @@ def namer(parsed: SimpleFormula) -> Callable[[Term], str]:
             place[factor.expr] = min(here, place.get(factor.expr, here))
 
     def name(term: Term) -> str:
-        return ":".join(sorted((f.expr for f in term.factors), key=lambda expr: place[expr]))
+        exprs = sorted((f.expr for f in term.factors), key=lambda expr: place[expr])
+        return ":".join(_DOTTED.sub(r"\1", expr) for expr in exprs)
 
     return name
 

@@ -195,7 +195,14 @@ def as_codes(
     if isinstance(labels, pd.Series | pd.Categorical | pd.CategoricalIndex):
         series = pd.Series(labels)
     else:
-        series = pd.Series(np.asarray(labels).tolist())
+        try:
+            array = np.asarray(labels)
+        except (TypeError, ValueError):
+            raise InputError(argument, f"a {type(labels).__name__}", takes) from None
+        if array.ndim != 1:
+            got = f"a {type(labels).__name__} of shape {array.shape}"
+            raise InputError(argument, got, takes)
+        series = pd.Series(array.tolist())
     if len(series) != n:
         raise InputError(argument, f"{len(series)} labels", takes)
     if bool(series.isna().any()):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from paths import from_r
@@ -309,3 +310,28 @@ def test_a_self_start_takes_no_more_memory_than_a_few_copies_of_the_data():
         tracemalloc.stop()
     assert fit.coef()["R0"] == pytest.approx(5.0, abs=0.01)
     assert peak < 60 * t.nbytes
+
+
+def test_columns_and_weights_go_together_by_their_labels():
+    t = np.arange(1.0, 9.0)
+    y, w = 3.0 * np.exp(-0.4 * t) + 0.05 * np.cos(t), 1.0 / t
+    right = nls("y ~ a * exp(-b * t)", {"t": t, "y": y}, {"a": 1, "b": 1}, weights=w).coef()
+    names = list("abcdefgh")
+    order = [3, 1, 7, 0, 2, 6, 5, 4]
+    data = {
+        "t": pd.Series(t, names),
+        "y": xr.DataArray(y[order], {"row": [names[i] for i in order]}, "row"),
+    }
+    for weights in (pd.Series(w, names), pd.Series(w, names)[::-1]):
+        ours = nls("y ~ a * exp(-b * t)", data, {"a": 1, "b": 1}, weights=weights).coef()
+        np.testing.assert_allclose(ours, right)
+    table = pd.DataFrame({"t": t, "y": y}, names)
+    ours = nls("y ~ a * exp(-b * t)", table, {"a": 1, "b": 1}, weights=pd.Series(w, names)[::-1])
+    np.testing.assert_allclose(ours.coef(), right)
+    # What has no labels goes by its order, as rows of a larger table do.
+    part = table.iloc[order]
+    ours = nls("y ~ a * exp(-b * t)", part, {"a": 1, "b": 1}, weights=w[order]).coef()
+    np.testing.assert_allclose(ours, right)
+    other = pd.Series(y, [*names[:-1], "z"])
+    with pytest.raises(lwd.InputError, match="z in data: y only"):
+        nls("y ~ a * exp(-b * t)", {"t": data["t"], "y": other}, {"a": 1, "b": 1})

@@ -174,3 +174,51 @@ def test_two_columns_of_one_name_are_refused():
     frame = pd.DataFrame(np.arange(12.0).reshape(6, 2), columns=["v", "v"])
     with pytest.raises(lwd.InputError, match="more than one column v"):
         adonis2("d ~ v", frame, d=lwd.dist(SMALL["z"]))
+
+
+@pytest.mark.parametrize(
+    ("formula", "plain"),
+    [
+        ("mean.length", "z"),
+        ("g * mean.length", "g * z"),
+        ("I(mean.length^2) + `mean.length`", "I(z^2) + z"),
+        ("log(mean.length):g", "log(z):g"),
+        ("scale(mean.length) + .g", "scale(z) + g"),
+        ("`the group` / mean.length", "g / z"),
+        ("mean %in% g", "w %in% g"),
+        (". - .g - g - mean", "z + v"),
+    ],
+)
+def test_names_that_r_takes_and_python_does_not(formula, plain):
+    v = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0]
+    z, w = np.arange(1.0, 10.0), [2.0, 7.0, 1.0, 8.0, 2.0, 8.0, 1.0, 8.0, 2.0]
+    g = list("abacbccab")
+    d = lwd.dist(np.random.default_rng(3).normal(size=(9, 2)))
+    names = pd.DataFrame({"g": g, "mean.length": z, ".g": g, "mean": w, "v": v})
+    if "the" in formula:
+        names["the group"] = g
+    plain_names = pd.DataFrame({"g": g, "z": z, "w": w, "v": v})
+    for by in ("terms", "margin", None):
+        call = {"d": d, "by": by, "permutations": 9, "seed": 1}
+        ours = adonis2(f"d ~ {formula}", names, **call).table
+        right = adonis2(f"d ~ {plain}", plain_names, **call).table
+        np.testing.assert_allclose(ours, right, rtol=1e-9, atol=1e-9)
+        assert not any("`mean" in name for name in ours.index)
+
+
+def test_a_name_with_a_dot_that_is_not_there_is_said():
+    with pytest.raises(lwd.InputError, match=r"no column mean\.length, but z, g, h"):
+        adonis2("d ~ mean.length + z", SMALL, d=lwd.dist(SMALL["z"]))
+
+
+@pytest.mark.parametrize("name", ["sqrt", "sin", "cos", "tan", "log1p", "expm1", "floor"])
+def test_functions_of_a_number_as_in_r(name):
+    d = lwd.dist(np.random.default_rng(2).normal(size=(6, 2)))
+    column = getattr(np, name)(np.array(SMALL["z"]))
+    call = {"d": d, "permutations": 9, "seed": 1}
+    ours = adonis2(f"d ~ {name}(z) + h", SMALL, **call).table
+    right = adonis2("d ~ v + h", {**SMALL, "v": column}, **call).table
+    np.testing.assert_allclose(ours, right)
+    if name == "sqrt":
+        with pytest.raises(lwd.InputError, match="null values"):
+            adonis2("d ~ sqrt(z - 3)", SMALL, d=d)
