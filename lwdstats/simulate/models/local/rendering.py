@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -105,14 +106,19 @@ def _directives(date: str) -> dict[str, str]:
 
 
 def _holds(text: str, prompt: Prompt) -> bool:
-    """Return whether a rendering has the system prompt and the query, white space apart."""
-    text = " ".join(text.split())
-    # A template may write a message as JSON has it.
+    """Return whether a rendering has the system prompt and the query.
+
+    White space and capitals apart; a template may write a message as JSON or HTML has it.
+    """
+    whole = _plain(f"{text}\n{html.unescape(text)}")
     return all(
-        " ".join(said.split()) in text
-        or " ".join(json.dumps(said, ensure_ascii=False)[1:-1].split()) in text
+        _plain(said) in whole or _plain(json.dumps(said, ensure_ascii=False)[1:-1]) in whole
         for said in (prompt.system or "", prompt.query)
     )
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def opening(tokenizer: Any, prompt: Prompt) -> str:

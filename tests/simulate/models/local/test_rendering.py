@@ -70,6 +70,24 @@ def test_all_that_is_said_is_rendered(template, text, tokenizer):
     assert "You doubt." in tokenizer.decode(encode(tokenizer, hostile))
 
 
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        (ROLES.replace("m.content", "m.content | lower"),
+         "<system>you doubt 'it' & all.<user>why?"),
+        (ROLES.replace("m.content", "m.content | e"),
+         "<system>You doubt &#39;it&#39; &amp; all.<user>Why?"),
+        (ROLES.replace("m.content", "m.content | trim | tojson"),
+         "<system>\"You doubt 'it' & all.\"<user>\"Why?\""),
+        (NO_SYSTEM.replace("m.content", "m.content | upper"),
+         "<user>YOU DOUBT 'IT' & ALL.\n\nWHY?"),
+    ],
+)  # fmt: skip
+def test_a_template_may_write_messages_in_its_own_way(template, text, tokenizer):
+    tokenizer.chat_template = template
+    assert render(tokenizer, Prompt((), "Why?", "You doubt 'it' & all.")) == text
+
+
 def test_a_system_prompt_that_others_say_too_is_not_taken_to_be_there(tokenizer):
     tokenizer.chat_template = NO_SYSTEM
     prompt = Prompt(("You doubt.",), "Why?", "You doubt.")
