@@ -23,6 +23,7 @@ from lwdstats.inference.changepoints import search as kernel
 from lwdstats.inference.changepoints.changepoints import changepoints, law_clock
 from lwdstats.inference.collapse_time import collapse_time
 from lwdstats.inference.trend import kendall as trend
+from lwdstats.inference.trend.mann_kendall import TrendTests
 
 SEED = 20240607
 BOOTSTRAP = 199
@@ -209,6 +210,37 @@ def part_trend(count: int) -> Iterator[str]:
             yield f"{row} {' | '.join(power)} |"
 
 
+def part_replicates(count: int) -> Iterator[str]:
+    """One trend in several paths: p of `TrendTests.together`, its interval of the mean slope."""
+    head = "| replicates together | sets | rejected at 5% without a trend | 99.9% interval | meets "
+    head += "| slope covered at 95% | 99.9% interval "
+    yield head + "| power: rise of 1 sd | rise of 2 |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    n = 13
+    rise = np.linspace(0.0, 1.0, n)[:, None]
+    cases = [(r, phi) for r in (6, 10, 20) for phi in (0.0, 0.7)]
+    for number, (replicates, phi) in enumerate(cases):
+        drawn = ar1(stream(7, number), phi, n, count * replicates)
+        sets = drawn.reshape(n, count, replicates).transpose(1, 0, 2)
+        tests = [together(one) for one in sets]
+        name = f"{replicates}, n = {n}, AR(1) {phi:g}"
+        row = size_row(name, sum(test.p_value <= 0.05 for test in tests), count)
+        hits = sum(
+            low <= 0.0 <= high for low, high in (t.conf_int or (np.nan, np.nan) for t in tests)
+        )
+        low, high = interval(hits, count)
+        some = sets[: max(1, count // 5)]
+        power = [np.mean([together(y + by * rise).p_value <= 0.05 for y in some]) for by in (1, 2)]
+        covered = f"{hits / count:.4f} | {low:.4f} to {high:.4f}"
+        yield f"{row} {covered} | {power[0]:.3f} | {power[1]:.3f} |"
+
+
+def together(y: np.ndarray) -> lwd.HTest:
+    tests = lwd.mann_kendall(y, autocorrelation="none")
+    assert isinstance(tests, TrendTests)  # noqa: S101 - a type, for several paths
+    return tests.together
+
+
 def independent(y: np.ndarray) -> float:
     return trend.independent_p(y, float(trend.kendall_many(y[None])[0]), "two-sided")
 
@@ -242,6 +274,7 @@ PARTS = {
     "gmm": part_gmm,
     "power": part_power,
     "trend": part_trend,
+    "replicates": part_replicates,
     "collapse": part_collapse,
 }
 
@@ -264,6 +297,8 @@ def main() -> None:
             body = "".join(f"## {name}\n\n{tables[name]}" for name in PARTS if name in tables)
             head = "# Statistics of one curve\n\n`python benchmarks/validity/size_curves.py`, seed "
             head += f"{SEED}, {BOOTSTRAP} bootstrap paths a test.\n\n"
+            # What a page says of its parts, such as how many paths each had, stays.
+            head = known.partition("## ")[0] or head
             options.out.write_text((head + body).rstrip() + "\n")
 
 
