@@ -10,9 +10,6 @@ from paths import ROOT
 
 # Two workers on two cores; set before NumPy and torch start their threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Threads that wait for each other leave the core to others: on a busy machine spinning takes
-# several times as long.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Processes that tests start import this checkout, whichever one is installed.
