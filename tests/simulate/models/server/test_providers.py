@@ -771,34 +771,33 @@ def test_a_fault_of_the_server_itself_changes_no_request():
         assert all("seed" in sent and len(sent["messages"]) == 2 for sent in server.chats)
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        "API key not valid. Please pass a valid API key.",
-        "Incorrect API key provided: xx. You can obtain an API key from https://console.example.",
-    ],
-)
-def test_a_key_that_is_refused_with_400(message):
-    with (
-        Provider(lambda sent: (400, worded(message))) as server,
-        pytest.raises(lwd.InputError, match=r"api_key_env: got .*refuses \(400: "),
-    ):
-        generate(OpenAIModel("small", server.url))
+KEY, LONG = r"api_key_env: got .*refuses \(400: ", "too long a prompt"
 
 
 @pytest.mark.parametrize(
-    "message",
+    ("message", "meant"),
     [
-        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000",
-        "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",
-        "Range of input length should be [1, 6000]",
-        "Invalid request: Your request exceeded model token limit: 8192",
+        ("API key not valid. Please pass a valid API key.", KEY),
+        (
+            "Incorrect API key provided: xx. You can obtain an API key from https://console.example.",
+            KEY,
+        ),
+        (
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000",
+            LONG,
+        ),
+        (
+            "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",
+            LONG,
+        ),
+        ("Range of input length should be [1, 6000]", LONG),
+        ("Invalid request: Your request exceeded model token limit: 8192", LONG),
     ],
 )
-def test_a_prompt_too_long_in_other_words(message):
+def test_a_400_is_known_for_what_it_means(message, meant):
     with (
         Provider(lambda sent: (400, worded(message))) as server,
-        pytest.raises(lwd.InputError, match="too long a prompt"),
+        pytest.raises(lwd.InputError, match=meant),
     ):
         generate(OpenAIModel("small", server.url))
 
