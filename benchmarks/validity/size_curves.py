@@ -12,6 +12,7 @@ import argparse
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from scipy.stats import norm, rankdata, theilslopes
@@ -236,9 +237,7 @@ def part_replicates(count: int) -> Iterator[str]:
 
 
 def together(y: np.ndarray) -> lwd.HTest:
-    tests = lwd.mann_kendall(y, autocorrelation="none")
-    assert isinstance(tests, TrendTests)  # noqa: S101 - a type, for several paths
-    return tests.together
+    return cast(TrendTests, lwd.mann_kendall(y, autocorrelation="none")).together
 
 
 def independent(y: np.ndarray) -> float:
