@@ -96,6 +96,8 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     try:
         try:
             ds.to_netcdf(scratch, format="NETCDF4", engine="netcdf4", encoding=encoding)
+        # What xarray and netCDF4 raise for names and values that a file can't hold; a disk that
+        # is full is an OSError, and stays one.
         except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
             raise InputError("ds", f"what can't be written ({error})", _HOLDS) from error
         with open(scratch, "rb+") as file:

@@ -47,9 +47,9 @@ def labels_of(x: object, axis: int = 0) -> Labels | None:
     return tuple(index.tolist())
 
 
-def labels_of_square(d: object, argument: str = "d") -> Labels | None:
+def labels_of_square(d: Any, argument: str = "d") -> Labels | None:
     """Return the labels of distances: of the rows of a matrix, or of its columns."""
-    if np.ndim(d) < 2:  # type: ignore[arg-type]
+    if np.ndim(d) < 2:
         return None
     d = as_square(d, argument)
     return labels_of(d) or labels_of(d, 1)
