@@ -33,6 +33,7 @@ from lwdstats.inference.permutation.adonis2 import adonis2 as adonis2
 from lwdstats.inference.permutation.collapse_test import collapse_test as collapse_test
 from lwdstats.inference.permutation.eqdist_etest import eqdist_etest as eqdist_etest
 from lwdstats.inference.permutation.mantel import mantel as mantel
+from lwdstats.inference.permutation.mantel import mantel_partial as mantel_partial
 from lwdstats.inference.permutation.protest import protest as protest
 from lwdstats.inference.theorem.check_decay import check_decay as check_decay
 from lwdstats.inference.trend.mann_kendall import mann_kendall as mann_kendall
@@ -42,6 +43,7 @@ from lwdstats.plots import plot_mixtures as plot_mixtures
 from lwdstats.plots import plot_norm as plot_norm
 from lwdstats.results.generics import AIC as AIC
 from lwdstats.results.generics import BIC as BIC
+from lwdstats.results.generics import TukeyHSD as TukeyHSD
 from lwdstats.results.generics import anova as anova
 from lwdstats.results.generics import augment as augment
 from lwdstats.results.generics import coef as coef

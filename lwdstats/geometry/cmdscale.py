@@ -10,23 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.linalg import eigvals
-from scipy.spatial.distance import squareform
 
-from lwdstats.arrays import FloatArray, as_floats, as_points
+from lwdstats.arrays import FloatArray, as_points
 from lwdstats.errors import InputError, check_bool, check_integer
-from lwdstats.geometry.axes import axes_frame, coordinate_columns, first_values
+from lwdstats.geometry.given_distances import as_distances, cailliez, noise_of, precision_of
 from lwdstats.geometry.kernels import centred, gower
-from lwdstats.geometry.labels import as_square, label_text, labels_of, labels_of_square
+from lwdstats.geometry.labels import label_text, labels_of, labels_of_square
 from lwdstats.results import drawing
+from lwdstats.results.axes import axes_frame, coordinate_columns, first_values
 from lwdstats.results.result import Result, aligned, one_row
 
-_DISTANCES = (
-    "a symmetric (n, n) matrix of finite distances with a zero diagonal, "
-    "its upper triangle by rows as a vector, or a DataArray of one such matrix"
-)
 _POINTS = "finite numbers of shape (n, p), n at least 2"
-_EPS = float(np.finfo(np.float64).eps)
 # Points and eigenvalues that are printed.
 _ROWS = 10
 # From so many points on, names beside them hide each other.
@@ -218,7 +212,7 @@ def cmdscale(
         coordinates, eig = scale_points(matrix, k)
     else:
         if add:
-            ac = additive_constant(matrix)
+            ac = cailliez(matrix, precision_of(matrix))
             matrix = matrix + ac
             np.fill_diagonal(matrix, 0.0)
         coordinates, eig = scale_distances(matrix, k)
@@ -245,40 +239,11 @@ def goodness(used: float, eig: FloatArray) -> tuple[float, float]:
     return used / float(np.abs(eig).sum()), used / positive
 
 
-def additive_constant(d: FloatArray) -> float:
-    """Return the smallest c >= 0 for which d + c, (n, n), off the diagonal, is Euclidean.
-
-    It is the largest real part among the eigenvalues of
-    ``[[0, -C(d^2)], [-I, 2 C(d)]]``, C being double centring. The vector of ones
-    gives that matrix a double eigenvalue 0 with one eigenvector, which rounding
-    splits into about +-1e-8. Working in the n - 1 dimensions orthogonal to it
-    leaves the pair out; but where points coincide there are more such pairs, so that
-    distances which are Euclidean but for rounding are told by their own eigenvalues.
-    """
-    n = len(d)
-    if np.linalg.eigvalsh(gower(d))[0] >= -_noise(n, d.max() ** 2, _precision(d)):
-        return 0.0
-    square, plain = _drop_mean(d * d), _drop_mean(d)
-    block = np.block([[np.zeros((n - 1, n - 1)), -square], [-np.eye(n - 1), 2.0 * plain]])
-    return max(0.0, float(np.max(eigvals(block).real)))
-
-
-def _drop_mean(a: FloatArray) -> FloatArray:
-    """Return Q'AQ, (n - 1, n - 1), with Q an orthonormal basis of what sums to 0."""
-    # A reflection H that sends the vector of ones to the first axis; Q is the rest of H.
-    u = np.full(len(a), 1.0 / math.sqrt(len(a)))
-    u[0] += 1.0
-    u *= math.sqrt(2.0 / (u @ u))
-    w = a @ u
-    reflected = a - np.outer(u, w) - np.outer(w, u) + (u @ w) * np.outer(u, u)
-    return reflected[1:, 1:]
-
-
 def scale_distances(d: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     """Return coordinates (n, at most k) and eigenvalues (n,) of distances (n, n)."""
     eig, vectors = np.linalg.eigh(gower(d))
     eig, vectors = eig[::-1], vectors[:, : -k - 1 : -1]
-    keep = eig[:k] > _noise(len(d), d.max() ** 2, _precision(d))
+    keep = eig[:k] > noise_of(len(d), d.max() ** 2, precision_of(d))
     return vectors[:, keep] * np.sqrt(eig[:k][keep]), eig.copy()
 
 
@@ -295,35 +260,12 @@ def scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     values, vectors = values[::-1], vectors[:, : -k - 1 : -1]
     eig = np.zeros(n)
     # No distance exceeds twice the largest distance from the centre.
-    noise = _noise(n, 4.0 * np.einsum("ij,ij->i", x, x).max())
+    noise = noise_of(n, 4.0 * np.einsum("ij,ij->i", x, x).max())
     eig[: len(values)] = np.where(values > noise, values, 0.0)
     leading = eig[: vectors.shape[1]]
     keep = leading > 0
     vectors = vectors[:, keep]
     return (x @ vectors if p < n else vectors * np.sqrt(leading[keep])), eig
-
-
-def _noise(n: int, largest_square: float, eps: float = _EPS) -> float:
-    """Return what rounding can make of an eigenvalue 0.
-
-    Each entry of the centred matrix is off by up to about 2 eps max(d^2), and
-    its eigenvalues by n times that; the factor 4 leaves room for the solver.
-    """
-    return 4.0 * n * eps * float(largest_square)
-
-
-def _precision(d: FloatArray) -> float:
-    """Return the relative rounding error of distances, which may come from fewer bits.
-
-    Numbers that are no whole ones, and yet all are of half or single precision, have been
-    computed in it.
-    """
-    if np.any(d != np.rint(d)):
-        for dtype in (np.float16, np.float32):
-            with np.errstate(over="ignore"):
-                if np.array_equal(d.astype(dtype), d):
-                    return float(np.finfo(dtype).eps)
-    return _EPS
 
 
 def fix_signs(points: FloatArray) -> FloatArray:
@@ -332,51 +274,6 @@ def fix_signs(points: FloatArray) -> FloatArray:
     # Entries equal but for rounding count as equal, and the first of them decides.
     first = np.argmax(size >= (1.0 - 1e-9) * size.max(axis=0), axis=0)
     return points * np.where(points[first, np.arange(points.shape[1])] < 0, -1.0, 1.0)
-
-
-def as_distances(d: object, argument: str = "d") -> FloatArray:
-    """Return distances as a checked (n, n) matrix.
-
-    What rounding leaves where 1 less a cosine is 0, in single precision too, is 0: entries
-    just below 0, on the diagonal, and between an entry and its mirror image.
-    """
-    d = as_square(d, argument)
-    array = as_floats(d, argument, _DISTANCES)
-    if array.ndim == 1:
-        n = round((1.0 + math.sqrt(1.0 + 8.0 * array.size)) / 2.0)
-        if array.size == 0 or n * (n - 1) // 2 != array.size:
-            raise InputError(argument, f"a vector of {array.size}", _DISTANCES)
-        array = squareform(array)
-    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
-        raise InputError(argument, f"shape {array.shape}", _DISTANCES)
-    slack = rounding_of(array)
-    if array.min() < -slack:
-        raise InputError(argument, f"a smallest entry of {array.min():g}", _DISTANCES)
-    if np.any(np.abs(np.diagonal(array)) > slack):
-        raise InputError(argument, "a diagonal that is not 0", _DISTANCES)
-    if np.any(np.abs(array - array.T) > slack):
-        raise InputError(argument, "a matrix that is not symmetric", _DISTANCES)
-    # The larger of the two, not their mean, which has more digits than half precision holds.
-    array = np.maximum(np.maximum(array, array.T), 0.0)
-    np.fill_diagonal(array, 0.0)
-    return array
-
-
-def rounding_of(d: FloatArray) -> float:
-    """Return what rounding can leave of a 0 in distances.
-
-    That is a share of the largest, and at least a few last digits of 1, from which cosines
-    are taken; but never more than 1% of the largest.
-
-    Examples
-    --------
-    >>> d = np.array([0.0, 0.3, 0.8])
-    >>> rounding_of(d), round(rounding_of(d.astype(np.float32).astype(np.float64)), 8)
-    (8e-09, 1.91e-06)
-    """
-    largest, eps = float(np.abs(d).max()), _precision(d)
-    share = max(16.0 * eps, 1e-8)
-    return min(max(share * largest, 16.0 * eps), 0.01 * largest)
 
 
 def _decimals(values: FloatArray, column: FloatArray) -> list[str]:

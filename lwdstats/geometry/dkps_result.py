@@ -12,10 +12,10 @@ import xarray as xr
 from lwdstats.dataset.schema import named
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry import perspectives
-from lwdstats.geometry.axes import axes_frame, coordinate_columns, first_values
 from lwdstats.geometry.out_of_sample import METHODS, far_off, off_space, place, warn_far_off
 from lwdstats.geometry.perspectives import POINT
 from lwdstats.results import drawing
+from lwdstats.results.axes import axes_frame, coordinate_columns, first_values
 from lwdstats.results.result import Result, one_row
 
 # Numbers in a block of distances from new points to old: 16 MB of float64.

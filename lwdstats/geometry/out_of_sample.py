@@ -14,7 +14,8 @@ from scipy.spatial.distance import cdist
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.errors import InputError, check_bool, check_choice
-from lwdstats.geometry.cmdscale import CMDScale, as_distances, rounding_of
+from lwdstats.geometry.cmdscale import CMDScale
+from lwdstats.geometry.given_distances import as_distances, rounding_of
 from lwdstats.geometry.kernels import centred, gower
 from lwdstats.geometry.labels import arranged, labels_of, labels_of_square, order_of
 

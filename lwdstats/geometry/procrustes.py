@@ -11,11 +11,11 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_points
 from lwdstats.errors import InputError, check_bool
-from lwdstats.geometry.axes import coordinate_columns
 from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.geometry.kernels import centred
 from lwdstats.geometry.labels import labels_of, order_of
 from lwdstats.results import drawing
+from lwdstats.results.axes import coordinate_columns
 from lwdstats.results.result import Result, aligned, one_row
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"

@@ -11,8 +11,8 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError
-from lwdstats.geometry.axes import first_values
 from lwdstats.results import drawing
+from lwdstats.results.axes import first_values
 from lwdstats.results.result import Result
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"

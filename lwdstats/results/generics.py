@@ -219,6 +219,55 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
     return _call("anova", x, *others, **kwargs)
 
 
+def TukeyHSD(x: Any, **kwargs: Any) -> Any:
+    """Compare all pairs of groups, with one confidence level for all of them together.
+
+    Parameters
+    ----------
+    x : BetaDisper
+        A result of `betadisper`.
+    **kwargs
+        `ordered`, False by default: whether groups are compared in the order of their
+        means, so that all differences are positive; and `level`, .95 by default.
+
+    Returns
+    -------
+    Tukey
+        Differences of the groups' mean distances from their centres, intervals and
+        p-values, adjusted for their number. With R's block as ``str()``.
+
+    Raises
+    ------
+    InputError
+        If `x` has no groups to compare, or an argument is not as above.
+
+    Notes
+    -----
+    Follows R's ``TukeyHSD(betadisper(...), ordered, conf.level)``: Tukey and Kramer's
+    intervals, by the studentized range with the variance pooled over all groups. As
+    `anova`, it takes distances as independent, which those from one estimated centre are
+    not quite; sizes are in ``benchmarks/validity/size_permutation.md``. Where distances
+    do not vary within groups, p is NaN, where R has 0.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> x = [0.0, 1.0, 5.0, 10.0, 12.0, 15.0, 20.0, 21.0, 40.0]
+    >>> print(lwd.TukeyHSD(lwd.betadisper(lwd.dist(x), list("aaabbbccc"))))
+      Tukey multiple comparisons of means
+        95% family-wise confidence level
+    <BLANKLINE>
+    Fit: aov(formula = distances ~ group, data = df)
+    <BLANKLINE>
+    $group
+        diff       lwr      upr     p adj
+    b-a    0 -15.91038 15.91038 1.0000000
+    c-a    5 -10.91038 20.91038 0.6235864
+    c-b    5 -10.91038 20.91038 0.6235864
+    """
+    return _call("TukeyHSD", x, **kwargs)
+
+
 def logLik(x: Any) -> Any:
     """Return the log-likelihood of a fit, a natural logarithm.
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_bool, check_choice
-from lwdstats.geometry.cmdscale import as_distances
+from lwdstats.geometry.given_distances import as_distances, made_euclidean
 from lwdstats.geometry.kernels import gower
 from lwdstats.geometry.labels import arranged, labels_of_square
 from lwdstats.inference.dispersion.permuted import POINT
@@ -34,6 +34,8 @@ def betadisper(
     *,
     type: str = "median",  # noqa: A002 (R's name)
     bias_adjust: bool = False,
+    sqrt_dist: bool = False,
+    add: bool | str = False,
 ) -> BetaDisper:
     """Measure how far observations lie from the centre of their group.
 
@@ -54,6 +56,12 @@ def betadisper(
         Multiply distances by ``sqrt(m / (m - 1))``, m being the size of the
         group: a centre that is estimated from few observations lies too near
         to them, which matters where groups differ in size.
+    sqrt_dist : bool
+        Take square roots of the distances, before anything else.
+    add : bool or {"lingoes", "cailliez"}
+        Make the distances Euclidean by the smallest constant, `ac`, added to half their
+        squares (Lingoes; also True) or to themselves (Cailliez). Observations at a
+        distance of 0, as repeated answers are, then lie apart.
 
     Returns
     -------
@@ -80,8 +88,8 @@ def betadisper(
 
         z = sqrt(||r - centre_r||^2 - ||i - centre_i||^2).
 
-    Follows R's ``vegan::betadisper(d, group, type, bias.adjust)``. It differs
-    in that medians are computed to working precision, where vegan stops at
+    Follows R's ``vegan::betadisper(d, group, type, bias.adjust, sqrt.dist, add)``. It
+    differs in that medians are computed to working precision, where vegan stops at
     the tolerance of ``optim`` (distances then differ by up to about 1e-4);
     axes are dropped below 1.5e-8 of the largest eigenvalue, where vegan also
     has an absolute bound of 1.5e-8; distances below 1e-11 of the length of the
@@ -129,6 +137,7 @@ def betadisper(
         raise InputError("group", "one observation in each", "a group of at least two")
     if not matrix.any():
         raise InputError("d", "distances that are all 0", "distances that differ")
+    matrix, ac, made = made_euclidean(matrix, sqrt_dist=sqrt_dist, add=add)
     eig, vectors = _coordinates(matrix)
     positive = eig > 0
 
@@ -156,8 +165,9 @@ def betadisper(
     means = np.bincount(codes, z) / counts
     call = "betadisper(d = d, group = group"
     call += f', type = "{kind}"' * (kind != "median") + ", bias.adjust = TRUE" * bias_adjust
+    call += "".join(f", {name} = {value}" for name, value in made.items()) + ")"
     adjusted = bool(bias_adjust)
-    return BetaDisper(eig, vectors, z, codes, levels, centres, means, kind, adjusted, call + ")")
+    return BetaDisper(eig, vectors, z, codes, levels, centres, means, kind, adjusted, call, ac)
 
 
 def permutest(

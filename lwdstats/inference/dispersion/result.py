@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import check_bool, check_choice
+from lwdstats.errors import check_bool, check_choice, check_level
 from lwdstats.inference.dispersion.permuted import (
     aligned_residuals,
     permute_distances,
@@ -19,6 +19,7 @@ from lwdstats.inference.dispersion.permuted import (
     points_coincide,
 )
 from lwdstats.inference.dispersion.table import DispersionTable, anova_table, permutation_table
+from lwdstats.inference.dispersion.tukey import Tukey, honest_differences
 from lwdstats.inference.permutation.scheme import scheme
 from lwdstats.results import drawing
 from lwdstats.results.printing import named_lines
@@ -55,6 +56,8 @@ class BetaDisper(Result):
         Whether the distances are adjusted for the size of the group.
     call : str
         The call, for printing.
+    ac : float
+        Constant that `add` added, in squared units (Lingoes) or those of the distances.
     """
 
     eig: FloatArray
@@ -67,6 +70,7 @@ class BetaDisper(Result):
     type: str
     bias_adjust: bool = False
     call: str = field(default="", repr=False)
+    ac: float = 0.0
 
     def anova(self) -> DispersionTable:
         """Return the analysis of variance of the distances, with the F distribution's p.
@@ -113,6 +117,14 @@ class BetaDisper(Result):
             moved = [permute_distances(self.distances, group, plan, pairs)]
         return permutation_table(self.distances, group, self.levels, plan, moved, pairs, permute)
 
+    def TukeyHSD(self, *, ordered: bool = False, level: float = 0.95) -> Tukey:
+        """Compare the groups pair by pair; see `TukeyHSD`."""
+        check_bool("ordered", ordered)
+        check_level(level)
+        return honest_differences(
+            self.distances, self.group, self.levels, ordered=bool(ordered), level=level
+        )
+
     def lines(self) -> list[str]:
         """Return vegan's block."""
         positive = int(np.sum(self.eig > 0))
@@ -138,7 +150,7 @@ class BetaDisper(Result):
         """Return one row about the result."""
         row = {"type": self.type, "bias_adjust": self.bias_adjust, "n_groups": len(self.levels)}
         signs = {"n_positive": int(np.sum(self.eig > 0)), "n_negative": int(np.sum(self.eig < 0))}
-        return one_row(row | {"nobs": len(self.group)} | signs)
+        return one_row(row | {"nobs": len(self.group)} | signs | {"ac": self.ac})
 
     def augment(self) -> pd.DataFrame:
         """Return a row for each observation: its group, and its distance from the centre."""

@@ -13,7 +13,7 @@ import xarray as xr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry.cmdscale import as_distances
+from lwdstats.geometry.given_distances import as_distances, made_euclidean
 from lwdstats.geometry.kernels import gower
 from lwdstats.geometry.labels import Labels, arranged, labels_of, labels_of_square
 from lwdstats.inference.permutation.adonis_table import Adonis
@@ -40,6 +40,8 @@ def adonis2(
     strata: str | npt.ArrayLike | None = None,
     by: str | None = "terms",
     model: str = "reduced",
+    sqrt_dist: bool = False,
+    add: bool | str = False,
     seed: int | str | None = None,
 ) -> Adonis:
     """Test which terms explain the distances between observations (PERMANOVA).
@@ -53,20 +55,21 @@ def adonis2(
     data : pandas.DataFrame, mapping or xarray.Dataset
         One row an observation, in the order of the distances, or, where both have
         labels, in any. Of a dataset at one time, ``ds.sel(time=t)``, the answers, with the
-        factors `model`, `replicate`, `query`, `response` and other coordinates along these.
+        factors `model`, `replicate`, `query`, `response` and coordinates along these.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
         Distances; of a dataset by default the Euclidean ones between answers; those
         between its models may be given, as ``dist(ds)`` of one time and replicate.
     permutations : int or array_like, shape (B, n)
-        Their number, or the permutations, as indices from 0. Where no more than so
-        many exist, each is taken once, and p is exact.
+        Their number, or rows of indices from 0. If no more exist, all are taken, and p is exact.
     strata : str, list of str or array_like, shape (n,), optional
-        Labels, or their column or columns in `data`, within which to permute.
+        Labels, or columns of `data`, within which to permute.
     by : {"terms", "margin", None}
         Test each term after those before it, each after all the others (without those
         that are part of an interaction), or the whole model.
     model : {"reduced", "direct"}
         Permute residuals of the model without the tested term, or observations, as vegan.
+    sqrt_dist, add : bool, and bool or {"lingoes", "cailliez"}
+        Take square roots of the distances first; make them Euclidean, as `betadisper`.
     seed : int or str, optional
         Seed of the permutations; drawn and kept in the result when None.
 
@@ -78,8 +81,7 @@ def adonis2(
     Raises
     ------
     InputError
-        If an argument is not as above, a value is missing, labels differ, the terms do not
-        vary or leave no residual degrees of freedom, or all distances are 0.
+        If an argument is not as above, labels differ, or terms or distances do not vary.
 
     Notes
     -----
@@ -93,10 +95,10 @@ def adonis2(
     `strata` keeps them apart, as ``["replicate", "query"]``; or see `collapse_test`. A
     warning says where a coordinate is of models that answer more than once.
 
-    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, by, strata)``, coding too, all
-    numbers but p being the same; ``model="direct"`` gives vegan's p. Beside others, a nested
-    factor or collinear column has what it adds, 0 degrees of freedom at worst; of two
-    interactions without main effects the earlier has what both share.
+    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, sqrt.dist, add, by, strata)``,
+    coding too, all numbers but p being the same; ``model="direct"`` gives vegan's p. Beside
+    others, a nested factor or collinear column has what it adds; of two interactions without
+    main effects the earlier has what both share.
 
     References
     ----------
@@ -151,6 +153,7 @@ def adonis2(
         check_blocks(frame, labels, "data", ", or give strata=['replicate', 'query']")
         warn_of_models(frame, set().union(*orders), stacklevel=3)
 
+    matrix, ac, made = made_euclidean(matrix, sqrt_dist=sqrt_dist, add=add)
     G = gower(matrix)
     total = float(np.trace(G))
     if not matrix.any():
@@ -185,8 +188,8 @@ def adonis2(
         },
         index=pd.Index([*names, "Residual", "Total"], name="term"),
     )
-    call = _call(formula, permutations, strata, by)
-    return Adonis(table, by, plan, f_permuted, model, call)
+    call = _call(formula, permutations, made, strata, by)
+    return Adonis(table, by, plan, f_permuted, model, call, ac)
 
 
 def _refuse_names_in_another_order(frame: pd.DataFrame, own: Labels) -> None:
@@ -264,13 +267,16 @@ def _f(
     return np.where(df > 0, f, np.nan)
 
 
-def _call(formula: str, permutations: object, strata: object, by: str | None) -> str:
+def _call(
+    formula: str, permutations: object, made: dict[str, str], strata: object, by: str | None
+) -> str:
     left, right = (part.strip() for part in formula.split("~"))
     parts = [f"formula = {left} ~ {right}", "data = data"]
     if not isinstance(permutations, int):
         parts += ["permutations = permutations"]
     elif permutations != 999:
         parts += [f"permutations = {permutations}"]
+    parts += [f"{name} = {value}" for name, value in made.items()]
     parts += [] if by == "terms" else [f"by = {'NULL' if by is None else chr(34) + by + chr(34)}"]
     parts += [] if strata is None else ["strata = strata"]
     return f"adonis2({', '.join(parts)})"

@@ -33,6 +33,8 @@ class Adonis(PermutationResult):
         What was permuted: "reduced" or "direct".
     call : str
         The call, for printing.
+    ac : float
+        Constant that `add` added, in squared units (Lingoes) or those of the distances.
     """
 
     table: pd.DataFrame
@@ -41,6 +43,7 @@ class Adonis(PermutationResult):
     f_permuted: FloatArray = field(repr=False)
     model: str = "reduced"
     call: str = ""
+    ac: float = 0.0
 
     def lines(self) -> list[str]:
         """Return vegan's block."""
@@ -81,4 +84,4 @@ class Adonis(PermutationResult):
         residual, total = self.table.iloc[-2], self.table.iloc[-1]
         row = {"r_squared": 1.0 - residual["r2"], "df": int(total["df"] - residual["df"])}
         row |= {"df_residual": int(residual["df"]), "nobs": int(total["df"]) + 1}
-        return one_row(row | {"n_permutations": self.permutations.count})
+        return one_row(row | {"n_permutations": self.permutations.count, "ac": self.ac})

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray, as_integers, as_points
 from lwdstats.errors import InputError, check_bool, check_integer
-from lwdstats.geometry.cmdscale import as_distances, rounding_of
+from lwdstats.geometry.given_distances import as_distances, rounding_of
 from lwdstats.geometry.kernels import distances, doubly_centred
 from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
 from lwdstats.results.htest import HTest

@@ -1,7 +1,8 @@
-"""Whether two matrices of distances go together: vegan's ``mantel``."""
+"""Whether matrices of distances go together: vegan's ``mantel`` and ``mantel.partial``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,11 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 from scipy.spatial.distance import is_valid_y, squareform
-from scipy.stats import rankdata
+from scipy.stats import kendalltau, rankdata
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError, check_choice
-from lwdstats.geometry.cmdscale import rounding_of
+from lwdstats.geometry.given_distances import rounding_of
 from lwdstats.geometry.kernels import centred
 from lwdstats.geometry.labels import arranged, as_square, labels_of_square, order_of
 from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
@@ -23,7 +24,10 @@ from lwdstats.results.result import PermutationResult, one_row
 _CORRELATIONS = {
     "pearson": "Pearson's product-moment correlation",
     "spearman": "Spearman's rank correlation rho",
+    "kendall": "Kendall's rank correlation tau",
 }
+# A share of variation below this is what rounding leaves of none.
+_NOTHING = 1e-12
 _DISTANCES = (
     "a symmetric (n, n) matrix of finite distances, n at least 3, its upper triangle by rows as "
     "a vector, or a DataArray of one such matrix"
@@ -32,20 +36,22 @@ _DISTANCES = (
 
 @dataclass(frozen=True, eq=False)
 class Mantel(PermutationResult):
-    """The result of `mantel`.
+    """The result of `mantel` or `mantel_partial`.
 
     Attributes
     ----------
     statistic : float
-        Correlation of the distances.
+        Correlation of the distances, or their partial correlation.
     p_value : float
         One-sided: is the correlation larger than by chance.
     permuted : numpy.ndarray, shape (B,)
-        The statistic of each permutation.
+        The statistic of each permutation; NaN where a partial one is not defined.
     permutations : Scheme
         What was permuted, and the seed.
     method : str
-        "pearson" or "spearman".
+        "pearson", "spearman" or "kendall".
+    partial : bool
+        Whether the statistic is a partial correlation.
     """
 
     statistic: float
@@ -53,14 +59,15 @@ class Mantel(PermutationResult):
     permuted: FloatArray = field(repr=False)
     permutations: Scheme
     method: str
+    partial: bool = False
 
     def lines(self) -> list[str]:
         """Return vegan's block, but for the call."""
         levels = ("90%", "95%", "97.5%", "99%")
-        values = format_numbers(np.quantile(self.permuted, (0.9, 0.95, 0.975, 0.99)), 3)
+        values = format_numbers(np.nanquantile(self.permuted, (0.9, 0.95, 0.975, 0.99)), 3)
         width = max(map(len, (*levels, *values)))
         return [
-            f"Mantel statistic based on {_CORRELATIONS[self.method]}",
+            f"{self._name} statistic based on {_CORRELATIONS[self.method]}",
             "",
             f"Mantel statistic r: {self.statistic:.4g}",
             f"      Significance: {format_p([self.p_value], 5)[0]}",
@@ -71,15 +78,19 @@ class Mantel(PermutationResult):
             *self.permutations.lines(),
         ]
 
+    @property
+    def _name(self) -> str:
+        return "Partial Mantel" if self.partial else "Mantel"
+
     def tidy(self) -> pd.DataFrame:
         """Return one row about the test, with broom's columns."""
         row = {"estimate": self.statistic, "p_value": self.p_value}
         row |= {"n_permutations": self.permutations.count}
-        method = f"Mantel, {_CORRELATIONS[self.method]}"
+        method = f"{self._name}, {_CORRELATIONS[self.method]}"
         return one_row(row | {"method": method, "alternative": "greater"})
 
     def _permuted(self) -> tuple[FloatArray | None, float, str]:
-        return self.permuted, self.statistic, "Mantel statistic r"
+        return self.permuted, self.statistic, f"{self._name} statistic r"
 
 
 def mantel(
@@ -99,8 +110,9 @@ def mantel(
         Distances (or similarities): a matrix, whose diagonal is not read, or
         its upper triangle by rows. Where both have labels they go together by these,
         otherwise by their order.
-    method : {"pearson", "spearman"}
-        Correlation of the distances, or of their ranks (ties share their mean).
+    method : {"pearson", "spearman", "kendall"}
+        Correlation of the distances, of their ranks (ties share their mean), or of their
+        order, tau-b.
     permutations : int or array_like, shape (B, n)
         How many permutations of the objects of `d1` to draw, or the
         permutations themselves, as indices from 0. Where there are no more
@@ -127,10 +139,11 @@ def mantel(
     permuted together; ``p = (1 + number of permuted >= observed) / (1 + B)``,
     where a value within 1.5e-8 of the observed is a tie.
 
-    Follows ``vegan::mantel``, without Kendall's tau and missing values. vegan
+    Follows ``vegan::mantel``, without missing values. vegan
     enumerates all permutations where there are fewer than 5,040, even if fewer
     were asked for; here the number asked for decides. Where vegan reads the
-    lower triangle of a matrix that is not symmetric, it is an error here.
+    lower triangle of a matrix that is not symmetric, it is an error here. As in R,
+    distances that differ by rounding errors alone are not tied in ranks: round them first.
 
     References
     ----------
@@ -153,33 +166,145 @@ def mantel(
     Permutation: free
     Number of permutations: 23
     """
+    return _test({"d1": d1, "d2": d2}, method, permutations, strata, seed)
+
+
+def mantel_partial(
+    d1: npt.ArrayLike | xr.DataArray,
+    d2: npt.ArrayLike | xr.DataArray,
+    d3: npt.ArrayLike | xr.DataArray,
+    *,
+    method: str = "pearson",
+    permutations: int | npt.ArrayLike = 999,
+    strata: npt.ArrayLike | None = None,
+    seed: int | str | None = None,
+) -> Mantel:
+    """Test whether two matrices of distances are correlated beyond what a third one explains.
+
+    Parameters
+    ----------
+    d1, d2, d3 : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
+        Distances (or similarities) between the same objects, as `mantel` takes them.
+    method : {"pearson", "spearman", "kendall"}
+        As in `mantel`.
+    permutations : int or array_like, shape (B, n)
+        Permutations of the objects of `d1`, as in `mantel`.
+    strata : array_like, shape (n,), optional
+        Labels; objects change places only within the same label.
+    seed : int or str, optional
+        Seed of the permutations; drawn when None, and kept in the result.
+
+    Returns
+    -------
+    Mantel
+        `statistic`, `p_value`, `permuted`.
+
+    Raises
+    ------
+    InputError
+        As `mantel`; and if `d3` goes with one of the others exactly, so that nothing of
+        it is left.
+
+    Notes
+    -----
+    With the correlations r of two matrices each,
+
+        r = (r12 - r13 r23) / sqrt((1 - r13^2) (1 - r23^2)).
+
+    Rows and columns of `d1` are permuted together. A permutation in which `d1` goes with
+    `d3` exactly has no r and counts as at least the observed one. The test takes what
+    `d2` and `d3` do not share as exchangeable; where both follow, say, one gradient it
+    rejects too often (``benchmarks/validity/size_permutation.md``).
+
+    Follows ``vegan::mantel.partial``, without missing values, and as `mantel` does.
+
+    References
+    ----------
+    Smouse, P. E., Long, J. C. and Sokal, R. R. (1986), Systematic Zoology 35, 627-632.
+    Legendre, P. (2000), J. Statistical Computation and Simulation 67, 37-73.
+    Oksanen, J. et al., ``vegan::mantel.partial``.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> x, y = [1, 2, 6, 3, 5, 4], [1, 3, 5, 2, 6, 4]
+    >>> test = lwd.mantel_partial(x, y, [2, 1, 1, 3, 2, 3])
+    >>> round(test.statistic, 4), test.p_value
+    (0.8891, 0.125)
+    """
+    return _test({"d1": d1, "d2": d2, "d3": d3}, method, permutations, strata, seed)
+
+
+def _test(
+    matrices: dict[str, npt.ArrayLike | xr.DataArray],
+    method: str,
+    permutations: int | npt.ArrayLike,
+    strata: npt.ArrayLike | None,
+    seed: int | str | None,
+) -> Mantel:
+    """Return the test of two matrices, or of two given a third, by argument."""
     method = check_choice("method", method, tuple(_CORRELATIONS))
-    a, b = _pairs(d1, "d1"), _pairs(d2, "d2")
-    own, others = labels_of_square(d1, "d1"), labels_of_square(d2, "d2")
-    order = order_of(own, others, "d2", "d1")
-    if order is not None:
-        b = squareform(squareform(b)[np.ix_(order, order)], checks=False)
+    own = labels_of_square(matrices["d1"], "d1")
+    labels, pairs = own, {}
+    for argument, d in matrices.items():
+        pairs[argument] = _pairs(d, argument)
+        others = labels_of_square(d, argument)
+        order = order_of(own, others, argument, "d1")
+        labels = labels or others
+        if order is not None:
+            square = squareform(pairs[argument])
+            pairs[argument] = squareform(square[np.ix_(order, order)], checks=False)
+        if len(pairs[argument]) != len(pairs["d1"]):
+            takes = f"as many as d1 has, which is {len(pairs['d1'])}"
+            raise InputError(argument, f"{len(pairs[argument])} pairs of objects", takes)
+        if np.ptp(pairs[argument]) == 0.0:
+            raise InputError(argument, "distances that are all equal", "distances that vary")
     if strata is not None:
-        strata = arranged(strata, own or others, "strata", "d1")
-    if len(a) != len(b):
-        takes = f"as many as d1 has, which is {len(a)}"
-        raise InputError("d2", f"{len(b)} pairs of objects", takes)
-    a, b = _standardised(a, method, "d1"), _standardised(b, method, "d2")
+        strata = arranged(strata, labels, "strata", "d1")
+    a, *rest = (_as_correlated(values, method) for values in pairs.values())
+    correlate = _kendall if method == "kendall" else np.dot
     square = squareform(a)
     n, matrix = len(square), square.ravel()
     plan = scheme(n, permutations, strata, seed)
+    statistic = _partial(correlate, rest)
+    observed = statistic(a)
+    if np.isnan(observed):
+        raise InputError("d3", "distances that go with d1 or d2 exactly", "distances of their own")
 
     first, second = np.triu_indices(n, 1)
     # One permutation at a time: its pairs stay in the cache, which more of them would not.
     permuted = np.array(
         [
-            matrix.take(order.take(first) * n + order.take(second)) @ b
+            statistic(matrix.take(order.take(first) * n + order.take(second)))
             for index in plan.blocks()
             for order in index
         ]
     )
-    statistic = float(a @ b)
-    return Mantel(statistic, float(p_values(statistic, permuted)), permuted, plan, method)
+    # One that is not defined must not make p smaller.
+    p = float(p_values(observed, np.nan_to_num(permuted, nan=np.inf)))
+    return Mantel(observed, p, permuted, plan, method, len(rest) > 1)
+
+
+Correlation = Callable[[FloatArray, FloatArray], float]
+
+
+def _partial(correlate: Correlation, rest: list[FloatArray]) -> Callable[[FloatArray], float]:
+    """Return the correlation with the first of `rest`, given the second if there is one."""
+    if len(rest) == 1:
+        return lambda a: float(correlate(a, rest[0]))
+    b, c = rest
+    bc = correlate(b, c)
+
+    def partial(a: FloatArray) -> float:
+        ab, ac = correlate(a, b), correlate(a, c)
+        left = (1.0 - ac * ac, 1.0 - bc * bc)
+        return float((ab - ac * bc) / np.sqrt(np.prod(left))) if min(left) > _NOTHING else np.nan
+
+    return partial
+
+
+def _kendall(a: FloatArray, b: FloatArray) -> float:
+    return float(kendalltau(a, b, method="asymptotic").statistic)
 
 
 def _pairs(d: object, argument: str) -> FloatArray:
@@ -196,10 +321,9 @@ def _pairs(d: object, argument: str) -> FloatArray:
     return (0.5 * (array + array.T))[np.triu_indices(len(array), 1)]
 
 
-def _standardised(pairs: FloatArray, method: str, argument: str) -> FloatArray:
-    """Return the pairs (or their ranks), centred and with a sum of squares of 1."""
+def _as_correlated(pairs: FloatArray, method: str) -> FloatArray:
+    """Return what is correlated: distances or ranks with mean 0 and a sum of squares of 1."""
+    if method == "kendall":
+        return pairs
     values = centred(rankdata(pairs) if method == "spearman" else pairs)
-    size = float(np.linalg.norm(values))
-    if size == 0.0:
-        raise InputError(argument, "distances that are all equal", "distances that vary")
-    return values / size
+    return values / np.linalg.norm(values)

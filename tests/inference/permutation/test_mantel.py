@@ -4,19 +4,22 @@ import itertools
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import from_r
 from scipy.spatial.distance import pdist, squareform
-from scipy.stats import pearsonr, spearmanr
+from scipy.stats import kendalltau, pearsonr, spearmanr
 
 import lwdstats as lwd
 from lwdstats.geometry.procrustes import procrustes
-from lwdstats.inference.permutation.mantel import mantel
+from lwdstats.inference.permutation.mantel import mantel, mantel_partial
 from lwdstats.inference.permutation.protest import protest
 
 RTOL = 1e-8  # linear algebra against R
 REFERENCE = from_r("procrustes")
+PARTIAL = from_r("distances")["mantel"]
+CORRELATIONS = (("pearson", pearsonr), ("spearman", spearmanr), ("kendall", kendalltau))
 SEEDS = st.integers(0, 2**32 - 1)
 
 
@@ -37,6 +40,88 @@ def test_mantel_agrees_with_r(case):
     np.testing.assert_allclose(test.permuted, case["perm"], rtol=RTOL, atol=RTOL)
     assert test.p_value == pytest.approx(case["p"], rel=1e-12)
     assert same_block(str(test), case["printed"])
+
+
+@pytest.mark.parametrize("case", **by_name(PARTIAL))
+def test_partial_mantel_and_kendall_agree_with_r(case):
+    how = {"method": case["method"], "permutations": case["permutations"]}
+    whole = mantel(case["x"], case["y"], **how)
+    partial = mantel_partial(case["x"], case["y"], case["z"], **how)
+    for test, theirs in ((whole, case), (partial, case["partial"])):
+        assert test.statistic == pytest.approx(theirs["statistic"], rel=RTOL)
+        np.testing.assert_allclose(test.permuted, theirs["perm"], rtol=RTOL, atol=RTOL)
+        assert test.p_value == pytest.approx(theirs["p"], rel=1e-12)
+        assert same_block(str(test), theirs["printed"])
+
+
+@settings(max_examples=15)
+@given(SEEDS, st.booleans())
+def test_partial_p_values_by_enumeration(seed, ties):
+    rng = np.random.default_rng(seed)
+    x, y, z = (rng.integers(0, 4, (3, 5, 2)) if ties else rng.normal(size=(3, 5, 2))).astype(float)
+    x[0], y[0], z[0] = 9.0, -4.0, 7.0  # never all alike
+    orders = [list(p) for p in itertools.permutations(range(5))]
+    d = squareform(pdist(x))
+    for method, cor in CORRELATIONS:
+        yz = cor(pdist(y), pdist(z))[0]
+
+        def partial(order, cor=cor, yz=yz):
+            own = squareform(d[np.ix_(order, order)])
+            xy, xz = cor(own, pdist(y))[0], cor(own, pdist(z))[0]
+            left = (1 - xz**2) * (1 - yz**2)
+            return (xy - xz * yz) / np.sqrt(left) if left > 1e-12 else np.inf
+
+        if np.isinf(partial(orders[0])):
+            continue
+        every = np.array([partial(order) for order in orders])
+        test = mantel_partial(d, pdist(y), pdist(z), method=method)
+        assert test.statistic == pytest.approx(every[0])
+        assert test.p_value == pytest.approx(np.mean(every >= every[0] - 1e-9))
+
+
+def test_given_distances_that_have_nothing_to_do_with_it_little_changes():
+    rng = np.random.default_rng(11)
+    x = rng.normal(size=(30, 2))
+    y, z = x + rng.normal(size=(30, 2)), rng.normal(size=(30, 2))
+    whole = mantel(pdist(x), pdist(y), permutations=99, seed=1)
+    partial = mantel_partial(pdist(x), pdist(y), pdist(z), permutations=99, seed=1)
+    assert partial.statistic == pytest.approx(whole.statistic, abs=0.05)
+    # Given what y is made of, nothing of the association is left.
+    noisy = mantel_partial(pdist(y), pdist(rng.normal(size=(30, 2))), pdist(x), seed=1)
+    assert noisy.p_value > 0.05
+
+
+def test_a_permutation_without_a_partial_correlation_makes_p_no_smaller():
+    # Objects on a line, in one order the same distances as the third matrix has.
+    x, z = np.array([0.0, 1.0, 3.0, 7.0]), np.array([1.0, 0.0, 3.0, 7.0])
+    d, given = pdist(x[:, None]), pdist(z[:, None])
+    test = mantel_partial(d, [1.0, 5.0, 2.0, 4.0, 3.0, 6.0], given)
+    assert np.isnan(test.permuted).sum() == 1
+    above = np.sum(test.permuted >= test.statistic - 1e-9)
+    assert test.p_value == pytest.approx((1 + 1 + above) / 24)
+    assert "NaN" not in str(test)
+
+
+def test_labels_align_all_three_matrices():
+    rng = np.random.default_rng(12)
+    names = list("abcdef")
+    frames = [
+        xr.DataArray(
+            squareform(pdist(rng.normal(size=(6, 2)))),
+            dims=("model", "model_"),
+            coords={"model": names, "model_": names},
+        )
+        for _ in range(3)
+    ]
+    order = [3, 0, 5, 1, 4, 2]
+    moved = [frames[0], *(f[order, :][:, order] for f in frames[1:])]
+    how = {"permutations": 99, "seed": 1}
+    straight, mixed = mantel_partial(*frames, **how), mantel_partial(*moved, **how)
+    np.testing.assert_allclose(mixed.permuted, straight.permuted, rtol=1e-12)
+    other = frames[2].assign_coords(model=list("abcdeg"), model_=list("abcdeg"))
+    with pytest.raises(lwd.InputError) as error:
+        mantel_partial(*frames[:2], other)
+    assert error.value.argument == "d3"
 
 
 @pytest.mark.parametrize("case", **by_name(REFERENCE["protest"]))
@@ -69,7 +154,7 @@ def test_p_values_by_enumeration(seed, ties):
     x[0], y[0] = 9.0, -4.0  # never all alike
     orders = [list(p) for p in itertools.permutations(range(5))]
     d = squareform(pdist(x))
-    for method, cor in (("pearson", pearsonr), ("spearman", spearmanr)):
+    for method, cor in CORRELATIONS:
         all_r = [cor(squareform(d[np.ix_(o, o)]), pdist(y))[0] for o in orders]
         expected = np.mean(np.array(all_r) >= all_r[0] - 1e-9)
         test = mantel(d, pdist(y), method=method)
@@ -116,7 +201,7 @@ def test_unit_origin_and_direction_do_not_matter(seed):
     np.testing.assert_allclose(a.permuted, b.permuted, atol=1e-9)
     assert a.p_value == b.p_value
     d = pdist(x)
-    for method in ("pearson", "spearman"):
+    for method in ("pearson", "spearman", "kendall"):
         a = mantel(d, pdist(y), method=method, permutations=50, seed=1)
         b = mantel(3 * d + 1, pdist(y), method=method, permutations=50, seed=1)
         np.testing.assert_allclose(a.permuted, b.permuted, atol=1e-9)
@@ -172,7 +257,7 @@ X = np.random.default_rng(9).normal(size=(4, 2))
         ((D * np.nan, D), {}, "d1"),
         ((D, "d"), {}, "d2"),
         ((D, D[None]), {}, "d2"),
-        ((D, D), {"method": "kendall"}, "method"),
+        ((D, D), {"method": "cosine"}, "method"),
         ((D, D), {"permutations": 0}, "permutations"),
         ((D, D), {"permutations": [[0, 1, 2, 2]]}, "permutations"),
         ((D, D), {"strata": ["a"]}, "strata"),
@@ -183,6 +268,18 @@ def test_bad_input_of_mantel_names_the_argument(arguments, options, argument):
     with pytest.raises(lwd.InputError) as error:
         mantel(*arguments, **options)
     assert error.value.argument == argument
+    with pytest.raises(lwd.InputError) as error:
+        mantel_partial(
+            *arguments, D if len(arguments[0]) < 28 else np.sqrt(arguments[0]), **options
+        )
+    assert error.value.argument == argument
+
+
+@pytest.mark.parametrize("d3", [D, 2 * D + 1, [1.0, 2.0], np.ones(6), "d"])
+def test_what_a_third_matrix_may_not_be(d3):
+    with pytest.raises(lwd.InputError) as error:
+        mantel_partial(D, [3.0, 1.0, 2.0, 5.0, 4.0, 9.0], d3)
+    assert error.value.argument == "d3"
 
 
 @pytest.mark.parametrize(
