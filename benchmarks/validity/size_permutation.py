@@ -3,7 +3,8 @@
 Run: python benchmarks/validity/size_permutation.py [--sets N] [--permutations N] [--case NAME ...]
 Each row is a null model; its data sets come from one stream of the seed below, fixed before
 anything was run. The interval is Clopper and Pearson's at 99.9%; a row is right if it meets
-[0.045, 0.055], or lies below it where the test is said to be conservative.
+[0.045, 0.055], or lies below it where the test is said to be conservative. Of `TukeyHSD` it is the
+share of data sets in which one of its intervals at least misses the true difference.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import time
 import warnings
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,11 @@ from scipy.stats import beta
 from threadpoolctl import threadpool_limits
 
 from lwdstats.inference.dispersion.betadisper import betadisper
+from lwdstats.inference.dispersion.spatial_median import spatial_medians
 from lwdstats.inference.permutation.adonis2 import adonis2
 from lwdstats.inference.permutation.collapse_test import collapse_test
 from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
+from lwdstats.inference.permutation.mantel import mantel, mantel_partial
 
 SEED = 20240501
 LEVEL = 0.05
@@ -126,6 +129,64 @@ def repeated(
             x[group == j] = x[group == j] @ turn + 3.0 * rng.normal(size=20)
     test = betadisper(distances(x), group, type=kind).permutest(permutations=B, seed=seed)
     return test.table["p_value"].to_numpy()[0]
+
+
+def associated(
+    rng: np.random.Generator, seed: int, *, method: str, given: str = "", n: int = 12
+) -> float:
+    """Test distances of points that know nothing of each other, beyond a third set's.
+
+    With `given` "cause", both depend on the third; with "line", objects stand on a line
+    and all three are sums of steps along it, each for itself.
+    """
+    x, y, z = rng.normal(size=(3, n, 2))
+    if given == "cause":
+        x, y = x + z, y + z
+    if given == "line":
+        x, y, z = (np.cumsum(w, axis=0) for w in (x, y, z))
+    matrices = [pdist(w) for w in ((x, y, z) if given else (x, y))]
+    test = mantel_partial if given else mantel
+    return test(*matrices, method=method, permutations=B, seed=seed).p_value
+
+
+def made_euclidean(rng: np.random.Generator, seed: int, *, test: str, add: str) -> float:
+    """Test a factor that does nothing, by Bray-Curtis distances that are made Euclidean."""
+    group = labels((4, 6, 10))
+    d = distances(rng.lognormal(size=(20, 6)), "braycurtis")
+    if test == "adonis2":
+        fit = adonis2("d ~ g", {"g": group}, d=d, add=add, permutations=B, seed=seed)
+        return float(fit.table["p_value"].iloc[0])
+    return (
+        betadisper(d, group, add=add).permutest(permutations=B, seed=seed).table["p_value"].iloc[0]
+    )
+
+
+@cache
+def mean_distance(size: int) -> float:
+    """Return the expected mean distance of normal points in 4 dimensions to their median."""
+    x = np.random.default_rng(SEED).normal(size=(20_000, size, 4))
+    return float(np.linalg.norm(x - spatial_medians(x)[:, None], axis=2).mean())
+
+
+def honest(
+    rng: np.random.Generator,
+    seed: int,
+    *,
+    sizes: tuple[int, ...],
+    scales: tuple[float, ...],
+    skewed: bool = False,
+) -> float:
+    """Return 0 where an interval of TukeyHSD misses the true difference, otherwise 1."""
+    group = np.repeat(range(len(sizes)), sizes)
+    shape = (len(group), 4)
+    x = rng.lognormal(size=shape) if skewed else rng.normal(size=shape)
+    x *= np.array(scales)[group, None]
+    means = np.array(
+        [s * (0.0 if skewed else mean_distance(m)) for s, m in zip(scales, sizes, strict=True)]
+    )
+    table = betadisper(distances(x), group).TukeyHSD().table
+    true = [means[int(b)] - means[int(a)] for b, a in (name.split("-") for name in table.index)]
+    return float(((table["lwr"] <= true) & (true <= table["upr"])).all())
 
 
 def energy(rng: np.random.Generator, seed: int, *, sizes: tuple[int, ...]) -> float:
@@ -244,6 +305,38 @@ CASES: dict[str, Case] = {
         f"`permutest`, {kind}, repeated answers, {what}": partial(repeated, kind=kind, **options)
         for kind in ("centroid", "median")
         for what, options in REPEATED.items()
+    },
+    **{
+        f"`mantel`, {method}, 12 objects": partial(associated, method=method)
+        for method in ("pearson", "spearman", "kendall")
+    },
+    **{
+        f"`mantel_partial`, {method}, 12 objects, {what}": partial(
+            associated, method=method, given=given
+        )
+        for given, what in (
+            ("none", "nothing depends on the third"),
+            ("cause", "both depend on the third"),
+            ("line", "all three along a line"),
+        )
+        for method in ("pearson", "kendall")
+    },
+    **{
+        f"`{test}`, Bray-Curtis, {add}": partial(made_euclidean, test=test, add=add)
+        for test in ("adonis2", "permutest")
+        for add in ("lingoes", "cailliez")
+    },
+    **{
+        f"`TukeyHSD`, {what}": partial(honest, sizes=sizes, scales=scales, skewed=skewed)
+        for what, sizes, scales, skewed in (
+            ("5 a group", (5, 5, 5), (1.0, 1.0, 1.0), False),
+            ("10 a group", (10, 10, 10), (1.0, 1.0, 1.0), False),
+            ("20 a group", (20, 20, 20), (1.0, 1.0, 1.0), False),
+            ("5 groups of 20", (20,) * 5, (1.0,) * 5, False),
+            ("20 a group, skewed", (20, 20, 20), (1.0, 1.0, 1.0), True),
+            ("20 a group, scales 1, 1.5, 2", (20, 20, 20), (1.0, 1.5, 2.0), False),
+            ("groups of 10, 20, 30, scales 2, 1.5, 1", (10, 20, 30), (2.0, 1.5, 1.0), False),
+        )
     },
 }
 

@@ -23,6 +23,15 @@ from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.specification import Specification
 
+Store = Annotated[
+    Path | None,
+    typer.Option(help="Folder that keeps every answer, so that a stopped run goes on."),
+]
+Resume = Annotated[
+    bool, typer.Option("--resume/--no-resume", help="Go on with the run of the store.")
+]
+Web = Annotated[str, typer.Option(help="memory, or lance for a table in the store.")]
+
 simulate = typer.Typer(
     help="Run a network and write its netCDF file.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -54,14 +63,9 @@ def simulate_llm(
     spec: Spec = None,
     output: Output = Path("llm.nc"),
     *,
-    store: Annotated[
-        Path | None,
-        typer.Option(help="Folder that keeps every answer, so that a stopped run goes on."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Go on with the run of the store.")
-    ] = True,
-    web: Annotated[str, typer.Option(help="memory, or lance for a table in the store.")] = "memory",
+    store: Store = None,
+    resume: Resume = True,
+    web: Web = "memory",
     progress: Progress = None,
     **given: Any,
 ) -> None:
@@ -79,8 +83,10 @@ def simulate_llm(
     _simulate(LlmSpec, spec, output, given, **how, **({"store": store} if store else {}))
 
 
+@with_arguments(LlmSpec)
 def plan(
-    spec: Annotated[Path, typer.Argument(help="TOML or JSON file of the arguments of a run.")],
+    spec: Spec = None,
+    *,
     price_in: Annotated[
         ByModel,
         typer.Option(help="Price of a million tokens read, or MODEL=PRICE for one model."),
@@ -96,20 +102,30 @@ def plan(
         ByModel,
         typer.Option(help="Context of models on a server, in tokens, or MODEL=TOKENS."),
     ] = None,
+    output: Output = Path("llm.nc"),
+    store: Store = None,
+    resume: Resume = True,
+    web: Web = "memory",
+    progress: Progress = None,
+    **given: Any,
 ) -> None:
     """Tell calls, tokens, memory and cost of a run of language models; none is asked.
 
-    Example: lwdstats plan data/bitcoin_network.toml --answer-tokens 30
+    Takes what `simulate llm` takes, so that a command can be planned before it is run;
+    nothing is written.
+
+    Example: lwdstats plan data/bitcoin_network.toml --n-steps 60 --answer-tokens 30
     """
     from lwdstats.simulate.llm.plan.plan import plan as plan_run
     from lwdstats.simulate.specs import read_spec
 
     shown = plan_run(
-        read_spec(spec),
+        {} if spec is None else read_spec(spec),
         answer_tokens=answer_tokens,
         price_in=by_label("price_in", price_in, float),
         price_out=by_label("price_out", price_out, float),
         context_length=by_label("context_length", context_length, int),
+        **read_options(LlmSpec, given),
     )
     typer.echo(shown)
 

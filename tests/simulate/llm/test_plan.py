@@ -272,3 +272,28 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert "\n    0 " in shown
     assert "\n   40 " in shown
     assert len(shown.splitlines()) < 40
+
+
+def test_the_command_takes_what_a_run_takes(tmp_path, monkeypatch, capsys):
+    import typer
+
+    from lwdstats.cli import main
+
+    group = typer.main.get_command(main.app)
+    run, planned = group.commands["simulate"].commands["llm"], group.commands["plan"]
+    options = {param.name: sorted(param.opts) for param in planned.params}
+    assert {param.name: sorted(param.opts) for param in run.params}.items() <= options.items()
+    line = ["--model", "openai:a", "--model", "openai:b", "--n-steps", "7", "--beta", "1"]
+    line += ["--n-responses", "3", "--temperature", "a=0", "--temperature", "b=1", "--seed", "5"]
+    line += ["-o", "run.nc", "--store", "kept", "--no-resume", "--web", "memory", "--no-progress"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["lwdstats", "plan", *line])
+    with pytest.raises(SystemExit) as done:
+        main.main()
+    assert done.value.code == 0
+    expected = plan(
+        models=["openai:a", "openai:b"], n_steps=7, beta=1, n_responses=3, seed=5,
+        temperature={"a": 0, "b": 1},
+    )  # fmt: skip
+    assert capsys.readouterr().out == f"{expected}\n"
+    assert not list(tmp_path.iterdir())
