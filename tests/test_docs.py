@@ -1,12 +1,17 @@
 """The pages say what the code does, are listed, and lead somewhere."""
 
 import doctest
+import inspect
 import re
 import subprocess
 import sys
 
 import pytest
 from paths import ROOT
+
+import lwdstats as lwd
+from lwdstats.inference.dispersion.result import BetaDisper
+from lwdstats.inference.nls.selfstart import SELF_STARTS
 
 PAGES = [
     *ROOT.glob("*.md"),
@@ -87,3 +92,20 @@ def test_files_that_docstrings_and_commands_name_exist():
     for page in [*PAGES, *sources]:
         for path in named.findall(page.read_text()):
             assert (ROOT / path).exists(), f"{page}: {path}"
+
+
+def test_the_table_of_what_r_has_names_what_is_there():
+    text = (ROOT / "README.md").read_text().partition("## What R has, and we have")[2]
+    rows = re.findall(r"^\| `.*\|$", text.partition("\n## ")[0], flags=re.MULTILINE)
+    assert len(rows) > 10
+    for row in rows:
+        ours = row.split(" | ")[1]
+        for name, arguments in re.findall(r"`(\w+)(?:\(([^)`]*)\))?`", ours):
+            if name.startswith("SS"):
+                assert name in SELF_STARTS
+                continue
+            taken = inspect.signature(getattr(lwd, name)).parameters
+            if name == "TukeyHSD":  # passes on to the method
+                taken = {"x": None} | dict(inspect.signature(BetaDisper.TukeyHSD).parameters)
+            for argument in arguments.split(", ") if arguments else []:
+                assert argument in taken, (name, argument)
