@@ -71,6 +71,7 @@ from lwdstats.simulate.models.server.openai import OpenAIModel as OpenAIModel
 from lwdstats.simulate.models.server.retry import BackendError as BackendError
 from lwdstats.simulate.specs import read_spec as read_spec
 from lwdstats.simulate.specs import run_spec as run_spec
+from lwdstats.studies.phrases import phrases as phrases
 from lwdstats.summaries import summary as summary
 from lwdstats.theory.asymptotics import asymptotics as asymptotics
 from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm
