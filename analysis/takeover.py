@@ -27,10 +27,10 @@ FRAME = r"\bthe future prospects of bitcoin (?:are|is)\b[:\s]*"
 FORMS = {"without marks": MARKS, "without marks and frame": f"{MARKS}|{FRAME}"}
 
 
-def at_times(values: xr.DataArray, times: np.ndarray) -> pd.DataFrame:
-    """Return the mean over replicates and queries, a row a time."""
+def at_times(values: xr.DataArray, times: np.ndarray) -> xr.DataArray:
+    """Return the mean over replicates and queries, (time, ...)."""
     over = [dim for dim in values.dims if dim not in ("time", "model")]
-    return values.mean(over).transpose("time", ...).sel(time=times).to_pandas().round(3)
+    return values.mean(over).transpose("time", ...).sel(time=times).round(3)
 
 
 def without(ds: xr.Dataset, form: str) -> xr.Dataset:
@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> None:
     norm = {"as answered": lwd.fnorm(ds, debias=True)}
     if given.without_form:
         norm |= {name: lwd.fnorm(without(ds, form), debias=True) for name, form in FORMS.items()}
-    frame = pd.DataFrame({name: at_times(values, times) for name, values in norm.items()})
+    frame = pd.DataFrame({k: at_times(v, times).to_pandas() for k, v in norm.items()})
     print(frame.to_string(), end="\n\n")
     for name, values in norm.items():
         curve = values.mean([dim for dim in values.dims if dim != "time"])
@@ -75,14 +75,14 @@ def main(arguments: list[str] | None = None) -> None:
     pairs = list(combinations(range(ds.sizes["model"]), 2))
     names = [str(m) for m in ds["model"].values]
     columns = {
-        f"{names[i]} - {names[j]}": at_times(distance.isel(model=i, model_=j), times)
+        f"{names[i]} - {names[j]}": at_times(distance.isel(model=i, model_=j), times).to_pandas()
         for i, j in pairs
     }
     print("\nDistance of each pair of models:")
     print(pd.DataFrame(columns).to_string(), end="\n\n")
 
     print("Inner diversity (total variance within the answers of a model):")
-    print(at_times(lwd.inner_diversity(ds), times).to_string(), end="\n\n")
+    print(at_times(lwd.inner_diversity(ds), times).to_pandas().to_string(), end="\n\n")
 
     count = xr.apply_ufunc(
         lambda row: len({text for text in row.tolist() if text}),
@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
         vectorize=True,
     )
     print(f"Distinct answers of {ds.sizes['response']}:")
-    print(at_times(count, times).to_string(), end="\n\n")
+    print(at_times(count, times).to_pandas().to_string(), end="\n\n")
     print(lwd.phrases(ds, top=5))
 
 

@@ -156,9 +156,8 @@ def made_euclidean(rng: np.random.Generator, seed: int, *, test: str, add: str) 
     if test == "adonis2":
         fit = adonis2("d ~ g", {"g": group}, d=d, add=add, permutations=B, seed=seed)
         return float(fit.table["p_value"].iloc[0])
-    return (
-        betadisper(d, group, add=add).permutest(permutations=B, seed=seed).table["p_value"].iloc[0]
-    )
+    test_of_spread = betadisper(d, group, add=add).permutest(permutations=B, seed=seed)
+    return test_of_spread.table["p_value"].to_numpy(np.float64)[0]
 
 
 @cache
@@ -186,7 +185,8 @@ def honest(
     )
     table = betadisper(distances(x), group).TukeyHSD().table
     true = [means[int(b)] - means[int(a)] for b, a in (name.split("-") for name in table.index)]
-    return float(((table["lwr"] <= true) & (true <= table["upr"])).all())
+    low, high = table[["lwr", "upr"]].to_numpy(np.float64).T
+    return float(np.all((low <= true) & (true <= high)))
 
 
 def energy(rng: np.random.Generator, seed: int, *, sizes: tuple[int, ...]) -> float:

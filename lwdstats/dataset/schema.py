@@ -214,6 +214,10 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     return ds
 
 
+# The rule for first sentences of runs that do not say theirs.
+FIRST_SENTENCE_RULE = 1
+
+
 def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
     """Return the specification that a dataset's `spec` attribute holds."""
     text = ds.attrs.get("spec", "")
@@ -223,6 +227,9 @@ def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
         spec = None
     if not isinstance(spec, dict):
         raise InputError(f"{source}: spec", text, "a specification as a JSON object")
+    if spec.get("simulator") == "llm":
+        # Datasets of before the rule had a version.
+        spec.setdefault("sentence_rule", FIRST_SENTENCE_RULE)
     return spec
 
 

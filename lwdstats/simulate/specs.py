@@ -12,10 +12,11 @@ from typing import Any
 
 import xarray as xr
 
-from lwdstats.dataset.schema import spec_of
+from lwdstats.dataset.schema import FIRST_SENTENCE_RULE, spec_of
 from lwdstats.errors import InputError
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.simulate.llm.simulate_llm import simulate_llm
+from lwdstats.simulate.llm.spec import LlmSpec
 
 SIMULATORS = {"gmm": simulate_gmm, "llm": simulate_llm}
 
@@ -88,6 +89,18 @@ def run_spec(spec: Mapping[str, Any] | xr.Dataset, **changes: Any) -> xr.Dataset
     return SIMULATORS[name](**arguments)
 
 
+def _dated(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a specification with the rule for sentences that held when it was written.
+
+    One that says all other arguments was written by a version that had a single rule; what
+    people write says few, and takes the newest.
+    """
+    others = LlmSpec.arguments().keys() - {"sentence_rule", "date"}
+    if "sentence_rule" not in spec and others <= spec.keys():
+        return {**spec, "sentence_rule": FIRST_SENTENCE_RULE}
+    return spec
+
+
 def asked(
     spec: Mapping[str, Any] | xr.Dataset, changes: Mapping[str, Any], simulator: str | None = None
 ) -> tuple[str, dict[str, Any]]:
@@ -99,7 +112,7 @@ def asked(
         raise InputError("spec", f"the path {os.fspath(spec)!r}", "run_spec(read_spec(path))")
     if not isinstance(spec, xr.Dataset | Mapping):
         raise InputError("spec", type(spec).__name__, "arguments by name, or an xarray.Dataset")
-    held = dict(spec_of(spec) if isinstance(spec, xr.Dataset) else spec)
+    held = dict(spec_of(spec) if isinstance(spec, xr.Dataset) else _dated(spec))
     arguments = {"simulator": simulator} | held | dict(changes)
     name = arguments.pop("simulator")
     if not isinstance(name, str) or name not in SIMULATORS:

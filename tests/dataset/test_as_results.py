@@ -616,7 +616,9 @@ def test_split_then_combine_is_the_whole(cuts):
 
 def test_a_network_of_language_models_splits_and_combines(network):
     parts = [network.isel(replicate=[r]) for r in range(2)]
-    assert combine(parts).identical(network)
+    # A file of before the rule for sentences had a version says the first one then.
+    said = json.dumps(spec_of(network), ensure_ascii=False)
+    assert combine(parts).identical(network.assign_attrs(spec=said))
     backwards = combine(parts[::-1])
     assert spec_of(backwards)["replicates"] == [1, 0]
     xr.testing.assert_equal(backwards.isel(replicate=[1, 0]), network)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from lwdstats.simulate.models.protocol import (
     Prompt,
     optional_parts,
 )
-from lwdstats.simulate.models.sentences import first_sentence, has_first_sentence
+from lwdstats.simulate.models.sentences import NEWEST, RULES, SentenceRule
 from lwdstats.streams import seed_sequence
 
 
@@ -68,7 +69,8 @@ def ask(
     its own.
     """
     n = spec.n_responses
-    stop = answer_is_complete if spec.cut == "sentence" else None
+    rule = RULES[spec.sentence_rule]
+    stop = partial(answer_is_complete, rule=rule) if spec.cut == "sentence" else None
     options: dict[str, Any] = {"sampling": spec.sampling[label], "stop": stop}
     prompts = [question.prompt for question in questions]
     seeds = [_seed(spec, question.key) for question in questions]
@@ -98,10 +100,10 @@ def _seed(spec: LlmSpec, key: Key, *again: int) -> int:
     return int(root.generate_state(1, np.uint64)[0])
 
 
-def answer_is_complete(text: str) -> bool:
+def answer_is_complete(text: str, *, rule: SentenceRule = RULES[NEWEST]) -> bool:
     """Return whether an unfinished text has ended its reasoning, if any, and its first sentence."""
     answer = after_reasoning(text)
-    return answer is not None and has_first_sentence(answer)
+    return answer is not None and rule.has_first_sentence(answer)
 
 
 def _fill(found: Answers, answers: Sequence[Answer], spec: LlmSpec, label: str) -> None:
@@ -119,7 +121,7 @@ def _fill(found: Answers, answers: Sequence[Answer], spec: LlmSpec, label: str) 
     began = any(map(began_before, found.raw))
     for row, raw in enumerate(found.raw):
         text = after_reasoning(raw, began=began and found.cut_off[row]) or ""
-        text = first_sentence(text) if spec.cut == "sentence" else text
+        text = RULES[spec.sentence_rule].first_sentence(text) if spec.cut == "sentence" else text
         found.texts[row] = "" if is_blank(text) else text
 
 

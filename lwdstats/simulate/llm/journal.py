@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.dataset.answer_text import is_blank
+from lwdstats.dataset.schema import FIRST_SENTENCE_RULE
 from lwdstats.errors import InputError
 
 # The layout of the tables; another one is refused.
@@ -209,8 +210,11 @@ def has_journal(folder: str | Path) -> bool:
     return (Path(folder) / _FILE).is_file()
 
 
-def stored(folder: str | Path, argument: str) -> str | None:
-    """Return an argument of the run in a store, None where there is none yet."""
+def stored(folder: str | Path, argument: str, *, missing: Any = None) -> Any:
+    """Return an argument of the run in a store, None where there is none yet.
+
+    `missing` is what a store of before stands for that does not hold the argument.
+    """
     if not has_journal(folder):
         return None
     try:
@@ -222,7 +226,7 @@ def stored(folder: str | Path, argument: str) -> str | None:
     except sqlite3.DatabaseError:
         # Empty or damaged: opening the store says so.
         return None
-    return None if row is None else json.loads(row[0]).get(argument)
+    return None if row is None else json.loads(row[0]).get(argument, missing)
 
 
 def _is_fresh(folder: Path) -> bool:
@@ -265,7 +269,8 @@ def differing(held: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _check_same(folder: Path, held: dict[str, Any], asked: dict[str, Any]) -> None:
     # Stores of before have no date; their chat templates wrote the day of each step.
-    names = differing({"date": asked.get("date")} | held, asked)
+    before = {"date": asked.get("date"), "sentence_rule": FIRST_SENTENCE_RULE}
+    names = differing(before | held, asked)
     # A mapping is the same in another order, and a network is not.
     if "models" not in names and list(held["models"]) != list(asked["models"]):
         names.append("models")

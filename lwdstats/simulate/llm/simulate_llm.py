@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.schema import FIRST_SENTENCE_RULE
 from lwdstats.errors import check_bool
 from lwdstats.simulate.llm.answer import embed_all
 from lwdstats.simulate.llm.dataset import Origin, build_dataset
@@ -49,6 +50,7 @@ def simulate_llm(
     max_new_tokens: Number = 80,
     date: str | None = None,
     cut: str | None = "sentence",
+    sentence_rule: int | None = None,
     retrieval: str = "uniform",
     context: str = "error",
     retries_empty: int = 2,
@@ -94,12 +96,13 @@ def simulate_llm(
         YYYY-MM-DD, for chat templates that write today's; where None, the day the run begins.
     cut : {"sentence", None}
         Keep the first sentence of each answer, after any reasoning; ``text_raw`` has the whole.
+    sentence_rule : int or None
+        Version of the rule for that; the newest, or the store's, where None; recorded.
     retrieval : {"uniform", "nearest"}
         Draw posts uniformly, without replacement, in random order; or read those whose embeddings
         are next to the query's, the nearest first, as retrieval-augmented generation does.
     context : {"error", "fewest"}
-        Where a prompt and its answer may exceed a model's context: an error before the first
-        step; or all models read fewer posts then, as many as every context holds.
+        Where a context may be exceeded: an error at first; or all read as few posts as fit.
     retries_empty : int
         How often an empty answer is asked for again; then it is missing, its embedding NaN.
     batch_size : int
@@ -116,8 +119,7 @@ def simulate_llm(
     Returns
     -------
     xarray.Dataset
-        Answers, embeddings, the whole web, and who read what, with dimensions (time, model,
-        replicate, query, response, ...); for `positions`, `dist`, `fnorm` and the others.
+        Answers, embeddings, the whole web, and who read what: (time, model, replicate, query, ...).
 
     Raises
     ------
@@ -143,6 +145,8 @@ def simulate_llm(
     if store is not None:
         seed = stored(store, "seed") if seed is None else seed
         date = stored(store, "date") if date is None else date
+        if sentence_rule is None:
+            sentence_rule = stored(store, "sentence_rule", missing=FIRST_SENTENCE_RULE)
     spec = LlmSpec.of(locals())
     check_web(web, store)
     kept = Store(store, spec, resume=resume, web=web)

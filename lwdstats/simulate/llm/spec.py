@@ -16,6 +16,7 @@ from lwdstats.errors import InputError, check_choice, is_number
 from lwdstats.scenario.growth import check_beta, retrieval_sizes, web_sizes
 from lwdstats.simulate.llm.labels import by_label, label_models, name_of
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
+from lwdstats.simulate.models.sentences import NEWEST, RULES
 from lwdstats.specification import REQUIRED, Specification, argument
 from lwdstats.streams import check_replicates, resolve_seed
 
@@ -61,6 +62,15 @@ def _check_date(value: Any) -> str:
 
 def _check_cut(value: Any) -> str | None:
     return None if value is None else check_choice("cut", value, ["sentence"])
+
+
+def _check_sentence_rule(value: Any) -> int:
+    if value is None:
+        return NEWEST
+    if isinstance(value, bool) or value not in RULES:
+        takes = f"one of {', '.join(map(str, RULES))}, or None for the newest"
+        raise InputError("sentence_rule", value, takes)
+    return int(value)
 
 
 def _check_system_prompts(value: Any, spec: LlmSpec) -> dict[str, str]:
@@ -159,6 +169,12 @@ class LlmSpec(Specification):
         "sentence keeps the first one of each answer; none keeps all.",
         str | None,
         check=_check_cut,
+    )
+    sentence_rule: int = argument(
+        None,
+        "Version of the rule for where a first sentence ends; the newest, recorded, if not given.",
+        int,
+        check=_check_sentence_rule,
     )
     retrieval: str = argument(
         "uniform", "uniform (the paper), or nearest to the query.", choices=("uniform", "nearest")

@@ -82,10 +82,10 @@ def test_an_answer_that_shows_nothing_is_missing(blank):
     assert "n_unanswered" not in ds["text"].attrs
 
 
-def test_a_line_of_markup_is_no_sentence():
+def test_a_line_of_markup_or_of_courtesy_is_no_sentence():
     texts = ["<answer>\nUp. Yes.\n</answer>", "```text\nDown. No.\n```", "Sure:\n\nFlat. No."]
     ds = run(says(*texts), n_responses=3, n_steps=0)
-    expected = ["<answer>\nUp.", "```text\nDown.", "Sure:\n\nFlat."]
+    expected = ["Up.", "Down.", "Flat."]
     assert ds["text"].values.ravel().tolist() == expected
 
 
