@@ -39,14 +39,16 @@ CALLS = {
     "collapse_time": CURVE | {"threshold": 0.5},
     "convergence_fit": CURVE | {"since": 0},
     "mann_kendall": CURVE | {"n_bootstrap": 19},
-    "betadisper": {"d": D, "group": GROUP, "bias_adjust": False},
+    "betadisper": {"d": D, "group": GROUP, "bias_adjust": False, "sqrt_dist": False, "add": False},
     "permutest": {"x": lwd.betadisper(D, GROUP), "pairwise": False, "permutations": 9},
     "nls": {"formula": "y ~ a * x", "data": {"x": X[:, 0], "y": X[:, 1]}, "start": {"a": 1}}
     | {"weights": np.ones(6)},
-    "adonis2": {"formula": "d ~ g", "data": {"g": GROUP}, "d": D, **FEW},
+    "adonis2": {"formula": "d ~ g", "data": {"g": GROUP}, "d": D, "sqrt_dist": False, "add": False}
+    | FEW,
     "collapse_test": {"ds": DS, "time": [8], "permutations": 9},
     "eqdist_etest": {"x": X, "sizes": [3, 3], "R": 9, "distance": False},
     "mantel": {"d1": D, "d2": D, **FEW},
+    "mantel_partial": {"d1": D, "d2": D**2, "d3": np.sqrt(D), **FEW},
     "protest": {"x": X, "y": X, **FEW},
     "plot_mixtures": {"ds": DS, "times": [0, 8], "replicate": 0},
     "plot_norm": {"ds": DS, "log": False},

@@ -244,10 +244,9 @@ def _test(
 ) -> Mantel:
     """Return the test of two matrices, or of two given a third, by argument."""
     method = check_choice("method", method, tuple(_CORRELATIONS))
-    own = labels_of_square(matrices["d1"], "d1")
-    labels, pairs = own, {}
+    pairs = {argument: _pairs(d, argument) for argument, d in matrices.items()}
+    own = labels = labels_of_square(matrices["d1"], "d1")
     for argument, d in matrices.items():
-        pairs[argument] = _pairs(d, argument)
         others = labels_of_square(d, argument)
         order = order_of(own, others, argument, "d1")
         labels = labels or others
