@@ -27,7 +27,8 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     ----------
     path : str or pathlib.Path
         A file of the keyword arguments of a simulator, and `simulator` itself,
-        "gmm" or "llm". A relative path of `posts` starts at the file's folder.
+        "gmm" or "llm". A relative path of `posts` or `covariates`
+        starts at the file's folder.
 
     Returns
     -------
@@ -51,8 +52,9 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     if not isinstance(spec, dict):
         got = f"{path} (a {type(spec).__name__} in JSON)"
         raise InputError("spec", got, "a file of arguments by name, an object in JSON")
-    if isinstance(spec.get("posts"), str):
-        spec["posts"] = str(path.parent / spec["posts"])
+    for name in ("posts", "covariates"):
+        if isinstance(spec.get(name), str):
+            spec[name] = str(path.parent / spec[name])
     return spec
 
 
