@@ -27,24 +27,31 @@ _SETTINGS = ("temperature", "top_p", "reasoning_effort")
 
 
 def read_batches(paths: Iterable[Path], requests: Iterable[Path]) -> pd.DataFrame:
-    """Return the rows of output files, with prompts and settings from the input files."""
+    """Return the rows of output files, with prompts and settings from input files among them."""
+    given = list(paths)
+    inputs = [path for path in given if _is_input(path)]
+    files = [path for path in given if path not in inputs]
+    if not files:
+        got = f"{', '.join(map(str, given))}, the input of a batch alone"
+        raise InputError("source", got, "its output, besides")
     bodies: dict[str, Any] = {}
-    for path in requests:
+    for path in [*inputs, *requests]:
         for number, record in read_lines(path):
             owner = f"{path}: line {number}"
             bodies[str(need(record, "custom_id", owner))] = need(record, "body", owner)
-    files = list(paths)
     rows = _with_models(row for path in files for row in _rows(path, bodies))
     return told_apart(as_frame(rows, ", ".join(map(str, files))), _SETTINGS)
+
+
+def _is_input(path: Path) -> bool:
+    _, record = next(read_lines(path), (0, {}))
+    return "body" in record and "response" not in record
 
 
 def _rows(path: Path, bodies: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for number, record in read_lines(path):
         owner = f"{path}: line {number}"
         custom = str(need(record, "custom_id", owner))
-        if "body" in record and "response" not in record:
-            takes = "the output of a batch; its input is what requests= takes"
-            raise InputError(owner, "a request, as the input of a batch has it", takes)
         request = bodies.get(custom, {})
         if bodies and not request:
             got = f"custom_id {custom!r}, which no request has"

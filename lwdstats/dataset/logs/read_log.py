@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,9 @@ _TAKES = (
     "a log, or several: of Inspect AI (.eval, .json), lm-evaluation-harness (samples_*.jsonl), "
     "EDSL, OpenAI's batches, datasets, AlpacaEval (model_outputs.json), or JSON lines"
 )
-# What a folder holds, the first that there is of these.
-_IN_FOLDERS = (
-    "*.eval",
-    "samples_*.jsonl",
-    "model_outputs.json",
-    *("*.jsonl", "*.jsonl.gz", "*.ndjson"),
-    "*.json",
-)
+_ENDING = re.compile(r"\.(eval|ep|jsonl|ndjson|json)(\.gz)?$")
+# Logs that have other files beside them, such as judgements of the answers.
+_BESIDE_OTHERS = ("model_outputs.json", "samples_*.jsonl")
 # What reads files that are no logs.
 _OTHERS = {
     ".nc": "read_results reads a dataset's file",
@@ -226,13 +222,16 @@ def _items(source: Any) -> Iterable[Any]:
     saved = [one for one in inside if one.is_dir() and _is_dataset(one)]
     # The splits of a saved dataset are folders of their own.
     saved = [one for one in saved if not any(other in one.parents for other in saved)]
-    if saved:
-        return saved
-    for pattern in _IN_FOLDERS:
-        files = [one for one in inside if one.is_file() and one.match(pattern)]
-        if files:
-            return files
-    return []
+    files = [
+        one
+        for one in inside
+        if one.is_file()
+        and _ENDING.search(one.name)
+        and not any(folder in one.parents for folder in saved)
+    ]
+    for names in _BESIDE_OTHERS:
+        files = [one for one in files if one.match(names)] or files
+    return [*saved, *(one for one in files if _kind(one))]
 
 
 def _is_dataset(folder: Path) -> bool:
@@ -242,6 +241,14 @@ def _is_dataset(folder: Path) -> bool:
 
 def kind_of(item: Any) -> str:
     """Return what wrote a log: by its name, or how it begins."""
+    kind = _kind(item)
+    if kind is None:
+        got = f"{item}, of a kind that is not told"
+        raise InputError("source", got, f"{_TAKES}; {_OTHERS.get(item.suffix, 'or kind=')}")
+    return kind
+
+
+def _kind(item: Any) -> str | None:
     if not isinstance(item, Path):
         return _OBJECTS[type(item).__module__.partition(".")[0]]
     if item.is_dir():
@@ -264,5 +271,4 @@ def kind_of(item: Any) -> str:
             return "inspect"
         if b'"agent"' in start or b"edsl" in start:
             return "edsl"
-    got = f"{item}, of a kind that is not told"
-    raise InputError("source", got, f"{_TAKES}; {_OTHERS.get(item.suffix, 'or kind=')}")
+    return None
