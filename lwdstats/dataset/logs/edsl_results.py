@@ -9,7 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from lwdstats.dataset.logs.rows import answered, as_frame, owners_reader, text_of, told_apart
+from lwdstats.dataset.logs.rows import (
+    answered,
+    as_frame,
+    objects,
+    owners_reader,
+    text_of,
+    told_apart,
+)
 from lwdstats.errors import InputError
 
 
@@ -26,7 +33,7 @@ def read_edsl(given: Iterable[Any]) -> pd.DataFrame:
     # A question is one for each scenario that it was asked in.
     if len(set(frame["scenario"])) > 1:
         pairs = zip(frame["query"], frame["scenario"], strict=True)
-        frame["query"] = [f"{query} {scenario}".strip() for query, scenario in pairs]
+        frame["query"] = objects(f"{query} {scenario}".strip() for query, scenario in pairs)
     return told_apart(frame, settings)
 
 

@@ -146,10 +146,10 @@ def _read(
     items = [item for one in (source if several else [source]) for item in _items(one)]
     if not items:
         raise InputError("source", f"{source}, without a log", _TAKES)
-    found = {item: kind or kind_of(item) for item in items}
-    kinds = sorted(set(found.values()))
+    found = [kind or kind_of(item) for item in items]
+    kinds = sorted(set(found))
     if len(kinds) > 1:
-        first = [next(item for item in items if found[item] == one) for one in kinds]
+        first = [items[found.index(one)] for one in kinds]
         got = " and ".join(f"{item} ({one})" for item, one in zip(first, kinds, strict=True))
         raise InputError("source", got, "logs of one kind; read the others apart, or give kind=")
     kind = kinds[0]

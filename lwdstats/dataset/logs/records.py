@@ -14,9 +14,11 @@ from lwdstats.dataset.logs.rows import (
     answered,
     as_frame,
     asked,
+    objects,
     owners_reader,
     read_json,
     read_lines,
+    text_of,
 )
 from lwdstats.errors import InputError
 
@@ -105,7 +107,9 @@ def named(frame: pd.DataFrame, columns: Mapping[str, str], *, files: bool) -> pd
     if texts:
         frame = frame.rename(columns={"response": "response_text"})
     if "model" not in frame and "model" not in columns and files and "file" in frame:
-        frame["model"] = [name.removesuffix(".gz").rsplit(".", 1)[0] for name in frame["file"]]
+        frame["model"] = objects(
+            name.removesuffix(".gz").rsplit(".", 1)[0] for name in frame["file"]
+        )
     return frame
 
 
@@ -116,12 +120,12 @@ def _of_messages(chats: list[Any]) -> dict[str, Any]:
         chat = chat.tolist() if isinstance(chat, np.ndarray) else chat
         said = chat[-1] if isinstance(chat, list) and chat else {}
         is_answer = isinstance(said, Mapping) and said.get("role") == "assistant"
-        texts.append(said.get("content") if is_answer else None)
+        texts.append(text_of(said.get("content")) if is_answer else None)
         system, prompt = asked(chat[:-1] if is_answer else chat)
         prompts.append(prompt)
         systems.append(system)
     out = {"text": texts, "prompt": prompts, "system_prompt": systems, "query": prompts}
-    return {name: np.array(values, dtype=object) for name, values in out.items()}
+    return {name: objects(values) for name, values in out.items()}
 
 
 def settled(frame: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +138,7 @@ def settled(frame: pd.DataFrame) -> pd.DataFrame:
         rows = np.repeat(np.arange(len(lists)), [len(answers) for answers in lists])
         frame = frame.iloc[rows].reset_index(drop=True)
         texts = [text for answers in lists for text in answers]
-        frame["text"] = np.array([*texts, None], dtype=object)[:-1]
+        frame["text"] = objects(texts)
         if "response" not in frame:
             frame["response"] = [i for answers in lists for i in range(len(answers))]
     if "why_missing" in frame:
@@ -142,5 +146,5 @@ def settled(frame: pd.DataFrame) -> pd.DataFrame:
     parts = [answered(text) for text in texts]
     if any(part["why_missing"] == UNANSWERED or part["reasoning"] for part in parts):
         for name in ("text", "reasoning", "why_missing"):
-            frame[name] = np.array([part[name] for part in parts], dtype=object)
+            frame[name] = objects(part[name] for part in parts)
     return frame

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from lwdstats.dataset.answer_grid import REASONS
@@ -98,7 +97,12 @@ def _series(values: list[Any]) -> pd.Series:
     # Texts as objects: pandas' own type of text can't hold half of a surrogate pair.
     plain = all(value is None or isinstance(value, bool | int | float) for value in values)
     known = plain and any(value is not None for value in values)
-    return pd.Series(values) if known else pd.Series(values, dtype=object)
+    return pd.Series(values) if known else objects(values)
+
+
+def objects(values: Iterable[Any]) -> pd.Series:
+    """Return a column of what is given, None included, of which pandas would make NaN."""
+    return pd.Series(list(values), dtype=object)
 
 
 def answered(text: Any, reasoning: str = "", why: str = "") -> dict[str, Any]:
@@ -160,7 +164,7 @@ def named_by_task(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty or len(set(frame["task"])) == 1:
         return frame
     pairs = zip(frame["task"], frame["query"], strict=True)
-    return frame.assign(query=np.array([f"{task} {q}" for task, q in pairs], dtype=object))
+    return frame.assign(query=objects(f"{task} {q}" for task, q in pairs))
 
 
 def told_apart(frame: pd.DataFrame, settings: Iterable[str]) -> pd.DataFrame:
@@ -181,11 +185,11 @@ def told_apart(frame: pd.DataFrame, settings: Iterable[str]) -> pd.DataFrame:
         differ = [name for name, values in found[model].items() if len(values) > 1]
         shown = ", ".join(f"{name}={_short(columns[name][row])}" for name in differ)
         labels.append(f"{model} ({shown})" if differ else model)
-    return frame.assign(model=np.array(labels, dtype=object))
+    return frame.assign(model=objects(labels))
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
     # Of long ones that begin alike a checksum tells them apart.
     return text if len(text) <= 40 else f"{text[:30]}... {zlib.crc32(text.encode()):08x}"
 
