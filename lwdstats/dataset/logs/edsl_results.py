@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from lwdstats.dataset.logs.rows import (
     answered,
     as_frame,
     objects,
-    owners_reader,
+    read_by,
     text_of,
     told_apart,
 )
@@ -40,7 +41,8 @@ def read_edsl(given: Iterable[Any]) -> pd.DataFrame:
 def _loaded(given: Any) -> Any:
     if not isinstance(given, Path):
         return given
-    edsl = owners_reader("edsl", "edsl", given)
+    with read_by("edsl", given):
+        edsl = importlib.import_module("edsl")
     try:
         return edsl.Results.load(str(given))
     except Exception as error:  # EDSL has no one class of errors.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from lwdstats.dataset.logs.rows import (
     as_frame,
     asked,
     named_by_task,
-    owners_reader,
+    read_by,
     told_apart,
 )
 from lwdstats.errors import InputError
@@ -51,9 +52,10 @@ def _name(log: Any) -> str:
 
 def _rows(log: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(log, Path):
-        yield from _of_log(log, log.samples or [], _name(log))
+        yield from _of_log(log, log.samples or [], Path(_name(log)).name)
         return
-    reader = owners_reader("inspect_ai.log", "inspect-ai", log)
+    with read_by("inspect-ai", log):
+        reader = importlib.import_module("inspect_ai.log")
     header_only = log.suffix == ".eval"
     try:
         header = reader.read_eval_log(str(log), header_only=header_only, resolve_attachments="core")

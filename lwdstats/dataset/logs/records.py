@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from lwdstats.dataset.logs.rows import (
     as_frame,
     asked,
     objects,
-    owners_reader,
+    read_by,
     read_json,
     read_lines,
     text_of,
@@ -61,7 +62,8 @@ def read_datasets(given: Iterable[Any]) -> pd.DataFrame:
     frames = []
     for one in given:
         if isinstance(one, Path):
-            library = owners_reader("datasets", "datasets", one)
+            with read_by("datasets", one):
+                library = importlib.import_module("datasets")
             try:
                 one = library.load_from_disk(str(one))
             except (OSError, ValueError, KeyError, TypeError) as error:

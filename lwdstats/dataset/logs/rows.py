@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
-import importlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,10 +23,11 @@ REFUSED, FAILED, UNANSWERED = REASONS
 _MOST_KEYS = 1000
 
 
-def owners_reader(module: str, package: str, path: object) -> Any:
-    """Return the module that reads a format, of the package that writes it."""
+@contextlib.contextmanager
+def read_by(package: str, path: object) -> Iterator[None]:
+    """Say which package reads a log, the one that writes it, where its import fails."""
     try:
-        return importlib.import_module(module)
+        yield
     except ImportError as error:
         takes = f"a log that can be read: pip install {package} ({error})"
         raise InputError("source", f"{path}, which the package {package} reads", takes) from error
