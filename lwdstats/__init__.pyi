@@ -4,6 +4,7 @@ from lwdstats.dataset.as_results import as_results as as_results
 from lwdstats.dataset.combine import combine as combine
 from lwdstats.dataset.files import read_results as read_results
 from lwdstats.dataset.files import write_results as write_results
+from lwdstats.dataset.logs.read_log import read_log as read_log
 from lwdstats.dataset.positions import positions as positions
 from lwdstats.dataset.schema import validate as validate
 from lwdstats.dataset.to_frame import to_frame as to_frame

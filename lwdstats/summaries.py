@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, overload
 
@@ -115,6 +116,8 @@ def summary(x: Any, **kwargs: Any) -> Any:
 
 def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
     facts = [("Models", f"{ds.sizes['model']}: {_listing(ds['model'].values)}")]
+    known = [str(name) for name in ds.coords if name != "model" and ds[name].dims == ("model",)]
+    facts += [(name, _covariate(ds[name].values.tolist())) for name in known]
     time = ds["time"].values
     run = f"t = {time[0]}..{time[-1]}"
     if len(time) != time[-1] - time[0] + 1:
@@ -136,6 +139,17 @@ def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
             ends = dict.fromkeys(f"{share.values[end]:.0%}" for end in (0, -1))
             facts.append(("Synthetic", f"{' to '.join(ends)} of what is read"))
     return facts
+
+
+def _covariate(values: list[Any]) -> str:
+    """Return what is known of models: the range of numbers, or how many have which label."""
+    numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) == len(values):
+        there = [v for v in numbers if v == v]
+        lacking = f", {len(values) - len(there)} unknown" if len(there) < len(values) else ""
+        return (f"{min(there):g} to {max(there):g}" if there else "none known") + lacking
+    counts = Counter(map(str, values))
+    return _listing([f"{label} ({n})" for label, n in counts.most_common()])
 
 
 def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
@@ -202,8 +216,14 @@ def _recorded(ds: xr.Dataset) -> list[tuple[str, str]]:
             facts.append((f"Cut {what}", f"{n} are longer than the {reads} the embedder reads"))
         if n := said.get("n_reasoning", 0):
             facts.append((f"Reasoning in {what}", f"{n} are embedded with it"))
-    if n := (ds["text"].attrs if "text" in ds else {}).get("n_unanswered", 0):
-        facts.append(("Unanswered", f"{n} missing answers are reasoning that no answer followed"))
+    said = ds["text"].attrs if "text" in ds else {}
+    for why, text in (
+        ("refused", "were refused, by the model or a filter"),
+        ("failed", "are requests that failed"),
+        ("unanswered", "are reasoning that no answer followed"),
+    ):
+        if n := said.get(f"n_{why}", 0):
+            facts.append((why.capitalize(), f"{n} missing answers {text}"))
     served = json.loads(ds.attrs.get("served", "{}"))
     cut = {label: n for label, said in served.items() if (n := said.get("prompts_cut", 0))}
     if cut:

@@ -30,7 +30,13 @@ NOT_IMPORTED = {
     "scipy-stubs": "types for pyright",
 }
 # Imported, although not declared.
-NOT_DECLARED = {"tiktoken": "counts tokens where a user has it"}
+NOT_DECLARED = {
+    "datasets": "reads its own tables where a user has it",
+    "edsl": "reads its own results where a user has it",
+    "inspect_ai": "reads its own logs where a user has it",
+    "lm_eval": "writes the samples that tests read, by tests/logs/make.py",
+    "tiktoken": "counts tokens where a user has it",
+}
 
 
 def declared():
@@ -96,7 +102,7 @@ def test_exceptions_are_needed():
     found = imported("lwdstats")
     assert set(NOT_IMPORTED) <= set().union(*DECLARED.values())
     assert not modules_of(NOT_IMPORTED) & found
-    assert set(NOT_DECLARED) <= found
+    assert set(NOT_DECLARED) <= imported(*FOLDERS)
 
 
 def pins():

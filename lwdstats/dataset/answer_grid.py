@@ -20,6 +20,8 @@ from lwdstats.dataset.schema import ANSWER, CELL
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_integer
 
+# Why an answer of a log is missing, as its column `why_missing` says.
+REASONS = ("refused", "failed", "unanswered")
 # What a table may say of a whole cell, besides its answers.
 CELL_VARIABLES = ("n_web", "n_retrieved", "n_truncated", "synthetic_share")
 
@@ -121,7 +123,7 @@ def from_arrays(vectors: Any, texts: Any, labels: Mapping[str, Any]) -> Answers:
         takes = f"{size} labels, one along its dimension"
         if np.ndim(labels[dim]) != 1:
             raise InputError(dim, labels[dim], takes)
-        given = _labels(labels[dim], dim)
+        given = checked_labels(labels[dim], dim)
         if len(given) != size:
             raise InputError(dim, f"{len(given)} labels", takes)
         if len(set(given.tolist())) != size:
@@ -244,12 +246,12 @@ def _factor(frame: pd.DataFrame, column: Any, dim: str) -> tuple[NDArray[Any], N
     """Return the code of each row and the labels, times in order, others as they first occur."""
     if column is None:
         return np.zeros(len(frame), dtype=np.intp), np.zeros(1, dtype=np.int64)
-    values = _labels(frame[column].tolist(), dim)
+    values = checked_labels(frame[column].tolist(), dim)
     codes, labels = pd.factorize(values, sort=dim == "time")
     return codes, np.asarray(labels)
 
 
-def _labels(values: Any, dim: str) -> NDArray[Any]:
+def checked_labels(values: Any, dim: str) -> NDArray[Any]:
     """Return labels as int64, or as Python strings."""
     # As objects, since an array of text cuts a NUL at the end and makes text of numbers.
     given = (
@@ -400,6 +402,14 @@ def _stack(values: Sequence[Any], column: str, may_lack: bool) -> NDArray[Any]:
         elif vector.shape != length or vector.ndim != 1:
             raise InputError(column, f"shape {vector.shape} in row {row}, {length} before", takes)
     return as_vectors(np.stack(vectors), column, (2,), may_lack=may_lack)
+
+
+def why_missing(table: Any) -> dict[str, int]:
+    """Return how many answers of a table are missing for which reason, as attributes of `text`."""
+    if not hasattr(table, "columns") or "why_missing" not in table.columns:
+        return {}
+    said = table["why_missing"].tolist()
+    return {f"n_{why}": n for why in REASONS if (n := said.count(why))}
 
 
 def is_missing(value: Any) -> bool:

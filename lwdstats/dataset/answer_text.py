@@ -42,6 +42,8 @@ _FINAL = r"<\|channel\|>\s*final[^<]*(?:<\|constrain\|>[^<]*)?<\|message\|>"
 _TAG = re.compile(
     rf"(?P<opened>{_OPENED})|(?P<closed>{_CLOSED})|(?P<final>{_FINAL})", re.IGNORECASE
 )
+# Each tag begins with one of these.
+_BEGINS = ("<", "&", "[", "◁")
 # What stands before and after a tag that a sentence speaks of: a quote on either side; or, within
 # one line, words on either side that no sentence ends between.
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "«": "»", "「": "」", "(": ")"}
@@ -121,7 +123,8 @@ def after_reasoning(text: str, *, began: bool = False) -> str | None:
 
 def _real_tags(text: str, began: bool) -> list[re.Match[str]]:
     """Return the tags that begin or end reasoning, without those that a text speaks of or shows."""
-    tags = list(_TAG.finditer(text))
+    # Most texts have none, and to look for each kind takes a hundred times as long.
+    tags = list(_TAG.finditer(text)) if any(map(text.__contains__, _BEGINS)) else []
     spoken = [_is_spoken_of(text, tag) for tag in tags]
     ends = (i for i, tag in enumerate(tags) if not tag["opened"] and not spoken[i])
     last_end = max(ends, default=-1)

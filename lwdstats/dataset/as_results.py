@@ -20,13 +20,22 @@ from lwdstats.dataset.answer_grid import (
     Answers,
     as_vectors,
     check_once,
+    checked_labels,
     frame_vectors,
     from_arrays,
     from_frame,
     is_missing,
     strings,
+    why_missing,
+)
+from lwdstats.dataset.covariates import (
+    Values,
+    check_covariates,
+    columns_by_model,
+    with_covariates,
 )
 from lwdstats.dataset.embedded_texts import note_embedded
+from lwdstats.dataset.logs.read_log import is_log, read_log
 from lwdstats.dataset.schema import ANSWER, CELL, VARIABLES, attributes, describe, validate
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError
@@ -36,7 +45,7 @@ _POSTS = "texts, records or a table with text or embedding, or an array (posts, 
 
 
 def as_results(
-    data: pd.DataFrame | ArrayLike | xr.DataArray,
+    data: pd.DataFrame | ArrayLike | xr.DataArray | str | os.PathLike[str],
     *,
     embedding: str | Sequence[str] | None = "embedding",
     text: Any = "text",
@@ -45,6 +54,7 @@ def as_results(
     replicate: Any = "replicate",
     query: Any = "query",
     response: Any = "response",
+    covariates: Any = None,
     embedder: Any = None,
     posts: Any = None,
     n_responses: int | None = None,
@@ -54,24 +64,26 @@ def as_results(
 
     Parameters
     ----------
-    data : pandas.DataFrame, array_like or xarray.DataArray
+    data : pandas.DataFrame, path, array_like or xarray.DataArray
         A long table (of any library, or records), one row an answer, as `to_frame`
-        gives. Or embedded answers, an array of shape (time, model[, replicate[, query]],
-        response, feature); or texts, as the same without feature. A DataArray goes by
-        the names of its dimensions.
+        gives. Or logs of another tool, as `read_log` takes them. Or embedded answers, of
+        shape (time, model[, replicate[, query]], response, feature); or texts, as the
+        same without feature. A DataArray goes by the names of its dimensions.
     embedding : str, sequence of str, or None
         For a table: the column of vectors, or the columns of numbers; a name such as
         "embedding" also stands for embedding_0, embedding_1, .... None for none.
     text : str, array_like or None
         For a table: the column of texts, kept as `text` whether or not they are
-        embedded already; None leaves them out. For embedded answers in an array: their
-        texts, of the same shape without feature.
+        embedded already; None leaves them out. For embedded answers in an array: texts.
     time, model, replicate, query, response : str, sequence or None
         For a table: the columns. Only `time` and `model` must be there; without the
         others, or with None, there is one replicate, one query without a name, and
         answers are numbered in order of rows within a cell, that is a (time, model,
         replicate, query). For arrays: the labels, by default 0, 1, .... Times are
         whole numbers; other labels are whole numbers or strings.
+    covariates : sequence of str, mapping, DataFrame or path, optional
+        What is known of the models: columns of `data`; ``{"family": {"a": "x", "b": "y"}}``;
+        or a table or csv file with a column `model`. Text, truth values, or numbers.
     embedder : str, callable, or object with a method ``embed`` or ``encode``, optional
         From a list of m strings to an array (m, feature), such as a
         SentenceTransformer or its ``encode``; or a name that `simulate_llm` takes. For
@@ -89,16 +101,16 @@ def as_results(
     -------
     xarray.Dataset
         `embedding`, `text` where there are texts, the columns text_raw, n_web,
-        n_retrieved, n_truncated and synthetic_share of a table, and the posts.
-        The attribute `seed` is "unknown", and `spec` names no simulator. Texts longer
-        than the embedder reads are counted in the attribute `n_cut` of `embedding`.
+        n_retrieved, n_truncated and synthetic_share of a table, the posts, and covariates
+        along `model`. The attribute `seed` is "unknown", `spec` names no simulator, and
+        `n_cut` of `embedding` counts the texts that are longer than the embedder reads.
 
     Raises
     ------
     InputError
-        If a column is missing or there twice, a vector is not finite or of another
-        length than the first, a cell has more answers than most (the first is named), two
-        rows are the same answer, or an embedder is lacking, or has nothing to embed.
+        If a column is missing or there twice, a vector is not finite or of another length,
+        a cell has more answers than most, two rows are the same answer, a model has several
+        values of a covariate, or an embedder is lacking, or has nothing to embed.
 
     Warns
     -----
@@ -110,24 +122,21 @@ def as_results(
     An answer is missing where its vector is NaN, its text is None or NaN, or a cell has
     fewer rows than most; its text is then empty and its vector NaN. An empty text is an
     answer. Means take the answers that are there; what needs as many of every model
-    says so. Cut to the shortest cell by `n_responses`: which are kept makes no
-    difference, unless those that lack were left out for what they said (refusals, say).
-    Times are sorted; other labels stay in the order in which they first occur. In texts
-    and labels NUL becomes U+2400, half of a surrogate pair U+FFFD: no file holds them.
+    says so: cut to the shortest cell by `n_responses`, unless those that lack were left out
+    for what they said (refusals, say). Times are sorted; other labels stay as they first
+    occur. NUL becomes U+2400, half of a surrogate pair U+FFFD: no file holds them.
 
     Examples
     --------
-    >>> import pandas as pd
-    >>> from lwdstats.dataset.as_results import as_results
+    >>> import lwdstats as lwd, pandas as pd
     >>> log = pd.DataFrame({
     ...     "time": [0, 0, 0, 0, 1, 1, 1, 1],
     ...     "model": ["a", "a", "b", "b"] * 2,
     ...     "text": ["up", "down", "up", "steady", "up", "up", "up", "up"],
     ... })
-    >>> ds = as_results(log, embedder=lambda texts: [[len(t)] for t in texts])
+    >>> ds = lwd.as_results(log, embedder=lambda texts: [[len(t)] for t in texts])
     >>> dict(ds["embedding"].sizes)
     {'time': 2, 'model': 2, 'replicate': 1, 'query': 1, 'response': 2, 'feature': 1}
-    >>> import lwdstats as lwd
     >>> lwd.fnorm(ds).values.ravel().round(3)
     array([1.414, 0.   ])
     """
@@ -135,8 +144,15 @@ def as_results(
         raise InputError("title", title, "a string that is not empty")
     places = {"time": time, "model": model, "replicate": replicate}
     places |= {"query": query, "response": response}
+    if is_log(data):
+        data, own = _from_log(data, places | {"text": text})
+        text = own.pop("text")
+        places = own
     data = _as_table_or_array(data, "data", _DATA)
     if hasattr(data, "columns"):
+        # Texts in a column of the name that numbers of answers have by default.
+        if places["response"] == "response" == text:
+            places["response"] = None
         names = places | {"embedding": embedding, "text": text}
         answers = from_frame(data, names, n_responses)  # pyright: ignore[reportArgumentType]
     else:
@@ -144,6 +160,7 @@ def as_results(
             raise InputError("n_responses", n_responses, "None, unless data is a table")
         answers = _arrays(data, text, places)
     _tell_missing(answers)
+    known = _covariates(covariates, data, places["model"], answers.labels["model"].tolist())
     if isinstance(embedder, str) and embedder.strip():
         embedder = embedders.by_name(embedder)
     embed = None if embedder is None else _embed_with(embedder)
@@ -173,13 +190,37 @@ def as_results(
         | {dim: np.arange(ds.sizes[dim]) for dim in ("feature", "post") if dim in ds.dims}
     )
     ds.attrs = attributes(storable(title), "unknown", {"simulator": None})
-    ds = describe(ds)
+    ds = describe(with_covariates(ds, known))
+    if "text" in ds and n_responses is None:
+        ds["text"].attrs.update(why_missing(data))
     if embedder is not None:
         if answers.vectors is None:
             ds.attrs["embedder"] = _name_of(embedder)
         mine = {"text": answers.vectors is None, "post_text": not embedded}
         note_embedded(ds, embedder, [name for name, is_mine in mine.items() if is_mine])
     return validate(ds)
+
+
+def _from_log(data: Any, names: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Return the table of a log, and the names of columns in it."""
+    said = {p: name for p, name in names.items() if isinstance(name, str) and name != p}
+    try:
+        frame = read_log(data, columns=said)
+    except InputError as error:
+        if error.argument != "source":
+            raise
+        raise InputError("data", error.got, error.takes) from error
+    return frame, {part: part if part in said else names[part] for part in names}
+
+
+def _covariates(given: Any, data: Any, column: Any, models: Sequence[Any]) -> dict[str, Values]:
+    """Return covariates, where `given` names columns those of a table by its column of models."""
+    if isinstance(given, list | tuple):
+        if not hasattr(data, "columns"):
+            raise InputError("covariates", f"{list(given)}, for arrays", "values by name")
+        labels = checked_labels(data[column].tolist(), "model").tolist()
+        given = columns_by_model(data, given, labels)
+    return check_covariates(given, models)
 
 
 def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
@@ -244,9 +285,7 @@ def _filled(data: Any, shape: tuple[int, ...]) -> Any:
 def _as_table_or_array(data: Any, argument: str, takes: str) -> Any:
     """Return tables of other libraries and records as tables of pandas, and say what can't be."""
     if isinstance(data, str | os.PathLike):
-        got = f"the path {os.fspath(data)!r}"
-        reads = f"{takes}; read_results reads a dataset's file, pandas.read_csv a log"
-        raise InputError(argument, got, reads)
+        raise InputError(argument, f"the path {os.fspath(data)!r}", f"{takes}, not a file")
     if isinstance(data, xr.Dataset) or type(data).__name__ == "DataTree":
         reads = "its embedding, ds['embedding'], or its table, to_frame(ds)"
         raise InputError(argument, f"an xarray {type(data).__name__}", reads)

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from lwdstats.dataset import attributes, schema
+from lwdstats.dataset.answer_grid import REASONS
 from lwdstats.dataset.files import read_results
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError, check_choice
@@ -163,7 +164,7 @@ def _add_counts(out: xr.Dataset, loaded: list[xr.Dataset]) -> None:
     for i, ds in enumerate(loaded):
         runs[ds.attrs["spec"] if spec_of(ds).get("simulator") else i] = ds
     for name in [name for name in ("embedding", "text") if name in out]:
-        for count in ("n_cut", "n_reasoning", "n_unanswered"):
+        for count in ("n_cut", "n_reasoning", *(f"n_{why}" for why in REASONS)):
             each = [ds[name].attrs[count] for ds in runs.values() if count in ds[name].attrs]
             if each:
                 out[name].attrs[count] = sum(each)

@@ -105,7 +105,8 @@ VARIABLES: dict[str, Variable] = {
 # Besides long_name and units, vectors have these attributes where they are known: `n_cut`, how
 # many of their texts are longer than the embedder reads; `embedder_reads`, how much that is, such
 # as "256 word pieces"; and `n_reasoning`, how many hold a model's reasoning that was embedded.
-# `text` has `n_unanswered`: how many of its missing answers are reasoning that no answer followed.
+# `text` has `n_unanswered`: how many of its missing answers are reasoning that no answer followed;
+# of a log also `n_refused`, refused by the model's own mark or a filter, and `n_failed`.
 
 # A vector may be missing, all NaN, where its text is empty: a model gave no answer. Answers
 # without texts may be missing, too.

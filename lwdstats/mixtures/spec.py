@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.covariates import Values, check_covariates, covariates_to_json
 from lwdstats.errors import InputError
 from lwdstats.mixtures.arguments import (
     check_complexity,
@@ -194,6 +195,8 @@ class GmmSpec(MixtureSpec):
         Ids of the replicates.
     record : int, tuple of int or None
         The rule for the times that are kept.
+    covariates : dict of str to list
+        What is known of the mixtures, in their order.
     """
 
     simulator: ClassVar[str] = "gmm"
@@ -219,6 +222,12 @@ class GmmSpec(MixtureSpec):
         "Keep every so many steps.",
         int,
         check_in=lambda value, spec: check_record(value, spec.n_steps),
+    )
+    covariates: dict[str, Values] = argument(
+        None,
+        "csv file of what is known of the mixtures, by a column model.",
+        check_in=lambda value, spec: check_covariates(value, range(spec.n_models)),
+        to_json=covariates_to_json,
     )
 
     def __post_init__(self) -> None:

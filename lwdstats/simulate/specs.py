@@ -16,7 +16,6 @@ from lwdstats.dataset.schema import FIRST_SENTENCE_RULE, spec_of
 from lwdstats.errors import InputError
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.simulate.llm.simulate_llm import simulate_llm
-from lwdstats.simulate.llm.spec import LlmSpec
 
 SIMULATORS = {"gmm": simulate_gmm, "llm": simulate_llm}
 
@@ -28,7 +27,8 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     ----------
     path : str or pathlib.Path
         A file of the keyword arguments of a simulator, and `simulator` itself,
-        "gmm" or "llm". A relative path of `posts` starts at the file's folder.
+        "gmm" or "llm". A relative path of `posts` or `covariates`
+        starts at the file's folder.
 
     Returns
     -------
@@ -52,8 +52,9 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     if not isinstance(spec, dict):
         got = f"{path} (a {type(spec).__name__} in JSON)"
         raise InputError("spec", got, "a file of arguments by name, an object in JSON")
-    if isinstance(spec.get("posts"), str):
-        spec["posts"] = str(path.parent / spec["posts"])
+    for name in ("posts", "covariates"):
+        if isinstance(spec.get(name), str):
+            spec[name] = str(path.parent / spec[name])
     return spec
 
 
@@ -89,14 +90,30 @@ def run_spec(spec: Mapping[str, Any] | xr.Dataset, **changes: Any) -> xr.Dataset
     return SIMULATORS[name](**arguments)
 
 
+# What every specification of a network of language models holds that a simulation wrote.
+_WRITTEN = {
+    *(
+        "models",
+        "posts",
+        "query",
+        "n_steps",
+        "n_responses",
+        "beta",
+        "embedder",
+        "replicates",
+        "seed",
+    ),
+    *("temperature", "top_p", "max_new_tokens", "cut", "retrieval", "context", "retries_empty"),
+}
+
+
 def _dated(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a specification with the rule for sentences that held when it was written.
 
-    One that says all other arguments was written by a version that had a single rule; what
-    people write says few, and takes the newest.
+    One that a simulation wrote, when there was a single rule, says all other arguments;
+    what people write says few, and takes the newest.
     """
-    others = LlmSpec.arguments().keys() - {"sentence_rule", "date"}
-    if "sentence_rule" not in spec and others <= spec.keys():
+    if "sentence_rule" not in spec and spec.keys() >= _WRITTEN:
         return {**spec, "sentence_rule": FIRST_SENTENCE_RULE}
     return spec
 

@@ -281,7 +281,7 @@ def test_bad_tables(change, arguments, message):
         (np.full((2, 2, 2, 2), np.nan), {}, "no answer at all"),
         (np.zeros((2, 2, 2, 2)), {"model": (1, "b")}, "model: got '?(1|b)'? in row [01]"),
         (np.zeros((2, 2, 2, 2)), {"model": ["a\0", "a␀"]}, "labels that differ"),
-        ("log.csv", {}, r"the path 'log.csv'; takes .* read_results reads"),
+        ("log.csv", {}, r"data: got the path 'log.csv'.*pandas.read_csv reads"),
         (Path("run.nc"), {}, r"the path 'run.nc'"),
         (io.StringIO("time,model"), {}, "an open file; takes a table"),
         (xr.Dataset(), {}, r"an xarray Dataset; takes its embedding, ds\['embedding'\], or"),

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lwdstats.dataset.covariates import with_covariates
 from lwdstats.dataset.schema import attributes, describe, validate
 from lwdstats.mixtures.spec import GmmSpec
 
@@ -104,7 +105,8 @@ def dataset(
     attrs: dict[str, Any] = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
     if overlap is not None:
         attrs |= {"missing_information": overlap} | _account(spec, n_singly)
-    return validate(describe(xr.Dataset(variables, coordinates, attrs)))
+    ds = with_covariates(xr.Dataset(variables, coordinates, attrs), spec.covariates)
+    return validate(describe(ds))
 
 
 def _account(spec: GmmSpec, n_singly: NDArray[np.int64]) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def simulate_gmm(
     engine: str = "exact",
     max_overlap: float = MAX_OVERLAP,
     record: int | Sequence[int] | None = None,
+    covariates: Any = None,
     n_jobs: int | None = 1,
     progress: bool | None = None,
 ) -> xr.Dataset:
@@ -85,6 +86,8 @@ def simulate_gmm(
         Largest J (see `missing_information`) that the Gaussian engine accepts; at 1 it takes any.
     record : int or sequence of int, optional
         Times that the dataset keeps: all, every so many (with 0 and T), or the given ones.
+    covariates : mapping, DataFrame or path, optional
+        What is known of the mixtures, for formulas: ``{"family": {0: "x", 1: "y", 2: "x"}}``.
     n_jobs : int or None
         Replicates at a time, as joblib counts them (-1: one a processor; None: as
         ``joblib.parallel_config`` says). The result is the same to the bit.

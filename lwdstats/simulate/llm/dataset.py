@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from lwdstats.dataset.covariates import with_covariates
 from lwdstats.dataset.schema import attributes, describe, validate
 from lwdstats.simulate.llm.journal import Batch, Key
 from lwdstats.simulate.llm.labels import name_of
@@ -95,7 +96,7 @@ def build_dataset(
         },
         attrs=_attributes(spec, origin, served),
     )
-    ds = validate(describe(ds))
+    ds = validate(describe(with_covariates(ds, spec.covariates)))
     cut = {label: said["prompts_cut"] for label, said in served.items() if "prompts_cut" in said}
     if cut:
         counts = ", ".join(f"{n} of {label!r}" for label, n in cut.items())

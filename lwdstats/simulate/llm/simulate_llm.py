@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -55,6 +56,7 @@ def simulate_llm(
     context: str = "error",
     retries_empty: int = 2,
     batch_size: int = 1,
+    covariates: Any = None,
     store: str | Path | None = None,
     resume: bool = True,
     web: str = "memory",
@@ -103,10 +105,11 @@ def simulate_llm(
         are next to the query's, the nearest first, as retrieval-augmented generation does.
     context : {"error", "fewest"}
         Where a context may be exceeded: an error at first; or all read as few posts as fit.
-    retries_empty : int
-        How often an empty answer is asked for again; then it is missing, its embedding NaN.
-    batch_size : int
-        Prompts, of several replicates and queries, that a model here answers at a time.
+    retries_empty, batch_size : int
+        How often an empty answer is asked for again, before it is missing, its embedding NaN; and
+        how many prompts, of several replicates and queries, a model here answers at a time.
+    covariates : mapping, DataFrame or path, optional
+        What is known of the models, such as their family, as in `as_results`.
     store : path, optional
         Folder that holds each batch of answers before it counts, for a run to go on after a kill.
     resume : bool
@@ -119,13 +122,12 @@ def simulate_llm(
     Returns
     -------
     xarray.Dataset
-        Answers, embeddings, the whole web, and who read what: (time, model, replicate, query, ...).
+        Answers, embeddings, the whole web, and who read what, for `dist` and all others.
 
     Raises
     ------
     InputError
-        Before the first step, if an argument or the store can't be used, a model can't be
-        loaded, or the longest prompt may exceed a context.
+        Before the first step: an argument, the store or a model can't be used.
     RunStoppedError
         If a model or the disk fails for good. What was answered is in `store`.
 

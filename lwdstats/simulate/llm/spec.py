@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lwdstats.dataset.covariates import Values, check_covariates, covariates_to_json
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_choice, is_number
 from lwdstats.scenario.growth import check_beta, retrieval_sizes, web_sizes
@@ -189,6 +190,12 @@ class LlmSpec(Specification):
     )
     batch_size: int = argument(
         1, "Prompts, of several replicates and queries, answered together here.", int, minimum=1
+    )
+    covariates: dict[str, Values] = argument(
+        None,
+        "csv file of what is known of the models, by a column model.",
+        check_in=lambda value, spec: check_covariates(value, list(spec.models)),
+        to_json=covariates_to_json,
     )
 
     @cached_property

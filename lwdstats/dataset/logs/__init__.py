@@ -1,0 +1,1 @@
+"""Answers as other tools log them, as tables that `as_results` takes."""
