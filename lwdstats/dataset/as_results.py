@@ -231,6 +231,9 @@ def _arrays(data: Any, text: Any, places: Mapping[str, Any]) -> Answers:
     }
     texts = None if isinstance(text, str) and text == "text" else text
     if isinstance(data, xr.DataArray):
+        # One label that was selected has lost its dimension.
+        lost = [d for d in ("time", "model", "response") if d in data.coords and not data[d].ndim]
+        data = data.expand_dims(lost)
         takes = "dimensions time, model, response and perhaps replicate, query, feature"
         if not {"time", "model", "response"} <= set(data.dims) <= {*ANSWER, "feature"}:
             raise InputError("data", f"dimensions {data.dims}", takes)

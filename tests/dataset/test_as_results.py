@@ -867,6 +867,16 @@ def test_dates_are_no_number_of_a_cell():
             as_results(log().assign(n_web=values))
 
 
+@pytest.mark.parametrize("dim", ["time", "model", "replicate", "response"])
+def test_answers_selected_by_one_label_keep_it(dim):
+    whole = as_results(log())
+    label = whole[dim].values[-1]
+    one = as_results(whole["embedding"].sel({dim: label}), text=None)
+    assert one[dim].values.tolist() == [label]
+    kept = whole["embedding"].sel({dim: [label]})
+    np.testing.assert_array_equal(one["embedding"].values.ravel(), kept.values.ravel())
+
+
 def test_covariates_are_columns_of_the_table():
     ds = as_results(log()).assign_coords(family=("model", ["x", "y", "x"]), run=7)
     frame = to_frame(ds)
