@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
@@ -26,6 +27,7 @@ from lwdstats.inference.permutation.formula.values import (
 )
 
 LONGEST = 100_000
+_BEFORE_LETTERS = " _-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$0123456789"
 
 
 def as_factor(x: Argument) -> Factor:
@@ -62,15 +64,28 @@ def _values(x: Argument, texts: Sequence[str | None]) -> Sequence[str | None]:
     if isinstance(x, Factor):
         return [level for level in x.levels if level in occurs]
     if is_text(x):
-        return sorted(occurs)
+        return sorted(occurs, key=_in_a_lexicon)
     by_number = sorted(zip(as_numbers(x).tolist(), texts, strict=True))
     return list(dict.fromkeys(text for _, text in by_number if text is not None))
 
 
+def _in_a_lexicon(text: str) -> tuple[list[int], str, str]:
+    """Return what sorts text as R does but in the C locale: letters first, then accents, then case.
+
+    Examples
+    --------
+    >>> sorted(["b", "B", "_", "a-1", "ab", "A", "é", "f", "10", "9"], key=_in_a_lexicon)
+    ['_', '10', '9', 'A', 'a-1', 'ab', 'b', 'B', 'é', 'f']
+    """
+    parts = unicodedata.normalize("NFD", text).casefold()
+    letters = [char for char in parts if not unicodedata.combining(char)]
+    places = [ord(c) if (i := _BEFORE_LETTERS.find(c)) < 0 else i - 99 for c in letters]
+    return places, parts, text.swapcase()
+
+
 def as_ordered(x: Argument) -> Factor:
-    """Return R's ``as.ordered``, which keeps levels that do not occur."""
-    found = as_factor(x)
-    return Factor(found.codes, found.levels, ordered=True)
+    """Return R's ``as.ordered``, without the levels that do not occur unless `x` is ordered."""
+    return x if isinstance(x, Factor) and x.ordered else factor(x, ordered=True)
 
 
 def droplevels(x: Argument) -> Factor:
@@ -177,7 +192,8 @@ def steps(first: float, last: float, n: int) -> FloatArray:
 def _interval_names(at: FloatArray, digits: int, right: bool, lowest: bool) -> list[str]:
     """Return names of intervals, with as many digits as tell the breaks apart."""
     for d in range(digits, max(12, digits) + 1):
-        shown = [f"{value:.{d}g}".replace("inf", "Inf") for value in at]
+        # The blank before Inf is R's.
+        shown = [f"{v:.{d}g}".replace("-inf", "-Inf").replace("inf", " Inf") for v in at]
         if all(a != b for a, b in pairwise(shown)):
             break
     else:

@@ -93,7 +93,7 @@ def _ifelse(test: Argument, yes: Argument, no: Argument) -> Value:
         return np.where(as_truths(test), text_array(as_texts(yes)), text_array(as_texts(no)))
     if is_text(yes) or is_text(no):
         raise UnusableError("numbers for both answers, or text for both")
-    return np.where(as_truths(test), as_numbers(yes), as_numbers(no))
+    return _as_given(np.where(as_truths(test), as_numbers(yes), as_numbers(no)), yes, no)
 
 
 def _combine(*parts: Argument) -> Value:
@@ -101,9 +101,13 @@ def _combine(*parts: Argument) -> Value:
         raise UnusableError("numbers, text or truth values")
     if any(map(is_text, parts)):
         return text_array([text for part in parts for text in as_texts(part)])
-    joined = np.concatenate([as_numbers(part) for part in parts])
+    return _as_given(np.concatenate([as_numbers(part) for part in parts]), *parts)
+
+
+def _as_given(values: FloatArray, *parts: Argument) -> Value:
+    """Return numbers made of `parts`, as truth values if all of these are."""
     truths = all(isinstance(part, np.ndarray) and part.dtype == bool for part in parts)
-    return joined != 0.0 if truths else joined
+    return values != 0.0 if truths else values
 
 
 def _seq(

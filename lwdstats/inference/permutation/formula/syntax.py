@@ -185,8 +185,8 @@ class _Parser:
         if kind == "number":
             self.advance()
             number = float(value.rstrip("L"))
-            whole = value.endswith("L") and number.is_integer()
-            return Constant(number, f"{number:.0f}L" if whole else number_text(number))
+            # A whole number, 100000L, is written out, without its L.
+            return Constant(number, f"{number:.0f}" if "L" in value else number_text(number))
         if kind == "text":
             self.advance()
             text = _unescaped(value[1:-1])
