@@ -33,11 +33,11 @@ def parse_formula(formula: str, columns: Sequence[str]) -> Terms:
     tree = parse(formula) if isinstance(formula, str) else None
     sides = tree.arguments if isinstance(tree, Call) and tree.function == "~" else ()
     if len(sides) != 2 or sides[0] != Name("d"):
-        raise InputError("formula", formula, TAKES)
+        raise InputError("formula", repr(formula), TAKES)
     reader = _Reader(formula, [Name(name) for name in columns if name != "d"])
     found = reader.terms(sides[1], plus=True)
     if not found:
-        raise InputError("formula", formula, TAKES)
+        raise InputError("formula", repr(formula), TAKES)
     order = {variable: place for place, variable in enumerate(reader.variables)}
     terms = [tuple(sorted(term, key=order.__getitem__)) for term in found]
     return Terms(sorted(terms, key=len), reader.intercept)
