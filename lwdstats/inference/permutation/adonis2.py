@@ -270,7 +270,7 @@ def _f(
 def _call(
     formula: str, permutations: object, made: dict[str, str], strata: object, by: str | None
 ) -> str:
-    left, right = (part.strip() for part in formula.split("~"))
+    left, right = (part.strip() for part in formula.split("~", 1))
     parts = [f"formula = {left} ~ {right}", "data = data"]
     if not isinstance(permutations, int):
         parts += ["permutations = permutations"]

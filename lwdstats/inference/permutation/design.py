@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from formulaic import Formula, ModelSpec, SimpleFormula, model_matrix
-from formulaic.errors import FormulaicError
-from formulaic.parser.types import Factor, Term
-from formulaic.transforms.contrasts import C, PolyContrasts
 
 from lwdstats.arrays import FloatArray, refuse_dates
-from lwdstats.errors import InputError
-from lwdstats.inference.permutation.formula import TAKES, namer, parse_formula, unusable
+from lwdstats.errors import InputError, is_number
+from lwdstats.inference.permutation.formula.evaluate import evaluate
+from lwdstats.inference.permutation.formula.factors import as_factor
+from lwdstats.inference.permutation.formula.functions import CONSTANTS
+from lwdstats.inference.permutation.formula.syntax import Name, Tree, names_in, number_text, written
+from lwdstats.inference.permutation.formula.terms import TAKES, name_of, parse_formula
+from lwdstats.inference.permutation.formula.values import Factor, Value
 
 # A direction counts as new if this share of a column is left outside of those before it,
 # as in R's qr.
 _RANK = 1e-7
-_NAME = re.compile(r"`([^`]*)`|([^\W\d][\w.]*)")
-# R's functions of a number beside those that formulaic has.
-_FUNCTIONS = {
-    name: getattr(np, name)
-    for name in ("sqrt", "sin", "cos", "tan", "log1p", "expm1", "floor", "ceil")
-}
 
 
 def design_of(
@@ -32,110 +24,95 @@ def design_of(
 ) -> tuple[list[str], list[FloatArray], list[frozenset[str]]]:
     """Return names, columns (n, .) and factors of the terms, coded as by R."""
     parsed = parse_formula(formula, [str(name) for name in data.columns])
-    data = _columns(formula, parsed, data)
-    try:
-        values, spec = _matrix(parsed, data)
-    except (FormulaicError, ValueError, AttributeError, TypeError, SyntaxError) as error:
-        raise unusable(formula, error) from error
-    if not np.isfinite(values).all():
-        raise InputError("data", "values that are NaN or infinite", "finite values")
-    terms = [term for term in spec.term_slices if term.degree > 0]
-    columns = _coded(terms, [values[:, spec.term_slices[term]] for term in terms], spec, data)
-    if len(terms) == len(spec.term_slices) and not np.isin(columns[0], (0.0, 1.0)).all():
+    variables = list(dict.fromkeys(variable for term in parsed.terms for variable in term))
+    columns = _columns(variables, data)
+    values = {variable: _variable(variable, columns, len(data)) for variable in variables}
+    if not parsed.intercept and not all(isinstance(values[v], Factor) for v in parsed.terms[0]):
         takes = "a formula without -1 or +0, as distances are centred in any case"
         raise InputError("formula", f"{formula!r} without an intercept", takes)
-    name = namer(parsed)
-    return [name(t) for t in terms], columns, [frozenset(map(str, t.factors)) for t in terms]
-
-
-def _matrix(parsed: Formula, data: pd.DataFrame) -> tuple[FloatArray, ModelSpec]:
-    """Return the columns (n, .) of a formula, one for every level of a factor, and whose they are.
-
-    No context: only the columns of data, and formulaic's own functions, have names.
-    """
-    context = {"I": _as_it_is, **_FUNCTIONS}
-    with np.errstate(divide="ignore", invalid="ignore"):  # what is not finite is refused
-        matrix: Any = model_matrix(
-            parsed, data, context=context, na_action="raise", ensure_full_rank=False
-        )
-    return np.asarray(matrix, dtype=np.float64), matrix.model_spec
+    names = [name_of(term) for term in parsed.terms]
+    factors = [frozenset(map(written, term)) for term in parsed.terms]
+    return names, _coded(parsed.terms, values), factors
 
 
 def _coded(
-    terms: list[Term], columns: list[FloatArray], spec: ModelSpec, data: pd.DataFrame
+    terms: list[tuple[Tree, ...]], values: dict[Tree, FloatArray | Factor]
 ) -> list[FloatArray]:
     """Return the columns (n, .) of terms with contrasts where R has them.
 
-    `columns` have one for every level. R's rule, where a factor has contrasts in a term:
-    what is left of the term without it is part of a term before. It decides what of two
-    interactions is whose, where their main effects are not in the model.
+    R's rule, where a factor has contrasts in a term: what is left of the term without it is
+    part of a term before. It decides what of two interactions is whose, where their main
+    effects are not in the model. A factor alone spans the same in any coding.
     """
     out, before = [], []
-    for term, x in zip(terms, columns, strict=True):
-        own = frozenset(f.expr for f in term.factors)
-        coding = np.eye(1)
-        for factor in term.factors:  # the first of them changes fastest
-            kind, state = spec.encoder_state[factor.expr]
-            rest = own - {factor.expr}
-            contrasted = bool(rest) and any(rest <= other for other in before)
-            if kind is not Factor.Kind.CATEGORICAL:
-                alone = SimpleFormula([Term([factor])])
-                own_coding = np.eye(_matrix(alone, data)[0].shape[1])
-            elif not contrasted:
-                own_coding = np.eye(len(state["categories"]))
-            else:
-                ordered = factor.expr in data and bool(data[factor.expr].cat.ordered)
-                contrasts = PolyContrasts() if ordered else state["contrasts"].contrasts
-                levels = state["contrasts"].levels
-                own_coding = np.asarray(contrasts.get_coding_matrix(levels, reduced_rank=True))
-            coding = np.kron(own_coding, coding)
-        out.append(x if len(own) == 1 else x @ coding)
-        before.append(own)
+    for term in terms:
+        x = None
+        for variable in term:  # the first of them changes fastest
+            value = values[variable]
+            if isinstance(value, Factor):
+                rest = set(term) - {variable}
+                contrasts = bool(rest) and any(rest <= other for other in before)
+                value = value.columns(contrasts=contrasts)
+            x = value if x is None else (value[:, :, None] * x[:, None, :]).reshape(len(x), -1)
+        out.append(x)
+        before.append(set(term))
     return out
 
 
-def _as_it_is(x: object) -> object:
-    """Return what stands in R's ``I()``, truth values as a factor."""
-    return C(x) if getattr(x, "dtype", None) == np.bool_ else x
+def _variable(variable: Tree, columns: dict[str, Value], n: int) -> FloatArray | Factor:
+    """Return a variable of a formula: numbers (n, .), or else a factor."""
+    value = evaluate(variable, columns)
+    if value is None or len(value) != n:
+        got = "nothing" if value is None else f"{len(value)} values"
+        raise InputError("formula", f"{written(variable)}, {got}", f"a value for each of {n} rows")
+    if isinstance(value, np.ndarray) and value.dtype not in (bool, object):
+        numbers = value.astype(np.float64).reshape(n, -1)
+        bad = int((~np.isfinite(numbers)).any(axis=1).sum())
+        value = numbers
+    else:
+        value = as_factor(value)
+        bad = int((value.codes < 0).sum())
+    if bad:
+        argument = "data" if isinstance(variable, Name) else "formula"
+        got = f"{written(variable)}, missing or infinite in {bad} of {n} rows"
+        raise InputError(argument, got, "what is finite in all rows")
+    return value
 
 
-def _columns(formula: str, parsed: SimpleFormula, data: pd.DataFrame) -> pd.DataFrame:
-    """Return the columns of a formula as factors or float64, none of them lacking values."""
-    data = data.set_axis([str(name) for name in data.columns], axis="columns")
-    words = {a or b for a, b in _NAME.findall(formula.partition("~")[2])}
-    named = {f.expr for t in parsed for f in t.factors if f.eval_method is Factor.EvalMethod.LOOKUP}
-    # Of a name with a dot formulaic takes the first part for the variable.
-    first = {name.partition(".")[0] for name in named | words if "." in name}
-    named |= {str(name) for name in parsed.required_variables if name not in first - words}
-    functions = set(re.findall(r"(\w+)\s*\(", formula))
-    missing = sorted(named - functions - set(data.columns))
-    if missing:
-        known = ", ".join(data.columns)
-        raise InputError("data", f"no column {', '.join(missing)}, but {known}", TAKES)
-    # Of some functions formulaic does not know the variables.
-    named |= words
-    used = [name for name in data.columns if name in named]
-    twice = sorted({name for name in used if used.count(name) > 1})
-    if twice:
-        raise InputError("data", f"more than one column {', '.join(twice)}", "names that differ")
-    columns = {str(name): _column(str(name), column) for name, column in data[used].items()}
-    return pd.DataFrame(columns, index=data.index)
+def _columns(variables: list[Tree], data: pd.DataFrame) -> dict[str, Value]:
+    """Return the columns that a formula names, none of them lacking values."""
+    known = [str(name) for name in data.columns]
+    named = dict.fromkeys(name for variable in variables for name in names_in(variable))
+    for name in named:
+        constant = name in CONSTANTS and Name(name) not in variables
+        if name not in known and not constant:
+            got = f"no column {name}, but {', '.join(known)}"
+            raise InputError("data", got, TAKES)
+        if known.count(name) > 1:
+            raise InputError("data", f"more than one column {name}", "names that differ")
+    places = {name: known.index(name) for name in named if name in known}
+    return {name: _column(name, data.iloc[:, place]) for name, place in places.items()}
 
 
-def _column(name: str, column: pd.Series) -> pd.Series:
-    """Return a column as a factor or float64."""
+def _column(name: str, column: pd.Series) -> Value:
+    """Return a column as R has it: numbers, truth values, text or a factor."""
     n = int(np.count_nonzero(pd.isna(column.to_numpy())))
     if n:
         raise InputError("data", f"{n} missing in column {name}", "no missing values")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column
     # Numbers and truth values may come as objects, as from rows of several kinds.
     column = column.infer_objects()
     kind = pd.api.types.infer_dtype(column)
-    if kind in ("string", "boolean", "mixed-integer", "interval"):
-        return column.astype("category")
+    if kind in ("mixed-integer", "interval"):
+        column = column.astype("category")
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        levels = tuple(number_text(x) if is_number(x) else str(x) for x in column.cat.categories)
+        return Factor(column.cat.codes.to_numpy(np.int64), levels, bool(column.cat.ordered))
+    if kind == "string":
+        return column.to_numpy(object)
+    if kind == "boolean":
+        return column.to_numpy(bool)
     if kind in ("floating", "integer", "mixed-integer-float", "decimal"):
-        return column.astype(np.float64)
+        return column.to_numpy(np.float64)
     refuse_dates(column, f"data: {name}", takes="elapsed time in numbers, or text as a factor")
     takes = "numbers, text, truth values or a factor"
     raise InputError("data", f"column {name} of {kind} ({column.dtype})", takes)

@@ -25,17 +25,13 @@ def numbers(values):
     return np.array([np.nan if v in (None, "Inf", "-Inf") else v for v in values], dtype=float)
 
 
-def in_rs_words(name):
-    return name.replace("C(w)", "factor(w)").replace("z ** 2", "z^2")
-
-
 @pytest.mark.parametrize("case", REFERENCE["cases"], ids=lambda c: f"{c['right']}, {c['by']}")
 def test_agrees_with_vegan(case):
     d = np.array(REFERENCE["sets"][case["set"]]["d"])
     rows = np.array(REFERENCE["permutations"][case["set"]])
     call = {"d": d, "permutations": rows, "by": case["by"], "model": "direct"}
     table = adonis2(f"d ~ {case['right']}", data_of(case), **call).table
-    assert [in_rs_words(name) for name in table.index] == case["terms"]
+    assert table.index.tolist() == case["terms"]
     assert table["df"].tolist() == case["df"]
     squares = table["sum_of_squares"].to_numpy()
     # Two columns that differ by 1e-5 of their size lose as many digits, in R too.
@@ -113,15 +109,15 @@ SMALL = {"z": [1.0, 2.0, 4.0, 3.0, 7.0, 5.0], "g": list("aabbab"), "h": list("xy
         ("d ~ 0 + z + g", "without an intercept"),
         ("d ~ 2:z", "with the number 2"),
         ("d ~ z:1", "with the number 1"),
-        ("d ~ 2*z", "Numeric literals"),
+        ("d ~ 2*z", "the number 2.*arithmetic"),
         ("d ~ z - -g", "two signs"),
         ("d ~ g + -z", "two signs"),
         ("d ~ offset(z) + g", r"offset\(\)"),
         ("d ~ lag(z)", r"lag\(\)"),
-        ("d ~ {z + 1}", "{ }"),
+        ("d ~ {z + 1}", r"'{z \+ 1}' in.*I\("),
         ("d ~ (z + g)^0", "formula: "),
         ("d ~ z^g", "positive integer"),
-        ("d ~ g h", "Missing operator"),
+        ("d ~ g h", "'h' in .*one operator"),
         ("d ~ -g", "formula: "),
         ("d ~ z || g", "formula: "),
     ],
@@ -220,5 +216,5 @@ def test_functions_of_a_number_as_in_r(name):
     right = adonis2("d ~ v + h", {**SMALL, "v": column}, **call).table
     np.testing.assert_allclose(ours, right)
     if name == "sqrt":
-        with pytest.raises(lwd.InputError, match="null values"):
+        with pytest.raises(lwd.InputError, match=r"sqrt\(z - 3\), missing or infinite in 2 of 6"):
             adonis2("d ~ sqrt(z - 3)", SMALL, d=d)

@@ -1,0 +1,1 @@
+"""Formulas of R: their syntax, terms, functions and values."""
