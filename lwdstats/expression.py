@@ -1,9 +1,10 @@
 """Arithmetic formulas from text, parsed by a small grammar and never `eval`ed.
 
 The grammar is the arithmetic part of R's: ``+ - * / ^``, parentheses, the
-functions below, ``pi``, numbers and names. ``**`` is read as ``^``, and two
-factors beside each other are multiplied, so that ``1/(k B^2)`` reads as in a
-paper. A formula is evaluated alone or with its exact derivatives.
+functions below, ``log(x, base)``, ``pi``, numbers and names, in backticks those
+that are not letters, digits and dots. ``**`` is read as ``^``, and two factors
+beside each other are multiplied, so that ``1/(k B^2)`` reads as in a paper. A
+formula is evaluated alone or with its exact derivatives.
 """
 
 from __future__ import annotations
@@ -30,7 +31,16 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "sqrt": (np.sqrt, lambda u, f: np.true_divide(0.5, f)),
     "sin": (np.sin, lambda u, f: np.cos(u)),
     "cos": (np.cos, lambda u, f: -np.sin(u)),
+    "tan": (np.tan, lambda u, f: 1.0 + f * f),
     "atan": (np.arctan, lambda u, f: 1.0 / (1.0 + u * u)),
+    "sinh": (np.sinh, lambda u, f: np.cosh(u)),
+    "cosh": (np.cosh, lambda u, f: np.sinh(u)),
+    "tanh": (np.tanh, lambda u, f: 1.0 - f * f),
+    "log2": (np.log2, lambda u, f: np.true_divide(1.0 / math.log(2.0), u)),
+    "log10": (np.log10, lambda u, f: np.true_divide(1.0 / math.log(10.0), u)),
+    "log1p": (np.log1p, lambda u, f: np.true_divide(1.0, 1.0 + u)),
+    "expm1": (np.expm1, lambda u, f: f + 1.0),
+    "abs": (np.abs, lambda u, f: np.sign(u)),
 }
 CONSTANTS = {"pi": math.pi}
 
@@ -54,7 +64,8 @@ _OPERATORS: dict[str, tuple[Callable[..., Any], ...]] = {
 }
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z_][A-Za-z0-9_.]*)|(?P<symbol>\*\*|[-+*/^(),]))"
+    r"|(?P<name>(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*)|(?P<quoted>`[^`]+`)"
+    r"|(?P<symbol>\*\*|[-+*/^(),]))"
 )
 _MAX_DEPTH = 100
 
@@ -175,7 +186,9 @@ class _Parser:
             self.kind, self.value = "end", ""
             return
         self.kind = str(match.lastgroup)
-        self.value = match.group(self.kind).replace("**", "^")
+        self.value = match.group(self.kind)
+        if self.value == "**":
+            self.value = "^"
         self.position = match.end()
 
     def sum(self, depth: int) -> Tree:
@@ -195,7 +208,7 @@ class _Parser:
                 symbol = self.value
                 self.advance()
                 left = ("binary", symbol, left, self.unary(depth))
-            elif self.kind in ("number", "name") or self.value == "(":
+            elif self.kind in ("number", "name", "quoted") or self.value == "(":
                 left = ("binary", "*", left, self.power(depth))
             else:
                 return left
@@ -228,6 +241,9 @@ class _Parser:
         if kind == "number":
             self.advance()
             return ("number", float(value))
+        if kind == "quoted":
+            self.advance()
+            return ("name", value[1:-1])
         if kind == "name":
             self.advance()
             if value in self.names and self.value != "(":
@@ -235,7 +251,12 @@ class _Parser:
             if value in FUNCTIONS:
                 if self.value != "(":
                     raise self.error(f"'(' after {value}")
-                return ("call", value, *self.parenthesis(depth))
+                first, *more = self.parenthesis(depth, several=value == "log")
+                if len(more) > 1:
+                    raise self.error("one or two arguments of log")
+                bases = [("call", "log", base) for base in more]
+                call = ("call", value, first)
+                return ("binary", "/", call, bases[0]) if bases else call
             if value in self.calls and self.value == "(":
                 return ("call", value, *self.parenthesis(depth, several=True))
             if value in CONSTANTS and value not in self.names:

@@ -57,6 +57,10 @@ def test_agrees_with_python(text):
         ("sin(pi) + cos(0) + atan(1)*4", 1 + math.pi),
         ("1e-3 * 2.5E2", 0.25),
         ("--k", 1.7),
+        ("`k` + `B`2", 5.7),
+        ("log(8, 2) + log2(8) + log10(100)", 8.0),
+        ("expm1(log1p(3)) + abs(-k)", 4.7),
+        ("tanh(k) cosh(k) - sinh(k)", 0.0),
     ],
 )
 def test_values(text, value):
@@ -64,6 +68,7 @@ def test_values(text, value):
 
 
 def test_broadcasts_and_names():
+    assert parse("`+` + `(b)`.x + größe").names == ("+", "(b)", ".x", "größe")
     formula = parse("a / (k + 1)")
     assert formula.names == ("a", "k")
     np.testing.assert_array_equal(formula({"a": 1.0, "k": np.arange(3)}), [1, 1 / 2, 1 / 3])
@@ -86,6 +91,11 @@ def test_broadcasts_and_names():
         "'x'",
         "exp",
         "exp 2",
+        "``",
+        "`k",
+        "`k`(2)(3)x(",
+        "log(1, 2, 3)",
+        "exp(1, 2)",
         "(" * 400 + "1" + ")" * 400,
         "2^" * 400 + "2",
     ],

@@ -74,6 +74,7 @@ power <- function(t, c, a, b) c + a * (t + 1)^-b
 t <- 0:24
 noise <- rnorm(25)
 decay <- data.frame(t = t, y = asymp(t, 2, 6, -1.5) + 0.15 * noise)
+odd <- data.frame(mean.time = t, `length (mm)` = decay$y, log = decay$y, `a~b` = t, check.names = FALSE)
 noisy <- data.frame(t = t, y = asymp(t, 2, 6, -1.5) + 0.8 * noise)
 rising <- data.frame(t = t, y = 5 * (1 - exp(-0.3 * t)) + 0.2 * noise)
 powered <- data.frame(t = t, y = power(t, 1, 4, 0.8) + 0.05 * noise)
@@ -125,7 +126,15 @@ cases <- list(
   fit_case("two exponentials that are one", y ~ m + r * exp(-k * t) + r2 * exp(-k2 * t), decay,
            c(m = 2, r = 2, k = 0.2, r2 = 2, k2 = 0.2)),
   fit_case("a parameter that does nothing", y ~ m + r * exp(-k * t) + 0 * z, decay,
-           c(m = 2, r = 4, k = 0.2, z = 1))
+           c(m = 2, r = 4, k = 0.2, z = 1)),
+  fit_case("names with dots and in backticks", `length (mm)` ~ m.0 + `r, start` * exp(-.k * mean.time), odd,
+           c(m.0 = 2, `r, start` = 4, .k = 0.2)),
+  fit_case("names of functions and of other letters", log(`log`) ~ log(`pi` + größe * exp(-class * `a~b`)), odd,
+           c(pi = 2, größe = 4, class = 0.2)),
+  fit_case("functions with a base", log2(y) ~ m - r * log10(t + 1) + log(m, 3), decay, c(m = 2, r = 1)),
+  fit_case("hyperbolic functions", log1p(y) ~ m + r * (1 - tanh(k * t)), decay, c(m = 1, r = 1, k = 0.1)),
+  fit_case("cosh and expm1", y ~ m + r / cosh(k * t) + expm1(-abs(m) * t), decay, c(m = 2, r = 4, k = 0.2)),
+  fit_case("sinh and tan", y ~ m + r * exp(-sinh(k) * t) + tan(k / 9), decay, c(m = 2, r = 4, k = 0.2))
 )
 
 # Nested fits.

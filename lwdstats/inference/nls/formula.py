@@ -15,6 +15,8 @@ from lwdstats.expression import CONSTANTS, FUNCTIONS, Expression, Tree, parse
 from lwdstats.inference.nls.selfstart import SELF_STARTS, SelfStart
 
 _SELF_START = re.compile(r"(?<![A-Za-z0-9_.])(SS[A-Za-z0-9_.]*)\s*\(")
+_SIDE = r"((?:[^~`]|`[^`]*`)*)"  # a name in backticks may hold anything
+_SIDES = re.compile(f"{_SIDE}~{_SIDE}")
 _TAKES = "a formula 'response ~ model', for example 'y ~ a * exp(-b * t)'"
 
 
@@ -80,13 +82,14 @@ def parse_formula(text: object, names: Collection[str] = (), *, starts: bool = T
     >>> sorted(parse_formula("y ~ SSexpfloor(t, c, a, rate)").model.names)
     ['a', 'c', 'rate', 't']
     """
-    if not isinstance(text, str) or text.count("~") != 1:
+    sides = _SIDES.fullmatch(text) if isinstance(text, str) else None
+    if not isinstance(text, str) or sides is None:
         raise InputError("formula", text, _TAKES)
-    left, right = (side.strip() for side in text.split("~"))
+    left, right = map(str.strip, sides.groups())
     if not left or not right:
         raise InputError("formula", repr(text), _TAKES)
     try:
-        if unknown := set(_SELF_START.findall(right)) - set(SELF_STARTS):
+        if unknown := set(_SELF_START.findall(re.sub("`[^`]*`", "", right))) - set(SELF_STARTS):
             raise InputError("formula", unknown, f"self-starts {', '.join(SELF_STARTS)}")
         response = parse(left, names=names)
         # Without starting values a name of a function without its brackets can be a parameter.

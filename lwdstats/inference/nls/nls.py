@@ -63,8 +63,8 @@ def nls(
     ----------
     formula : str
         ``"response ~ model"``: arithmetic of ``+ - * / ^``, ``exp``, ``log``,
-        ``sqrt``, ``sin``, ``cos``, ``atan`` and ``pi`` on either side, parsed and
-        never evaluated as code; a column or parameter named ``pi`` is that, as in R.
+        ``sqrt``, ``sin``, ``tanh``, others that R derives and ``pi`` on either side, parsed
+        and never run as code; a column named ``pi`` is that; any other name in backticks.
         Self-starts: ``SSasymp(t, Asym, R0, lrc)`` = Asym + (R0 - Asym) exp(-exp(lrc) t),
         ``SSasympOrig(t, Asym, lrc)`` = Asym (1 - exp(-exp(lrc) t)),
         ``SSpower(t, c, a, b)`` = c + a (t + 1)^-b and

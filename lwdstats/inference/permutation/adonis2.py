@@ -49,9 +49,9 @@ def adonis2(
     Parameters
     ----------
     formula : str
-        ``"d ~ terms"``; the terms name columns of `data`, with ``+``, ``:``, ``*``, ``/``,
-        ``%in%``, ``^``, ``.``, ``factor(x)``, ``I(x^2)`` and functions as in R. Text,
-        categorical and boolean columns are factors; numbers are covariates.
+        ``"d ~ terms"`` as typed in R: columns of `data` with ``+ : * / %in% ^ .``, names such
+        as ```dose (mg)```, ``I(x^2)``, ``cut(x, 3)``, ``poly(x, 2)``, ``factor(x)`` and others
+        (``docs/methods.md`` lists them). Text, categories and truth values are factors.
     data : pandas.DataFrame, mapping or xarray.Dataset
         One row an observation, in the order of the distances, or, where both have
         labels, in any. Of a dataset at one time, ``ds.sel(time=t)``, the answers, with the

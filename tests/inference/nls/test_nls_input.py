@@ -48,6 +48,11 @@ def operations(inner):
         inner.map(lambda u: f"exp(sin({u}))"),
         inner.map(lambda u: f"sqrt(1 + ({u})^2)"),
         inner.map(lambda u: f"log(1 + ({u})^2)"),
+        inner.map(lambda u: f"log(1 + ({u})^2, 3) - log2(2 + cos({u}))"),
+        inner.map(lambda u: f"log10(1 + ({u})^2) * log1p(({u})^2)"),
+        inner.map(lambda u: f"tanh({u}) + expm1(cos({u}))"),
+        inner.map(lambda u: f"sinh(sin({u})) / cosh(sin({u})) + tan(sin({u}))"),
+        inner.map(lambda u: f"abs(2 + sin({u}))"),
     )
 
 
