@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -215,8 +216,9 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     return ds
 
 
-# The rule for first sentences of runs that do not say theirs.
-FIRST_SENTENCE_RULE = 1
+def with_sentence_rule(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run recorded, with the rule for first sentences, the first if it says none."""
+    return {**spec, "sentence_rule": spec.get("sentence_rule", 1)}
 
 
 def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
@@ -228,10 +230,7 @@ def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
         spec = None
     if not isinstance(spec, dict):
         raise InputError(f"{source}: spec", text, "a specification as a JSON object")
-    if spec.get("simulator") == "llm":
-        # Datasets of before the rule had a version.
-        spec.setdefault("sentence_rule", FIRST_SENTENCE_RULE)
-    return spec
+    return with_sentence_rule(spec) if spec.get("simulator") == "llm" else spec
 
 
 def _not_a_dataset(ds: object) -> tuple[str, str]:

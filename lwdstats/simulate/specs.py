@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from lwdstats.dataset.schema import FIRST_SENTENCE_RULE, spec_of
+from lwdstats.dataset.schema import spec_of, with_sentence_rule
 from lwdstats.errors import InputError
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.simulate.llm.simulate_llm import simulate_llm
@@ -92,19 +92,9 @@ def run_spec(spec: Mapping[str, Any] | xr.Dataset, **changes: Any) -> xr.Dataset
 
 # What every specification of a network of language models holds that a simulation wrote.
 _WRITTEN = {
-    *(
-        "models",
-        "posts",
-        "query",
-        "n_steps",
-        "n_responses",
-        "beta",
-        "embedder",
-        "replicates",
-        "seed",
-    ),
-    *("temperature", "top_p", "max_new_tokens", "cut", "retrieval", "context", "retries_empty"),
-}
+    "models", "posts", "query", "n_steps", "n_responses", "beta", "embedder", "replicates", "seed",
+    "temperature", "top_p", "max_new_tokens", "cut", "retrieval", "context", "retries_empty",
+}  # fmt: skip
 
 
 def _dated(spec: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -113,9 +103,7 @@ def _dated(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     One that a simulation wrote, when there was a single rule, says all other arguments;
     what people write says few, and takes the newest.
     """
-    if "sentence_rule" not in spec and spec.keys() >= _WRITTEN:
-        return {**spec, "sentence_rule": FIRST_SENTENCE_RULE}
-    return spec
+    return with_sentence_rule(spec) if spec.keys() >= _WRITTEN else spec
 
 
 def asked(

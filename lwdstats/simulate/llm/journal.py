@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.dataset.answer_text import is_blank
-from lwdstats.dataset.schema import FIRST_SENTENCE_RULE
+from lwdstats.dataset.schema import with_sentence_rule
 from lwdstats.errors import InputError
 
 # The layout of the tables; another one is refused.
@@ -210,11 +210,8 @@ def has_journal(folder: str | Path) -> bool:
     return (Path(folder) / _FILE).is_file()
 
 
-def stored(folder: str | Path, argument: str, *, missing: Any = None) -> Any:
-    """Return an argument of the run in a store, None where there is none yet.
-
-    `missing` is what a store of before stands for that does not hold the argument.
-    """
+def stored(folder: str | Path, argument: str) -> Any:
+    """Return an argument of the run in a store, None where there is none yet."""
     if not has_journal(folder):
         return None
     try:
@@ -226,7 +223,7 @@ def stored(folder: str | Path, argument: str, *, missing: Any = None) -> Any:
     except sqlite3.DatabaseError:
         # Empty or damaged: opening the store says so.
         return None
-    return None if row is None else json.loads(row[0]).get(argument, missing)
+    return None if row is None else with_sentence_rule(json.loads(row[0])).get(argument)
 
 
 def _is_fresh(folder: Path) -> bool:
@@ -269,8 +266,8 @@ def differing(held: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _check_same(folder: Path, held: dict[str, Any], asked: dict[str, Any]) -> None:
     # Stores of before have no date; their chat templates wrote the day of each step.
-    before = {"date": asked.get("date"), "sentence_rule": FIRST_SENTENCE_RULE}
-    names = differing(before | held, asked)
+    held = {"date": asked.get("date")} | with_sentence_rule(held)
+    names = differing(held, asked)
     # A mapping is the same in another order, and a network is not.
     if "models" not in names and list(held["models"]) != list(asked["models"]):
         names.append("models")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset.schema import FIRST_SENTENCE_RULE
 from lwdstats.errors import check_bool
 from lwdstats.simulate.llm.answer import embed_all
 from lwdstats.simulate.llm.dataset import Origin, build_dataset
@@ -147,8 +146,7 @@ def simulate_llm(
     if store is not None:
         seed = stored(store, "seed") if seed is None else seed
         date = stored(store, "date") if date is None else date
-        if sentence_rule is None:
-            sentence_rule = stored(store, "sentence_rule", missing=FIRST_SENTENCE_RULE)
+        sentence_rule = stored(store, "sentence_rule") if sentence_rule is None else sentence_rule
     spec = LlmSpec.of(locals())
     check_web(web, store)
     kept = Store(store, spec, resume=resume, web=web)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import TESTS
 
-from lwdstats.simulate.models import sentences_rule1
+from lwdstats.simulate.models.sentence_rules import first
 from lwdstats.simulate.models.sentences import NEWEST, RULES, first_sentence, has_first_sentence
 
 LINES = (TESTS / "simulate/models/sentences.jsonl").read_text(encoding="utf-8").splitlines()
@@ -151,7 +151,7 @@ FIRST = [
 @pytest.mark.parametrize(("text", "sentence"), FIRST)
 def test_the_first_rule_stays_as_it_was(text, sentence):
     assert RULES[1].first_sentence(text) == sentence
-    assert sentences_rule1.has_first_sentence("It is 3. ")
+    assert first.has_first_sentence("It is 3. ")
 
 
 def test_the_newest_rule_is_the_one_that_is_imported():

@@ -14,7 +14,7 @@ OPEN = _words(
     mr mrs ms dr prof st mt sen rep gov gen lt col capt cmdr sgt rev hon messrs pres adm maj
     vs cf ca approx eg ie al esp incl resp viz
     hr fr frl dipl ing bzw ggf evtl inkl exkl sog vgl bspw insb mio mrd tsd chr geb gest aufl zzgl
-    med kath ev hrsg u.a
+    med kath ev hrsg
     mme mlle mgr env apr
     sr sra srta dra ud uds EE UU aprox dna dl lic admón
     sig dott avv geom arch egr spett dir
