@@ -90,7 +90,7 @@ def distinct_n(x: xr.Dataset | Iterable[str], n: int = 2) -> xr.DataArray | floa
             if not isinstance(text, str):
                 raise InputError("x", f"{text!r} at {place}", "texts")
         return distinct_share(texts, n)
-    texts = _texts(x)
+    texts = texts_of(x)
     out = xr.apply_ufunc(
         lambda row: distinct_share(row.tolist(), n),
         texts,
@@ -212,7 +212,7 @@ def read_counts(rows: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray
 
 
 def _of_answers(ds: xr.Dataset, classify: Callable[[list[str]], Sequence[str]]) -> xr.DataArray:
-    texts = _texts(ds)
+    texts = texts_of(ds)
     if not callable(classify):
         raise InputError("classify", classify, "a callable from texts to labels")
     unique = list(dict.fromkeys(texts.values.ravel().tolist()))
@@ -230,7 +230,8 @@ def _of_answers(ds: xr.Dataset, classify: Callable[[list[str]], Sequence[str]]) 
     return out.assign_coords(sentiment=labels).transpose(..., "sentiment")
 
 
-def _texts(ds: xr.Dataset) -> xr.DataArray:
+def texts_of(ds: xr.Dataset) -> xr.DataArray:
+    """Return the texts of a dataset, or raise where it has none."""
     validate(ds)
     if "text" not in ds:
         raise InputError("ds", "no variable text", "a dataset with texts")

@@ -13,9 +13,9 @@ import xarray as xr
 from scipy import sparse
 
 from lwdstats.arrays import FloatArray
-from lwdstats.dataset.schema import named, validate
-from lwdstats.errors import InputError, check_integer
-from lwdstats.geometry.lexical import words
+from lwdstats.dataset.schema import named
+from lwdstats.errors import check_integer
+from lwdstats.geometry.lexical import texts_of, words
 from lwdstats.results import drawing
 from lwdstats.results.result import Result, aligned
 
@@ -163,13 +163,8 @@ def phrases(ds: xr.Dataset, n: int = 5, *, top: int = 10) -> Phrases:
        time said first by stands in
     1.    0 a
     """
-    validate(ds)
-    if "text" not in ds:
-        raise InputError("ds", "no variable text", "a dataset with texts")
+    text = texts_of(ds).transpose(*_CELL, "response")
     n, top = check_integer("n", n, minimum=1), check_integer("top", top, minimum=1)
-    text = ds["text"]
-    text = text if "query" in text.dims else text.expand_dims("query")
-    text = text.transpose(*_CELL, "response")
     codes, said = pd.factorize(text.values.ravel())
     tokens = [words(t) for t in said]
     there = np.array([bool(t) for t in said], dtype=bool)
@@ -293,10 +288,8 @@ def _initial_posts(ds: xr.Dataset, found: list[tuple[str, ...]]) -> dict[Any, li
     """Return by replicate and query which post of the initial web holds each phrase, or NaN."""
     if "post_text" not in ds or "post_time" not in ds:
         return {}
-    texts, times = (ds[name] for name in ("post_text", "post_time"))
-    if "query" not in texts.dims:
-        texts, times = texts.expand_dims("query"), times.expand_dims("query")
-    texts, times = (x.transpose("replicate", "query", "post").values for x in (texts, times))
+    dims = ("replicate", "query", "post")
+    texts, times = (ds[name].transpose(*dims).values for name in ("post_text", "post_time"))
     out = {}
     for r, q in np.ndindex(texts.shape[:2]):
         posts = [words(t) for t in texts[r, q][times[r, q] < 0]]

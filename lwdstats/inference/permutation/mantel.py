@@ -21,6 +21,8 @@ from lwdstats.inference.permutation.scheme import Scheme, p_values, scheme
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import PermutationResult, one_row
 
+Correlation = Callable[[FloatArray, FloatArray], float]
+
 _CORRELATIONS = {
     "pearson": "Pearson's product-moment correlation",
     "spearman": "Spearman's rank correlation rho",
@@ -282,9 +284,6 @@ def _test(
     # One that is not defined must not make p smaller.
     p = float(p_values(observed, np.nan_to_num(permuted, nan=np.inf)))
     return Mantel(observed, p, permuted, plan, method, len(rest) > 1)
-
-
-Correlation = Callable[[FloatArray, FloatArray], float]
 
 
 def _partial(correlate: Correlation, rest: list[FloatArray]) -> Callable[[FloatArray], float]:
