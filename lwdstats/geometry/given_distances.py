@@ -69,9 +69,11 @@ def made_euclidean(
         Distances, the constant, and R's arguments where they are not the defaults.
     """
     check_bool("sqrt_dist", sqrt_dist)
-    kind = add if isinstance(add, str) else "lingoes" if add else ""
-    known = isinstance(add, bool | np.bool_) or add in ("lingoes", "cailliez")
-    if not known:
+    if isinstance(add, bool | np.bool_):
+        kind = "lingoes" if add else ""
+    elif isinstance(add, str) and add in ("lingoes", "cailliez"):
+        kind = add
+    else:
         raise InputError("add", add, "True, False, 'lingoes' or 'cailliez'")
     call = {"sqrt.dist": "TRUE"} if sqrt_dist else {}
     call |= {"add": f'"{kind}"'} if kind else {}
