@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -87,10 +88,16 @@ def honest_differences(
     ).T
     diff = without_rounding(means[later] - means[first], z)
     error = np.sqrt(variance / 2.0 * (1.0 / counts[later] + 1.0 / counts[first]))
-    width = studentized_range.ppf(level, len(levels), df) * error
+    width = _quantile(level, len(levels), df) * error
     # Without any variance within groups there is nothing to measure a difference by.
     q = np.divide(np.abs(diff), error, out=np.full_like(diff, np.nan), where=error > 0)
     p = studentized_range.sf(q, len(levels), df)
     names = [f"{levels[i]}-{levels[j]}" for i, j in zip(later, first, strict=True)]
     columns = {"diff": diff, "lwr": diff - width, "upr": diff + width, "p adj": p}
     return Tukey(pd.DataFrame(columns, index=names), level, ordered)
+
+
+@cache
+def _quantile(level: float, groups: int, df: int) -> float:
+    """Return a quantile of the studentized range, which takes a tenth of a second to find."""
+    return float(studentized_range.ppf(level, groups, df))
