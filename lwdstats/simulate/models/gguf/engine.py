@@ -7,6 +7,7 @@ import http.client
 import importlib.util
 import json
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -79,10 +80,11 @@ class Engine:
         """
         if self.said and tokens <= self._room and rows <= self._rows:
             return
-        # Half as much again, as prompts grow from step to step.
-        self._room = -(-max(tokens, self._room * 3 // 2, 512) // 256) * 256
+        if tokens > self._room:
+            # Half as much again, as prompts grow from step to step.
+            self._room = -(-max(tokens, self._room * 3 // 2, 512) // 256) * 256
         self._rows = max(rows, self._rows)
-        self._end()
+        self.close()
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(  # noqa: S603 - this Python, a file of this package
                 [sys.executable, "-P", str(_SERVE)],
@@ -90,6 +92,9 @@ class Engine:
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
+                # Threads that wait in a loop take the time of those that are waited for,
+                # wherever anything else runs.
+                env={"OMP_WAIT_POLICY": "passive", **os.environ},
                 # So that Ctrl-C ends an answer, not the server.
                 start_new_session=True,
             )
@@ -99,11 +104,15 @@ class Engine:
             pipe.flush()
             line = cast("IO[str]", process.stdout).readline()
             if not line:
-                self.said = {}
-                self._end()
+                self.close()
                 errors.seek(0)
                 raise self._refused(errors.read().decode("utf-8", "replace"))
         self.said = json.loads(line)
+
+    def close(self) -> None:
+        """End the server; when it is asked again, it starts anew."""
+        self._end()
+        self.said = {}
 
     def _settings(self) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -127,8 +136,9 @@ class Engine:
         return settings
 
     def _refused(self, printed: str) -> InputError:
-        lines = [line for line in printed.splitlines() if "error" in line.lower()]
-        reason = lines[0].split("error", 1)[1].lstrip(": ") if lines else "it does not say why"
+        # Of what llama.cpp prints an E marks errors; the first is the cause.
+        lines = re.findall(r" E \S+ *\S*: (?:error [\w ]+: )?(.*)", printed)
+        reason = lines[0] if lines else "it does not say why"
         size = (self.header.weights + self._room * self.header.cache_per_token) / 1e9
         got = f"{self.name!r} ({size:.2g} GB; llama.cpp can't load it: {reason[:100]})"
         return InputError(self.argument, got, "a model that llama.cpp knows, and that fits")
@@ -140,13 +150,20 @@ class Engine:
 
     def stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the parts of an answer as they come; whoever stops listening ends it."""
-        with self._sent(path, {**body, "stream": True}) as response:
-            for line in response:
-                if line.startswith(b"data: {"):
-                    part = json.loads(line[6:])
-                    if "error" in part:
-                        raise RuntimeError(f"{self.name}: {part['error'].get('message')}")
-                    yield part
+        whole = False
+        try:
+            with self._sent(path, {**body, "stream": True}) as response:
+                for line in response:
+                    if line.startswith(b"data: {"):
+                        part = json.loads(line[6:])
+                        if "error" in part:
+                            raise RuntimeError(f"{self.name}: {part['error'].get('message')}")
+                        yield part
+            whole = True
+        finally:
+            if not whole:
+                # Several answers that are given up together may be the server's end.
+                self.close()
 
     @contextlib.contextmanager
     def _sent(
@@ -164,6 +181,7 @@ class Engine:
                     raise RuntimeError(f"{self.name}: {said or response.reason}")
                 yield response
             except (OSError, http.client.HTTPException) as error:
+                self.close()
                 raise RuntimeError(f"{self.name}: llama.cpp has ended ({error})") from error
 
 

@@ -33,11 +33,11 @@ def locate(name: str, *, argument: str) -> Path:
         return _packaged(name.removeprefix(PREFIX), argument)
     if name.startswith(OLLAMA):
         return _of_ollama(name, argument)
-    path = Path(name.removeprefix(PREFIX)).expanduser()
+    path = Path(name.removeprefix(PREFIX).strip() or os.devnull).expanduser()
     if path.is_dir():
         inside = ", ".join(sorted(one.name for one in path.glob("*.gguf"))[:5])
         raise InputError(argument, f"{name!r} (a folder; in it: {inside or 'no .gguf'})", _TAKES)
-    if not name.removeprefix(PREFIX).strip() or not path.is_file():
+    if not path.is_file():
         raise InputError(argument, f"{name!r} (no such file)", _TAKES)
     return path
 

@@ -15,6 +15,8 @@ from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling
 
 # Seeds have 32 bits, the last of which stands for chance; with room for those of the rows.
 _SEEDS = 2**32 - 2**24
+# Answers written together; llama.cpp takes 256 at most.
+_ROWS = 64
 # What a sentence may end in. llama.cpp looks for texts only; a line may be blank or announce.
 _ENDS = [end + close for end in ".!?" for close in ("", '"', "”", ")")]
 _MARKS = [end + space for end in _ENDS for space in (" ", "\n")] + ["。", "！", "？"]
@@ -103,11 +105,18 @@ class GgufModel:
             raise InputError("models", got, f"at most {self.context_length}, the model's context")
         # Without chance all answers are one.
         rows = 1 if sampling.temperature == 0 else n
-        self.engine.hold(len(ids) + rows * sampling.max_new_tokens, rows)
+        together = min(rows, _ROWS)
+        self.engine.hold(len(ids) + together * sampling.max_new_tokens, together)
         begun = opening(self.tokenizer, prompt)
         marks = [] if self._reasons else _marks(stop, begun)
         first = seed % _SEEDS
-        written = self._write(ids, rows, first, sampling, sampling.max_new_tokens, marks)
+        written: list[tuple[list[int], bool]] = []
+        while len(written) < rows:
+            some = min(rows - len(written), _ROWS)
+            most = sampling.max_new_tokens
+            written += self._write(
+                ids, some, first + len(written), sampling, most, marks, fresh=not written
+            )
         answers = []
         for row, (tokens, ended) in enumerate(written):
             text = begun + decode(self.tokenizer, tokens)
@@ -117,7 +126,7 @@ class GgufModel:
                 left = sampling.max_new_tokens - len(tokens)
                 own = (first + row + again * 7_919_000_003) % _SEEDS
                 ((more, ended),) = self._write(
-                    ids + tokens, 1, own, sampling, left, _marks(stop, text)
+                    ids + tokens, 1, own, sampling, left, _marks(stop, text), fresh=False
                 )
                 tokens += more
                 text = begun + decode(self.tokenizer, tokens)
@@ -132,6 +141,8 @@ class GgufModel:
         sampling: Sampling,
         most: int,
         marks: Sequence[str],
+        *,
+        fresh: bool,
     ) -> list[tuple[list[int], bool]]:
         """Return the tokens of each row, and whether it ended for another reason than a mark."""
         sent = {
@@ -146,15 +157,14 @@ class GgufModel:
             "stop": list(marks),
             "return_tokens": True,
             "id_slot": 0,
-            # The first call of a prompt reads it from an empty cache; what goes on does not.
-            "cache_prompt": rows == 1 and bool(marks),
+            # What goes on finds the prompt where it was read.
+            "cache_prompt": not fresh,
         }
         tokens: list[list[int]] = [[] for _ in range(rows)]
         ended = [False] * rows
         for part in self.engine.stream("/completion", sent):
             tokens[part["index"]] += part["tokens"]
             if part["stop"]:
-                # Its place and its name differ between streams and single answers.
                 full = len(tokens[part["index"]]) >= most
                 ended[part["index"]] = full or part["stop_type"] != "word"
         return list(zip(tokens, ended, strict=True))
