@@ -46,8 +46,10 @@ class Engine:
     ----------
     threads : int
         OMP_NUM_THREADS, or else the number of cores.
+    key : str
+        What a request must bear.
     said : dict
-        What the server says that it runs on: its `device`, and the `system`.
+        What the server says of itself: its `address`, its `device`, and the `system`.
 
     Raises
     ------
@@ -64,7 +66,7 @@ class Engine:
         cores = joblib.cpu_count(only_physical_cores=True)
         self.threads = int(told) if told.isdigit() and int(told) > 0 else cores
         self.said: dict[str, str] = {}
-        self._key = secrets.token_hex()
+        self.key = secrets.token_hex()
         self._room = self._rows = 0
         self._end = lambda: None
 
@@ -121,7 +123,7 @@ class Engine:
             "n_ctx": self._room,
             "n_parallel": max(self._rows, 1),
             "kv_unified": True,
-            "api_keys": [self._key],
+            "api_keys": [self.key],
             "ui": False,
             "warmup": False,
             # Nothing is kept of earlier prompts, as sums could depend on it.
@@ -170,7 +172,7 @@ class Engine:
         self, path: str, body: Mapping[str, Any] | None
     ) -> Iterator[http.client.HTTPResponse]:
         self.hold(0)
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         sent = None if body is None else json.dumps(body).encode()
         with contextlib.closing(http.client.HTTPConnection(self.said["address"])) as connection:
             try:
