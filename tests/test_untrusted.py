@@ -119,7 +119,9 @@ def controls(tokenizer, ids):
 
 
 @pytest.mark.llm
-@pytest.mark.parametrize("which", ["smol", pytest.param("gemma", marks=pytest.mark.large)])
+@pytest.mark.parametrize(
+    "which", ["smol", "smol_gguf", pytest.param("gemma", marks=pytest.mark.large)]
+)
 def test_no_post_speaks_as_a_control_token(which, request):
     tokenizer = request.getfixturevalue(which).tokenizer
     names = [str(token) for token in tokenizer.all_special_tokens]

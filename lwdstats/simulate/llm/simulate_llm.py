@@ -69,8 +69,8 @@ def simulate_llm(
     Parameters
     ----------
     models : sequence of str or LanguageModel, or mapping from labels to them
-        Folders, hub names, ``"package:NAME"`` for what a Python package holds, ``"openai:NAME"``
-        for what a server does. A name that occurs twice is loaded once.
+        Folders, hub names, ``"package:NAME"`` for what a Python package holds, ``"gguf:PATH"`` for
+        a file of llama.cpp, ``"openai:NAME"`` for a server. One that occurs twice is loaded once.
     posts : path, DataFrame, sequence of str, or sequence of mappings, optional
         A^(0), as `load_posts` reads it; by default the 20 that come with the package.
     query : str or sequence of str
@@ -80,7 +80,7 @@ def simulate_llm(
     beta : float
         A model reads k_t = floor(beta |A^(t)|) posts.
     embedder : str or Embedder
-        Name of a sentence-transformers model, or an object with its method.
+        Name of a sentence-transformers model, as above, or an object with its method.
     normalize : bool
         Whether embeddings are scaled to length 1. It rescales every distance.
     replicates : int or sequence of int

@@ -109,7 +109,7 @@ class LlmSpec(Specification):
 
     models: dict[str, str | LanguageModel] = argument(
         REQUIRED,
-        "Folder, hub name, or package:NAME; give it once for each model of the network.",
+        "Folder, hub name, package:NAME, or gguf:PATH; once for each model of the network.",
         list[str],
         check=label_models,
         to_json=lambda models: {label: name_of(model) for label, model in models.items()},
@@ -130,7 +130,7 @@ class LlmSpec(Specification):
         0.5, "Share of the web that a model reads, in (0, 1].", float, check=check_beta
     )
     embedder: str | Embedder = argument(
-        DEFAULT_EMBEDDER, "Folder, hub name, or package:NAME.", to_json=name_of
+        DEFAULT_EMBEDDER, "Folder, hub name, package:NAME, or gguf:PATH.", to_json=name_of
     )
     normalize: bool = argument(False, "Scale embeddings to length 1.", bool)
     replicates: tuple[int, ...] = argument(
