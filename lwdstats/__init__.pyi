@@ -2,7 +2,6 @@
 
 from lwdstats.dataset.as_results import as_results as as_results
 from lwdstats.dataset.combine import combine as combine
-from lwdstats.dataset.files import read_results as read_results
 from lwdstats.dataset.files import write_results as write_results
 from lwdstats.dataset.positions import positions as positions
 from lwdstats.dataset.schema import validate as validate
@@ -69,6 +68,7 @@ from lwdstats.simulate.models.local.embedder import SentenceEmbedder as Sentence
 from lwdstats.simulate.models.server.embedder import EndpointEmbedder as EndpointEmbedder
 from lwdstats.simulate.models.server.openai import OpenAIModel as OpenAIModel
 from lwdstats.simulate.models.server.retry import BackendError as BackendError
+from lwdstats.simulate.read_results import read_results as read_results
 from lwdstats.simulate.specs import read_spec as read_spec
 from lwdstats.simulate.specs import run_spec as run_spec
 from lwdstats.summaries import summary as summary

@@ -32,7 +32,7 @@ TOPICS = {
     "plots": "pictures of a dataset, and plot(x) itself",
     "summaries": "summary of a dataset, or of a result",
     "version": "the version of the package",
-    "dataset.files": "read_results and write_results",
+    "dataset.files": "write_results, and how a file is read",
     "dataset.schema": "what a dataset holds, and validate",
     "geometry.distance": "dist, fnorm and the noise floor of both",
     "geometry.diversity": "drift and inner_diversity",

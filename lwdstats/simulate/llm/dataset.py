@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lwdstats.dataset.schema import attributes, describe, validate
-from lwdstats.simulate.llm.journal import Batch, Key
+from lwdstats.simulate.llm.journal import Batch, Key, Record
 from lwdstats.simulate.llm.labels import name_of
 from lwdstats.simulate.llm.run import posted
 from lwdstats.simulate.llm.spec import LlmSpec
@@ -44,13 +44,36 @@ class Origin:
     created: str | None = None
 
 
+def origin_of(record: Record) -> Origin:
+    """Return what a store whose run has begun says of its making."""
+    initial = np.frombuffer(record.read("initial"), "<f4").astype(np.float32)
+    backends = [
+        {k: v for k, v in one.items() if k != "lwdstats"}
+        for one in json.loads(record.read("backends"))
+    ]
+    return Origin(
+        initial.reshape(-1, int(record.read("n_features"))),
+        record.read("prefix"),
+        backends,
+        record.read("created"),
+    )
+
+
+def note_unanswered(ds: xr.Dataset, batches: Mapping[Key, Batch]) -> int:
+    """Record how many missing answers are reasoning that no answer followed, and return it."""
+    n = sum(batch.n_unanswered for batch in batches.values())
+    if n:
+        ds["text"].attrs.update(n_unanswered=n)
+    return n
+
+
 def build_dataset(
     spec: LlmSpec,
     batches: Mapping[Key, Batch],
     origin: Origin,
     served: Mapping[str, Mapping[str, Any]],
 ) -> xr.Dataset:
-    """Return the dataset of a finished run; `served` is what servers said of their models."""
+    """Return the dataset of a run; `served` is what servers said of their models."""
     width = origin.initial.shape[1]
     cells = (spec.n_steps + 1, len(spec.models), len(spec.replicates), len(spec.query))
     # Without a cap of the context this is k_T.

@@ -12,7 +12,7 @@ import xarray as xr
 
 from lwdstats.errors import check_bool
 from lwdstats.simulate.llm.answer import embed_all
-from lwdstats.simulate.llm.dataset import Origin, build_dataset
+from lwdstats.simulate.llm.dataset import Origin, build_dataset, note_unanswered
 from lwdstats.simulate.llm.journal import Batch, Key, stored
 from lwdstats.simulate.llm.labels import Models
 from lwdstats.simulate.llm.load_posts import Posts
@@ -162,9 +162,8 @@ def _warn(ds: xr.Dataset, kept: Store) -> None:
     """Record what makes numbers of a run look like less than they are, and warn of it."""
     for texts, cut in kept.cut.items():
         cut.note(ds, texts)
-    n = sum(batch.n_unanswered for batch in kept.batches.values())
+    n = note_unanswered(ds, kept.batches)
     if n:
-        ds["text"].attrs.update(n_unanswered=n)
         warnings.warn(
             f"{n} of {ds['text'].size} answers are missing, as they are reasoning that no answer "
             "followed: raise max_new_tokens",

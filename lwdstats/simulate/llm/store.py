@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lwdstats.dataset.embedded_texts import Cut, cut_texts
 from lwdstats.errors import InputError, check_choice
-from lwdstats.simulate.llm.dataset import Origin
+from lwdstats.simulate.llm.dataset import Origin, origin_of
 from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError, differing
 from lwdstats.simulate.llm.run import Place
 from lwdstats.simulate.llm.spec import LlmSpec
@@ -54,6 +54,8 @@ class Store:
         self._log = logging.Logger("run", logging.DEBUG)
         if self.journal is not None:
             self.batches = self.journal.batches()
+            # All steps but the last are whole.
+            self._step = max((key[2] for key in self.batches), default=-1)
             self.served = json.loads(self.journal.read("served") or "{}")
             self._served_before = dict(self.served)
             told = json.loads(self.journal.read("cut") or "{}")
@@ -91,7 +93,13 @@ class Store:
             cut = Cut(before.n + cut.n, before.total + cut.total, cut.reads)
         known = self.cut | ({} if cut is None else {"text": cut})
         if self.journal is not None:
-            self.journal.add(batches, {"cut": _cut_to_json(known)})
+            notes = {"cut": _cut_to_json(known)}
+            (t,) = {key[2] for key in batches}
+            if t != self._step:
+                # Who looks at a run is shown whole steps.
+                notes["cut_before"] = _cut_to_json(self.cut)
+            self.journal.add(batches, notes)
+            self._step = t
         self.cut = known
         self.batches.update(batches)
         for (replicate, q, t, i), batch in batches.items():
@@ -179,18 +187,7 @@ class Store:
         """Return what the store knows of the run's making, None before it began."""
         if self.journal is None or self.journal.read("backends") is None:
             return None
-        n_features = int(self.journal.read("n_features"))
-        initial = np.frombuffer(self.journal.read("initial"), "<f4").astype(np.float32)
-        backends = [
-            {k: v for k, v in one.items() if k != "lwdstats"}
-            for one in json.loads(self.journal.read("backends"))
-        ]
-        return Origin(
-            initial.reshape(-1, n_features),
-            self.journal.read("prefix"),
-            backends,
-            self.journal.read("created"),
-        )
+        return origin_of(self.journal)
 
     def open_web(self, place: Place) -> Web:
         """Return the web of a replicate and query: empty, or as far as it can be trusted."""
