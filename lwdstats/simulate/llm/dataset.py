@@ -59,6 +59,15 @@ def origin_of(record: Record) -> Origin:
     )
 
 
+def last_time(spec: LlmSpec, batches: Mapping[Key, Batch]) -> int:
+    """Return the last time at which every model has answered in every run, -1 for none."""
+    models = range(len(spec.models))
+    for t in range(spec.n_steps + 1):
+        if not all((*place, t, i) in batches for place in spec.places for i in models):
+            return t - 1
+    return spec.n_steps
+
+
 def note_unanswered(ds: xr.Dataset, batches: Mapping[Key, Batch]) -> int:
     """Record how many missing answers are reasoning that no answer followed, and return it."""
     n = sum(batch.n_unanswered for batch in batches.values())

@@ -167,7 +167,10 @@ class Journal(Record):
             if layout == FORMAT and not self._db.execute("SELECT 1 FROM batch").fetchone():
                 # It is new, or nothing was answered, as when a name of a model was wrong.
                 with _transaction(self._db):
-                    self._db.execute("DELETE FROM note WHERE name NOT IN ('format', 'created')")
+                    # What was spent is spent.
+                    self._db.execute(
+                        "DELETE FROM note WHERE name NOT IN ('format', 'created', 'spending')"
+                    )
                     self.note("spec", json.dumps(spec))
             held = json.loads(self.read("spec"))
         except sqlite3.DatabaseError as error:

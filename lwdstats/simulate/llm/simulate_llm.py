@@ -26,6 +26,7 @@ from lwdstats.simulate.llm.spec import (
     SystemPrompts,
     check_context,
 )
+from lwdstats.simulate.llm.spending import Caps, Prices
 from lwdstats.simulate.llm.store import Store, check_web
 from lwdstats.simulate.models.protocol import Embedder
 from lwdstats.simulate.progress import Progress
@@ -57,6 +58,10 @@ def simulate_llm(
     resume: bool = True,
     web: str = "memory",
     progress: bool | None = None,
+    max_cost: float | None = None,
+    max_tokens_total: int | None = None,
+    price_in: Prices | None = None,
+    price_out: Prices | None = None,
 ) -> xr.Dataset:
     """Run a network of language models that read and feed a shared web (Algorithm 1).
 
@@ -76,16 +81,15 @@ def simulate_llm(
         T, the dataset holding times 0..T; and L, answers a model and step.
     beta : float
         A model reads k_t = floor(beta |A^(t)|) posts.
-    embedder : str or Embedder
-        Name of a sentence-transformers model, or an object with its method.
-    normalize : bool
-        Whether embeddings are scaled to length 1. It rescales every distance.
+    embedder, normalize : str or Embedder, and bool
+        A sentence-transformers model, or an object with its method; whether vectors are scaled to
+        length 1, which rescales every distance.
     replicates : int or sequence of int
         How many independent runs, or the ids of the runs wanted.
     seed : int, str or None
         Drawn where None; recorded. It gives the same answers on one device and library versions.
     system_prompts : str, sequence, or mapping from labels, optional
-        A system prompt for all models, or for each.
+        For all models, or for each.
     temperature, top_p : float, sequence, or mapping from labels
         How tokens are drawn, for all models or each: 1 where left out; 0 takes the likeliest.
     max_new_tokens : int, sequence, or mapping from labels
@@ -98,20 +102,21 @@ def simulate_llm(
         Draw posts uniformly, without replacement, in random order; or read those whose embeddings
         are next to the query's, the nearest first, as retrieval-augmented generation does.
     context : {"error", "fewest"}
-        Where a prompt and its answer may exceed a model's context: an error before the first
-        step; or all models read fewer posts then, as many as every context holds.
+        Where a prompt and answer may exceed a context: an error at once; or all read fewer posts.
     retries_empty : int
         How often an empty answer is asked for again; then it is missing, its embedding NaN.
     batch_size : int
         Prompts, of several replicates and queries, that a model here answers at a time.
-    store : path, optional
-        Folder that holds each batch of answers before it counts, for a run to go on after a kill.
-    resume : bool
-        Go on with the run that `store` holds, if any. False refuses a folder that holds one.
+    store, resume : path, and bool
+        Folder that holds each batch of answers before it counts, for a run to go on after a kill;
+        where `resume` is false one that holds a run is refused.
     web : {"memory", "lance"}
         Where the web is held while it runs; in LanceDB it is a table in `store`.
     progress : bool, optional
-        Show a progress bar; by default where a terminal looks on.
+        Show a bar; by default where a terminal looks on.
+    max_cost, max_tokens_total, price_in, price_out : optional
+        Caps: the run stops before a batch that may exceed one, over all starts of a store. Prices
+        of a million tokens read and written, for all models or in a mapping; others are free.
 
     Returns
     -------
@@ -125,7 +130,7 @@ def simulate_llm(
         Before the first step, if an argument or the store can't be used, a model can't be
         loaded, or the longest prompt may exceed a context.
     RunStoppedError
-        If a model or the disk fails for good. What was answered is in `store`.
+        If a model or the disk fails for good, or a cap ends it. What was answered is in `store`.
 
     References
     ----------
@@ -145,7 +150,8 @@ def simulate_llm(
         date = stored(store, "date") if date is None else date
     spec = LlmSpec.of(locals())
     check_web(web, store)
-    kept = Store(store, spec, resume=resume, web=web)
+    caps = Caps.of(list(spec.models), max_cost, max_tokens_total, price_in, price_out)
+    kept = Store(store, spec, resume=resume, web=web, caps=caps)
     try:
         origin = kept.origin() if kept.complete else None
         if origin is None:
@@ -153,6 +159,8 @@ def simulate_llm(
                 origin = _run(spec, kept, progress)
         ds = build_dataset(spec, kept.batches, origin, kept.served)
         _warn(ds, kept)
+        if spent := kept.ledger.record:
+            ds.attrs["spent"] = spent
         return ds
     finally:
         kept.close()
@@ -197,6 +205,6 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
 
         going = [place for place in spec.places if not kept.has_step(place, spec.n_steps)]
         webs = {place: kept.open_web(place) for place in going}
-        run_network(spec, network, webs, kept.batches, keep, bar.say)
+        run_network(spec, network, webs, kept.batches, keep, bar.say, kept.ledger)
     kept.say(logging.INFO, f"complete: {kept.total} batches")
     return origin

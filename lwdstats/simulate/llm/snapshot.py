@@ -16,9 +16,10 @@ import xarray as xr
 
 from lwdstats.dataset.embedded_texts import Cut
 from lwdstats.errors import InputError
-from lwdstats.simulate.llm.dataset import build_dataset, note_unanswered, origin_of
-from lwdstats.simulate.llm.journal import FILE, FORMAT, Batch, Key, Record, take_lock
+from lwdstats.simulate.llm.dataset import build_dataset, last_time, note_unanswered, origin_of
+from lwdstats.simulate.llm.journal import FILE, FORMAT, Record, take_lock
 from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.llm.spending import spent_of
 
 # Seconds for which a reader begins anew where somebody writes.
 _PATIENCE = 5.0
@@ -46,7 +47,7 @@ def read_store(folder: str | Path) -> xr.Dataset:
     record = Snapshot(folder)
     held, batches = json.loads(record.read("spec")), record.batches()
     whole = LlmSpec.from_json(held)
-    last = _last_time(whole, batches)
+    last = last_time(whole, batches)
     if last < 0:
         each = len(whole.places) * len(whole.models)
         got = f"{folder} (a run with {len(batches)} of {each} batches of its first step)"
@@ -60,21 +61,14 @@ def read_store(folder: str | Path) -> xr.Dataset:
     for texts, values in json.loads(cut or "{}").items():
         Cut(**values).note(ds, texts, warn=False)
     note_unanswered(ds, shown)
+    if spent := spent_of(record.read("spending")):
+        ds.attrs["spent"] = spent
     # As it is in the store: one of before has no date, and does not have that of today.
     ds.attrs["spec"] = json.dumps(held, ensure_ascii=False)
     if last < whole.n_steps:
         state = "still running" if running else "stopped"
         ds.attrs["unfinished"] = f"t = 0..{last} of {whole.n_steps}; {state}"
     return ds
-
-
-def _last_time(spec: LlmSpec, batches: dict[Key, Batch]) -> int:
-    """Return the last time at which every model has answered in every run, -1 for none."""
-    models = range(len(spec.models))
-    for t in range(spec.n_steps + 1):
-        if not all((*place, t, i) in batches for place in spec.places for i in models):
-            return t - 1
-    return spec.n_steps
 
 
 class Snapshot(Record):
