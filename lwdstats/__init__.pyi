@@ -2,7 +2,6 @@
 
 from lwdstats.dataset.as_results import as_results as as_results
 from lwdstats.dataset.combine import combine as combine
-from lwdstats.dataset.files import read_results as read_results
 from lwdstats.dataset.files import write_results as write_results
 from lwdstats.dataset.logs.read_log import read_log as read_log
 from lwdstats.dataset.positions import positions as positions
@@ -61,15 +60,16 @@ from lwdstats.results.generics import tidy as tidy
 from lwdstats.results.generics import vcov as vcov
 from lwdstats.results.htest import HTest as HTest
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm as simulate_gmm
-from lwdstats.simulate.llm.journal import RunStoppedError as RunStoppedError
 from lwdstats.simulate.llm.load_posts import load_posts as load_posts
 from lwdstats.simulate.llm.plan.plan import plan as plan
 from lwdstats.simulate.llm.replay import prompt_of as prompt_of
 from lwdstats.simulate.llm.simulate_llm import simulate_llm as simulate_llm
+from lwdstats.simulate.llm.storing.journal import RunStoppedError as RunStoppedError
 from lwdstats.simulate.models.local.embedder import SentenceEmbedder as SentenceEmbedder
 from lwdstats.simulate.models.server.embedder import EndpointEmbedder as EndpointEmbedder
 from lwdstats.simulate.models.server.openai import OpenAIModel as OpenAIModel
 from lwdstats.simulate.models.server.retry import BackendError as BackendError
+from lwdstats.simulate.read_results import read_results as read_results
 from lwdstats.simulate.specs import read_spec as read_spec
 from lwdstats.simulate.specs import run_spec as run_spec
 from lwdstats.studies.phrases import phrases as phrases

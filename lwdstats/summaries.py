@@ -124,6 +124,12 @@ def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
         run += f" ({len(time)} times kept)"
     run += f", {_count(ds.sizes['replicate'], 'replicate')}, seed {ds.attrs['seed']}"
     facts.append(("Run", run))
+    if unfinished := ds.attrs.get("unfinished"):
+        facts.append(("Unfinished", str(unfinished)))
+    if spent := ds.attrs.get("spent"):
+        from lwdstats.simulate.llm.storing.spending import spent_said
+
+        facts.append(("Spent", spent_said(spent)))
     if "n_web" in ds:
         web = ds["n_web"].values
         text = f"{web.flat[0]} to {web.flat[-1]} posts"

@@ -25,9 +25,11 @@ from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.theory.moments import expected_sq_norm
 from lwdstats.theory.network import CountedSpec, Network, network
 
+# What a run may spend says nothing of its result.
+CAPS = {"max_cost", "max_tokens_total", "price_in", "price_out"}
 SIMULATORS = {
     "gmm": (GmmSpec, lwd.simulate_gmm, {"n_jobs", "progress"}),
-    "llm": (LlmSpec, lwd.simulate_llm, {"store", "resume", "web", "progress"}),
+    "llm": (LlmSpec, lwd.simulate_llm, {"store", "resume", "web", "progress"} | CAPS),
 }
 BOTH = pytest.mark.parametrize("name", SIMULATORS)
 ROOT = Path(__file__).parent.parent

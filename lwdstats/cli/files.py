@@ -1,4 +1,4 @@
-"""Commands that read the file of a run."""
+"""Commands that read the file of a run, or its store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ _KINDS = ("norm", "answers", "mixtures")
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run of language models.")],
+    file: Annotated[
+        Path, typer.Argument(help="netCDF file of a run of language models, or its store.")
+    ],
     time: Annotated[int, typer.Option(help="The step.")],
     model: Annotated[str, typer.Option(help="Label of the model.")],
     replicate: Annotated[int | None, typer.Option(help="By default the first.")] = None,
@@ -29,9 +31,9 @@ def replay(
 
     Example: lwdstats replay network.nc --time 3 --model SmolLM2
     """
-    from lwdstats.dataset.files import read_results
     from lwdstats.dataset.text import printable
     from lwdstats.simulate.llm.replay import prompt_of
+    from lwdstats.simulate.read_results import read_results
 
     prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
     if prompt.date:
@@ -42,24 +44,32 @@ def replay(
 
 
 def summary(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
+    file: Annotated[
+        Path, typer.Argument(help="netCDF file of a run, or its store, also while it runs.")
+    ],
 ) -> None:
     """Print what ran and how the distance between models went."""
-    from lwdstats.dataset.files import read_results
+    from lwdstats.simulate.read_results import read_results
     from lwdstats.summaries import summary as summarise
 
     typer.echo(summarise(read_results(file)))
 
 
 def plot(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
+    file: Annotated[
+        Path, typer.Argument(help="netCDF file of a run, or its store, also while it runs.")
+    ],
     kind: Annotated[
         str | None,
         typer.Option(help="norm, answers or mixtures; by default all that the file can show."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the pictures; by default the file's own."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of the pictures; by default that in which the file or store is.",
+        ),
     ] = None,
     log: Annotated[bool, typer.Option(help="Logarithmic axes for the norm.")] = False,
     file_format: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
@@ -72,8 +82,11 @@ def plot(
 
     matplotlib.use("Agg")
     from lwdstats import plots
-    from lwdstats.dataset.files import read_results
+    from lwdstats.simulate.read_results import read_results
 
+    # A store's name is that of its folder, also where the command is given in it.
+    file = file.resolve() if file.is_dir() else file
+    name_of_run = file.name if file.is_dir() else file.stem
     folder = output or file.parent
     check_choice("format", file_format, ["png", "pdf", "svg"])
     if kind is not None:
@@ -89,7 +102,7 @@ def plot(
     elsewhere = False
     for name in kinds:
         figure: Any = draw[name]().figure
-        path = folder / f"{file.stem}-{name}.{file_format}"
+        path = folder / f"{name_of_run}-{name}.{file_format}"
         written = write_somewhere(partial(figure.savefig, dpi=150), path)
         elsewhere |= written != path
         typer.echo(written)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from lwdstats.dataset import attributes, schema
 from lwdstats.dataset.answer_grid import REASONS
-from lwdstats.dataset.files import read_results
+from lwdstats.dataset.files import read_file
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError, check_choice
 
@@ -31,7 +31,8 @@ def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") ->
     Parameters
     ----------
     files : iterable of xarray.Dataset, str or pathlib.Path
-        Datasets or netCDF files that differ in seed and replicates alone.
+        Datasets or netCDF files that differ in seed and replicates alone. Those of unfinished
+        runs (`read_results` reads a store) have to end at the same time.
     dim : {"replicate"}
         Along what they are joined.
 
@@ -85,7 +86,7 @@ def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") ->
         raise InputError("files", "none", "a sequence of files")
     names = [str(f) if isinstance(f, str | Path) else f"dataset {i}" for i, f in enumerate(given)]
     loaded = [
-        read_results(f) if isinstance(f, str | Path) else validate(f, source=name)
+        read_file(f) if isinstance(f, str | Path) else validate(f, source=name)
         for f, name in zip(given, names, strict=True)
     ]
     if len(loaded) == 1:

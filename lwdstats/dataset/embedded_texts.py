@@ -33,11 +33,11 @@ class Cut:
     total: int
     reads: str
 
-    def note(self, ds: xr.Dataset, texts: str = "text") -> None:
+    def note(self, ds: xr.Dataset, texts: str = "text", *, warn: bool = True) -> None:
         """Record it at the vectors of a variable of texts, and warn where a text is cut."""
         name, what = _VECTORS[texts]
         ds[name].attrs.update(n_cut=self.n, embedder_reads=self.reads)
-        if self.n:
+        if self.n and warn:
             warnings.warn(
                 f"{self.n} of {self.total} {what} are longer than the {self.reads} that the "
                 "embedder reads: texts that differ only after that have one vector, and distance "

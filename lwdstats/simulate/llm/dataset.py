@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from lwdstats.dataset.covariates import with_covariates
 from lwdstats.dataset.schema import attributes, describe, validate
-from lwdstats.simulate.llm.journal import Batch, Key
 from lwdstats.simulate.llm.labels import name_of
 from lwdstats.simulate.llm.run import posted
 from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.llm.storing.journal import Batch, Key, Record
 
 _ANSWER = ("time", "model", "replicate", "query", "response")
 _POST = ("replicate", "query", "post")
@@ -45,13 +45,45 @@ class Origin:
     created: str | None = None
 
 
+def origin_of(record: Record) -> Origin:
+    """Return what a store whose run has begun says of its making."""
+    initial = np.frombuffer(record.read("initial"), "<f4").astype(np.float32)
+    backends = [
+        {k: v for k, v in one.items() if k != "lwdstats"}
+        for one in json.loads(record.read("backends"))
+    ]
+    return Origin(
+        initial.reshape(-1, int(record.read("n_features"))),
+        record.read("prefix"),
+        backends,
+        record.read("created"),
+    )
+
+
+def last_time(spec: LlmSpec, batches: Mapping[Key, Batch]) -> int:
+    """Return the last time at which every model has answered in every run, -1 for none."""
+    models = range(len(spec.models))
+    for t in range(spec.n_steps + 1):
+        if not all((*place, t, i) in batches for place in spec.places for i in models):
+            return t - 1
+    return spec.n_steps
+
+
+def note_unanswered(ds: xr.Dataset, batches: Mapping[Key, Batch]) -> int:
+    """Record how many missing answers are reasoning that no answer followed, and return it."""
+    n = sum(batch.n_unanswered for batch in batches.values())
+    if n:
+        ds["text"].attrs.update(n_unanswered=n)
+    return n
+
+
 def build_dataset(
     spec: LlmSpec,
     batches: Mapping[Key, Batch],
     origin: Origin,
     served: Mapping[str, Mapping[str, Any]],
 ) -> xr.Dataset:
-    """Return the dataset of a finished run; `served` is what servers said of their models."""
+    """Return the dataset of a run; `served` is what servers said of their models."""
     width = origin.initial.shape[1]
     cells = (spec.n_steps + 1, len(spec.models), len(spec.replicates), len(spec.query))
     # Without a cap of the context this is k_T.

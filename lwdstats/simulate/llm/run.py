@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.simulate.llm.answer import Answers, Question, as_batch, ask
-from lwdstats.simulate.llm.journal import Batch, Key, RunStoppedError
 from lwdstats.simulate.llm.lanes import Lanes
 from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.llm.storing.journal import Batch, Key, RunStoppedError
+from lwdstats.simulate.llm.storing.spending import Ledger
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, optional_parts
 from lwdstats.simulate.web.protocol import Post, Web
 from lwdstats.streams import generator
@@ -49,6 +50,7 @@ def run_network(
     kept: Mapping[Key, Batch],
     keep: Callable[[dict[Key, Batch]], None],
     say: Callable[[str], None],
+    ledger: Ledger,
 ) -> None:
     """Run what is not in `kept`, all replicates and queries a step, handing over batches.
 
@@ -67,6 +69,8 @@ def run_network(
         Takes batches that belong together: all of them are kept, or none.
     say : callable
         Takes what is being done.
+    ledger : Ledger
+        Lets a batch begin, or ends the run.
     """
     labels = list(network.models)
     width = network.initial.shape[1]
@@ -76,13 +80,17 @@ def run_network(
         if optional_parts(network.models[labels[i]]).lane is None:
             n_read = ", ".join(str(len(question.rows)) for question in questions)
             say(f"t = {t}/{spec.n_steps}: {labels[i]} reads {n_read} posts")
-        return ask(spec, labels[i], network.models[labels[i]], questions)
+        prompts = [question.prompt for question in questions]
+        label, n = labels[i], spec.n_responses
+        asked = ledger.batch(label, network.models[label], prompts, n, spec.sampling[label])
+        with asked as model:
+            return ask(spec, label, model, questions)
 
     def keep_answers(questions: tuple[Question, ...], given: list[Answers]) -> None:
         pairs = zip(questions, given, strict=True)
         keep({q.key: as_batch(q, answers, network.embed, width) for q, answers in pairs})
 
-    with Lanes(network.models.values(), answer, keep_answers) as lanes:
+    with Lanes(network.models.values(), answer, keep_answers, ledger.stop) as lanes:
         for t in range(spec.n_steps + 1):
             asked: dict[Key, Question] = {}
             for place, web in webs.items():

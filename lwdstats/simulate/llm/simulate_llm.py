@@ -13,8 +13,7 @@ import xarray as xr
 
 from lwdstats.errors import check_bool
 from lwdstats.simulate.llm.answer import embed_all
-from lwdstats.simulate.llm.dataset import Origin, build_dataset
-from lwdstats.simulate.llm.journal import Batch, Key, stored
+from lwdstats.simulate.llm.dataset import Origin, build_dataset, note_unanswered
 from lwdstats.simulate.llm.labels import Models
 from lwdstats.simulate.llm.load_posts import Posts
 from lwdstats.simulate.llm.loading import backend, load_embedder, load_models, locate_all
@@ -27,7 +26,9 @@ from lwdstats.simulate.llm.spec import (
     SystemPrompts,
     check_context,
 )
-from lwdstats.simulate.llm.store import Store, check_web
+from lwdstats.simulate.llm.storing.journal import Batch, Key, stored
+from lwdstats.simulate.llm.storing.spending import Caps, Prices
+from lwdstats.simulate.llm.storing.store import Store, check_web
 from lwdstats.simulate.models.protocol import Embedder
 from lwdstats.simulate.progress import Progress
 
@@ -60,6 +61,10 @@ def simulate_llm(
     resume: bool = True,
     web: str = "memory",
     progress: bool | None = None,
+    max_cost: float | None = None,
+    max_tokens_total: int | None = None,
+    price_in: Prices | None = None,
+    price_out: Prices | None = None,
 ) -> xr.Dataset:
     """Run a network of language models that read and feed a shared web (Algorithm 1).
 
@@ -79,26 +84,24 @@ def simulate_llm(
         T, the dataset holding times 0..T; and L, answers a model and step.
     beta : float
         A model reads k_t = floor(beta |A^(t)|) posts.
-    embedder : str or Embedder
-        Name of a sentence-transformers model, as above, or an object with its method.
-    normalize : bool
-        Whether embeddings are scaled to length 1. It rescales every distance.
+    embedder, normalize : str or Embedder, and bool
+        Name of a sentence-transformers model, as above, or an object with its method; whether
+        vectors are scaled to length 1, which rescales every distance.
     replicates : int or sequence of int
         How many independent runs, or the ids of the runs wanted.
     seed : int, str or None
         Drawn where None; recorded. It gives the same answers on one device and library versions.
     system_prompts : str, sequence, or mapping from labels, optional
-        A system prompt for all models, or for each.
+        For all models, or for each.
     temperature, top_p : float, sequence, or mapping from labels
         How tokens are drawn, for all models or each: 1 where left out; 0 takes the likeliest.
     max_new_tokens : int, sequence, or mapping from labels
         Longest answer, in tokens, reasoning included; 80 for what a mapping leaves out.
     date : str or None
         YYYY-MM-DD, for chat templates that write today's; where None, the day the run begins.
-    cut : {"sentence", None}
+    cut, sentence_rule : {"sentence", None}, and int or None
         Keep the first sentence of each answer, after any reasoning; ``text_raw`` has the whole.
-    sentence_rule : int or None
-        Version of the rule for that; the newest, or the store's, where None; recorded.
+        Which version of the rule does so: the newest, or the store's, where None; recorded.
     retrieval : {"uniform", "nearest"}
         Draw posts uniformly, without replacement, in random order; or read those whose embeddings
         are next to the query's, the nearest first, as retrieval-augmented generation does.
@@ -109,14 +112,15 @@ def simulate_llm(
         how many prompts, of several replicates and queries, a model here answers at a time.
     covariates : mapping, DataFrame or path, optional
         What is known of the models, such as their family, as in `as_results`.
-    store : path, optional
-        Folder that holds each batch of answers before it counts, for a run to go on after a kill.
-    resume : bool
-        Go on with the run that `store` holds, if any. False refuses a folder that holds one.
-    web : {"memory", "lance"}
-        Where the web is held while it runs; in LanceDB it is a table in `store`.
-    progress : bool, optional
-        Show a progress bar; by default where a terminal looks on.
+    store, resume : path, and bool
+        Folder that holds each batch of answers before it counts, for a run to go on after a kill;
+        where `resume` is false one that holds a run is refused.
+    web, progress : {"memory", "lance"}, and bool, optional
+        Where the web is held while it runs, with LanceDB a table in `store`; whether a bar is
+        shown, by default where a terminal looks on.
+    max_cost, max_tokens_total, price_in, price_out : optional
+        Caps: the run stops before a batch that may exceed one, over all starts of a store. Prices
+        of a million tokens read and written, for all models or in a mapping; others are free.
 
     Returns
     -------
@@ -128,7 +132,7 @@ def simulate_llm(
     InputError
         Before the first step: an argument, the store or a model can't be used.
     RunStoppedError
-        If a model or the disk fails for good. What was answered is in `store`.
+        If a model or the disk fails for good, or a cap ends it. What was answered is in `store`.
 
     References
     ----------
@@ -149,7 +153,8 @@ def simulate_llm(
         sentence_rule = stored(store, "sentence_rule") if sentence_rule is None else sentence_rule
     spec = LlmSpec.of(locals())
     check_web(web, store)
-    kept = Store(store, spec, resume=resume, web=web)
+    caps = Caps.of(list(spec.models), max_cost, max_tokens_total, price_in, price_out)
+    kept = Store(store, spec, resume=resume, web=web, caps=caps)
     try:
         origin = kept.origin() if kept.complete else None
         if origin is None:
@@ -157,6 +162,8 @@ def simulate_llm(
                 origin = _run(spec, kept, progress)
         ds = build_dataset(spec, kept.batches, origin, kept.served)
         _warn(ds, kept)
+        if spent := kept.ledger.record:
+            ds.attrs["spent"] = spent
         return ds
     finally:
         kept.close()
@@ -166,9 +173,8 @@ def _warn(ds: xr.Dataset, kept: Store) -> None:
     """Record what makes numbers of a run look like less than they are, and warn of it."""
     for texts, cut in kept.cut.items():
         cut.note(ds, texts)
-    n = sum(batch.n_unanswered for batch in kept.batches.values())
+    n = note_unanswered(ds, kept.batches)
     if n:
-        ds["text"].attrs.update(n_unanswered=n)
         warnings.warn(
             f"{n} of {ds['text'].size} answers are missing, as they are reasoning that no answer "
             "followed: raise max_new_tokens",
@@ -202,6 +208,6 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
 
         going = [place for place in spec.places if not kept.has_step(place, spec.n_steps)]
         webs = {place: kept.open_web(place) for place in going}
-        run_network(spec, network, webs, kept.batches, keep, bar.say)
+        run_network(spec, network, webs, kept.batches, keep, bar.say, kept.ledger)
     kept.say(logging.INFO, f"complete: {kept.total} batches")
     return origin

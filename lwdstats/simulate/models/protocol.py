@@ -130,6 +130,19 @@ class Embedder(Protocol):
         ...
 
 
+# Takes the tokens that a request read and wrote, and who counted them: "server", "count" where
+# they were counted or estimated here, "at most" where nobody knows and its most is taken.
+Settle = Callable[[int, int, str], None]
+
+
+class Meter(Protocol):
+    """Hears of every request to a server, as it may have to be paid for."""
+
+    def before(self, read: int, written: int) -> Settle:
+        """Take what a request reads and writes at most; raises where it is not to be sent."""
+        ...
+
+
 @dataclass(frozen=True)
 class OptionalParts:
     """What a model or an embedder may have besides what it must, and what is taken otherwise.
@@ -146,6 +159,10 @@ class OptionalParts:
     generate_many : callable or None
         Answers several prompts together, as `TransformersModel.generate_many` does. None:
         they are answered one after another.
+    most_tokens : callable or None
+        From a prompt, a number of answers and a `Sampling` to the most tokens that are read and
+        written where nothing fails. `generate` of a model that has it takes ``meter=``, a `Meter`.
+        None: tokens are counted by `count_tokens` and the answers' `n_tokens`.
     device, dtype : object
         Where it runs here and in which type of numbers, recorded as strings.
     threads : int or None
@@ -171,6 +188,7 @@ class OptionalParts:
     lane: str | None = None
     concurrency: int = 1
     generate_many: Callable[..., list[list[Answer]]] | None = None
+    most_tokens: Callable[[Prompt, int, Sampling], tuple[int, int]] | None = None
     device: object = ""
     dtype: object = ""
     threads: int | None = None

@@ -12,15 +12,14 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from lwdstats.errors import InputError, check_integer, is_number
+from lwdstats.errors import InputError, check_integer
 from lwdstats.simulate.llm.labels import by_label, name_of
 from lwdstats.simulate.llm.plan.result import LlmPlan
 from lwdstats.simulate.llm.spec import LINE, LlmSpec, longest_prompts, prompt_costs
+from lwdstats.simulate.llm.storing.spending import CAPS, Caps, Prices
 from lwdstats.simulate.models.backends import facts_of
 from lwdstats.simulate.models.protocol import ModelFacts
 from lwdstats.simulate.specs import asked
-
-Prices = float | Mapping[str, float]
 
 
 def plan(
@@ -29,6 +28,8 @@ def plan(
     answer_tokens: int | None = None,
     price_in: Prices | None = None,
     price_out: Prices | None = None,
+    max_cost: float | None = None,
+    max_tokens_total: int | None = None,
     context_length: int | Mapping[str, int] | None = None,
     **arguments: Any,
 ) -> LlmPlan:
@@ -43,6 +44,8 @@ def plan(
     price_in, price_out : float or mapping from labels of models, optional
         Price of a million tokens read and written; models that a mapping leaves
         out are free.
+    max_cost, max_tokens_total : float and int, optional
+        Caps, as `simulate_llm` takes them; the plan says whether the run stays within.
     context_length : int or mapping from labels of models, optional
         For models on a server, which is not asked.
     **arguments
@@ -81,6 +84,13 @@ def plan(
     1     1     21           10      1            320
     2     2     22           11      1            320
     """
+    told = {
+        "price_in": price_in,
+        "price_out": price_out,
+        "max_cost": max_cost,
+        "max_tokens_total": max_tokens_total,
+    }
+    arguments |= {name: value for name, value in told.items() if value is not None}
     simulator, held = asked({} if spec is None else spec, arguments, "llm")
     if simulator != "llm":
         raise InputError("spec", f"a specification for {simulator!r}", "one for 'llm'")
@@ -90,10 +100,8 @@ def plan(
     if answer_tokens is not None:
         most = check_integer("answer_tokens", answer_tokens, minimum=1)
         lengths = {label: min(most, length) for label, length in lengths.items()}
-    prices = [
-        by_label("price_in", price_in, labels, _is_price, "a price of at least 0"),
-        by_label("price_out", price_out, labels, _is_price, "a price of at least 0"),
-    ]
+    caps = Caps.of(labels, *(held.get(name) for name in CAPS))
+    prices = [caps.price_in, caps.price_out]
     contexts = by_label("context_length", context_length, labels, _is_length, "a number of tokens")
     models = [_Model.of(run, label, contexts.get(label), lengths) for label in labels]
     k = run.n_retrieved
@@ -105,6 +113,8 @@ def plan(
         _models(run, models, k, prices),
         max(lengths.values()),
         tuple(_notes(run, models, k, answer_tokens is None)),
+        caps.max_cost,
+        caps.max_tokens_total,
     )
 
 
@@ -269,10 +279,6 @@ def _notes(spec: LlmSpec, models: list[_Model], k: Any, at_most: bool) -> list[s
             f"{spec.n_responses} times, and bills it so."
         )
     return notes
-
-
-def _is_price(value: object) -> bool:
-    return is_number(value) and value >= 0
 
 
 def _is_length(value: object) -> bool:

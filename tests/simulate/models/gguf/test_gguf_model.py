@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import chisquare
 
 import lwdstats as lwd
-from lwdstats.simulate.llm.journal import RunStoppedError
+from lwdstats.simulate.llm.storing.journal import RunStoppedError
 from lwdstats.simulate.models.backends import facts_of
 from lwdstats.simulate.models.local.packaged import locate
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling

@@ -9,25 +9,18 @@ import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from fakes import Hasher, Writer
 from paths import TESTS
+from store_runs import run, start
 
 import lwdstats as lwd
-from lwdstats.simulate.llm.journal import RunStoppedError
+from lwdstats.simulate.llm.storing.journal import RunStoppedError
 
-POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain."]
-ARGUMENTS = {"n_steps": 3, "n_responses": 2, "replicates": 2, "seed": 5, "query": ["Up?", "Down?"]}
 # Two models, four times, two replicates, two queries.
 N_BATCHES = 2 * 4 * 2 * 2
-
-
-def run(models=None, embedder=None, **changes):
-    models = models or [Writer("a"), Writer("b")]
-    return lwd.simulate_llm(models, POSTS, embedder=embedder or Hasher(), **(ARGUMENTS | changes))
 
 
 @pytest.fixture(scope="module")
@@ -192,31 +185,6 @@ def test_other_versions_are_recorded(whole, tmp_path, monkeypatch):
     assert ds.attrs["backend"] == whole.attrs["backend"]
     assert json.loads(ds.attrs["backend_resumed"])[0]["torch"] == "0.0"
     assert "going on under another torch" in (store / "log.txt").read_text()
-
-
-# A run in another process, which tells of every answer it asks for.
-SCRIPT = f"""
-import sys, time
-sys.path[:0] = {[str(TESTS), str(Path(__file__).parent)]}
-import lwdstats as lwd
-from fakes import Hasher, Writer
-from test_journal import ARGUMENTS, POSTS
-
-class Slow(Writer):
-    def generate(self, prompt, n, **options):
-        print("asked", flush=True)
-        time.sleep(float(sys.argv[2]))
-        return super().generate(prompt, n, **options)
-
-lwd.simulate_llm([Slow("a"), Slow("b")], POSTS, embedder=Hasher(), store=sys.argv[1],
-                 web="lance", **ARGUMENTS)
-"""
-
-
-def start(store, pause):
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(store), str(pause)], stdout=subprocess.PIPE, text=True
-    )
 
 
 def test_killed_processes_lose_nothing_that_was_kept(whole, tmp_path):

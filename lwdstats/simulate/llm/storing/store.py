@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,18 @@ from numpy.typing import NDArray
 
 from lwdstats.dataset.embedded_texts import Cut, cut_texts
 from lwdstats.errors import InputError, check_choice
-from lwdstats.simulate.llm.dataset import Origin
-from lwdstats.simulate.llm.journal import Batch, Journal, Key, RunStoppedError, differing
-from lwdstats.simulate.llm.run import Place
+from lwdstats.simulate.llm.dataset import Origin, last_time, origin_of
+from lwdstats.simulate.llm.run import Place, posted
 from lwdstats.simulate.llm.spec import LlmSpec
-from lwdstats.simulate.models.protocol import Embedder, LanguageModel, optional_parts
+from lwdstats.simulate.llm.storing.journal import Batch, Journal, Key, RunStoppedError, differing
+from lwdstats.simulate.llm.storing.spending import CapReachedError, Caps, Ledger, spent_said
+from lwdstats.simulate.models.protocol import (
+    Embedder,
+    LanguageModel,
+    Prompt,
+    estimate_tokens,
+    optional_parts,
+)
 from lwdstats.simulate.web.memory import MemoryWeb
 from lwdstats.simulate.web.protocol import Web
 from lwdstats.version import __version__
@@ -40,9 +48,19 @@ class Store:
         See `Journal`.
     web : {"memory", "lance"}
         Where A^(t) is held.
+    caps : Caps
+        What the run may spend, all processes that have it together.
     """
 
-    def __init__(self, folder: str | Path | None, spec: LlmSpec, *, resume: bool, web: str) -> None:
+    def __init__(
+        self,
+        folder: str | Path | None,
+        spec: LlmSpec,
+        *,
+        resume: bool,
+        web: str,
+        caps: Caps,
+    ) -> None:
         self.spec, self.web = spec, web
         self.total = len(spec.places) * (spec.n_steps + 1) * len(spec.models)
         self.journal = None if folder is None else Journal(folder, spec.to_json(), resume=resume)
@@ -51,9 +69,16 @@ class Store:
         # By the processes that had this run before.
         self._served_before: dict[str, dict[str, Any]] = {}
         self.cut: dict[str, Cut] = {}
+        self.ledger = Ledger(caps)
         self._log = logging.Logger("run", logging.DEBUG)
         if self.journal is not None:
             self.batches = self.journal.batches()
+            # All steps but the last are whole.
+            self._step = max((key[2] for key in self.batches), default=-1)
+            write = partial(self.journal.note, "spending")
+            self.ledger = Ledger(caps, self.journal.read("spending"), write)
+            if caps.given:
+                self._count_before()
             self.served = json.loads(self.journal.read("served") or "{}")
             self._served_before = dict(self.served)
             told = json.loads(self.journal.read("cut") or "{}")
@@ -91,7 +116,15 @@ class Store:
             cut = Cut(before.n + cut.n, before.total + cut.total, cut.reads)
         known = self.cut | ({} if cut is None else {"text": cut})
         if self.journal is not None:
-            self.journal.add(batches, {"cut": _cut_to_json(known)})
+            notes = {"cut": _cut_to_json(known)}
+            if self.ledger.record:
+                notes["spending"] = self.ledger.to_json()
+            (t,) = {key[2] for key in batches}
+            if t != self._step:
+                # Who looks at a run is shown whole steps.
+                notes["cut_before"] = _cut_to_json(self.cut)
+            self.journal.add(batches, notes)
+            self._step = t
         self.cut = known
         self.batches.update(batches)
         for (replicate, q, t, i), batch in batches.items():
@@ -179,18 +212,7 @@ class Store:
         """Return what the store knows of the run's making, None before it began."""
         if self.journal is None or self.journal.read("backends") is None:
             return None
-        n_features = int(self.journal.read("n_features"))
-        initial = np.frombuffer(self.journal.read("initial"), "<f4").astype(np.float32)
-        backends = [
-            {k: v for k, v in one.items() if k != "lwdstats"}
-            for one in json.loads(self.journal.read("backends"))
-        ]
-        return Origin(
-            initial.reshape(-1, n_features),
-            self.journal.read("prefix"),
-            backends,
-            self.journal.read("created"),
-        )
+        return origin_of(self.journal)
 
     def open_web(self, place: Place) -> Web:
         """Return the web of a replicate and query: empty, or as far as it can be trusted."""
@@ -209,6 +231,21 @@ class Store:
             web.clear()
         return web
 
+    def _count_before(self) -> None:
+        """Estimate what models have spent that were not counted when they were asked."""
+        labels, known = list(self.spec.models), self.ledger.spent
+        for (replicate, q, t, i), batch in self.batches.items():
+            if labels[i] in known:
+                continue
+            posts = [post["text"] for post in self.spec.posts]
+            steps = [(replicate, q, s, j) for s in range(t) for j in range(len(labels))]
+            before = [self.batches[key] for key in steps]
+            posts += [one.answers[posted(one)] for one in before]
+            read = tuple(posts[row] for row in batch.retrieved)
+            prompt = Prompt(read, self.spec.query[q], self.spec.system_prompts.get(labels[i]))
+            tokens = estimate_tokens(prompt.plain), sum(batch.n_tokens)
+            self.ledger.count(labels[i], "count", tokens)
+
     @contextlib.contextmanager
     def stopping(self) -> Iterator[None]:
         """Say how to go on where the run ends early: in the error, and in the log file."""
@@ -217,6 +254,16 @@ class Store:
         except RunStoppedError as error:
             self._log.error(f"stopped: {error}")
             raise
+        except CapReachedError as error:
+            spent = spent_said(self.ledger.record) or "nothing"
+            last = last_time(self.spec, self.batches)
+            stands = "t = 0 is not whole"
+            if last >= 0:
+                stands = f"t = 0..{last} of {self.spec.n_steps} are whole"
+            said = f"{error}. Spent so far: {spent}. The run has stopped; {stands}. "
+            said += self._how_to_go_on("and a higher cap ")
+            self._log.error(f"stopped: {said}")
+            raise RunStoppedError(said) from None
         except (KeyboardInterrupt, Exception) as error:
             said = f"{_reason(error)}. {self._how_to_go_on()}"
             self._log.error(f"stopped: {said}")
@@ -225,12 +272,12 @@ class Store:
                 raise
             raise RunStoppedError(said) from error
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_go_on(self, more: str = "") -> str:
         if self.journal is None:
             return "Nothing is kept of this run; with store='FOLDER' it would go on where it ended."
         return (
             f"{len(self.batches)} of {self.total} batches are kept in {self.journal.folder}; "
-            "the same call with that store goes on from there."
+            f"the same call with that store {more}goes on from there."
         )
 
 

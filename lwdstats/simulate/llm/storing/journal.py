@@ -12,6 +12,8 @@ import contextlib
 import json
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +29,7 @@ from lwdstats.errors import InputError
 
 # The layout of the tables; another one is refused.
 FORMAT = 1
-_FILE = "journal.sqlite"
+FILE = "journal.sqlite"
 _TABLES = """
 CREATE TABLE note (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE batch (
@@ -81,7 +83,28 @@ class Batch:
         return sum(not text and not is_blank(raw) for text, raw in pairs)
 
 
-class Journal:
+class Record:
+    """What the tables of a journal hold."""
+
+    _db: sqlite3.Connection
+
+    def read(self, name: str) -> Any:
+        """Return a fact about the run, None where it is not known."""
+        row = self._db.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
+        return None if row is None else row[0]
+
+    def batches(self) -> dict[Key, Batch]:
+        """Return all batches that are kept."""
+        kept = {}
+        for row in self._db.execute("SELECT * FROM batch"):
+            texts, raw, n_tokens = json.loads(row[4])
+            vectors = np.frombuffer(row[6], "<f4").astype(np.float32).reshape(len(texts), -1)
+            retrieved = np.frombuffer(row[5], "<i4").astype(np.int32)
+            kept[row[:4]] = Batch(tuple(texts), tuple(raw), tuple(n_tokens), retrieved, vectors)
+        return kept
+
+
+class Journal(Record):
     """An open store, locked until it is closed.
 
     Parameters
@@ -102,6 +125,8 @@ class Journal:
 
     def __init__(self, folder: str | Path, spec: Mapping[str, Any], *, resume: bool) -> None:
         self.folder = Path(folder)
+        # Lanes note what they are about to spend, from threads of their own.
+        self._writing = threading.RLock()
         exists = has_journal(self.folder)
         if exists and not resume:
             raise InputError(
@@ -126,9 +151,9 @@ class Journal:
             raise
 
     def _open(self, spec: dict[str, Any]) -> None:
-        path = self.folder / _FILE
+        path = self.folder / FILE
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             # EXTRA: the folder too is flushed, so that a commit outlives a power cut.
             self._db.execute("PRAGMA synchronous = EXTRA")
             if self._db.execute("PRAGMA quick_check").fetchone() != ("ok",):
@@ -143,7 +168,10 @@ class Journal:
             if layout == FORMAT and not self._db.execute("SELECT 1 FROM batch").fetchone():
                 # It is new, or nothing was answered, as when a name of a model was wrong.
                 with _transaction(self._db):
-                    self._db.execute("DELETE FROM note WHERE name NOT IN ('format', 'created')")
+                    # What was spent is spent.
+                    self._db.execute(
+                        "DELETE FROM note WHERE name NOT IN ('format', 'created', 'spending')"
+                    )
                     self.note("spec", json.dumps(spec))
             held = json.loads(self.read("spec"))
         except sqlite3.DatabaseError as error:
@@ -154,12 +182,8 @@ class Journal:
 
     def note(self, name: str, value: str | float | bytes) -> None:
         """Keep a fact about the run."""
-        self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (name, value))
-
-    def read(self, name: str) -> Any:
-        """Return a fact about the run, None where it is not known."""
-        row = self._db.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
-        return None if row is None else row[0]
+        with self._writing:
+            self._db.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (name, value))
 
     def add(self, batches: Mapping[Key, Batch], notes: Mapping[str, str]) -> None:
         """Keep batches and facts, all or none; they are on the disk when this returns."""
@@ -175,20 +199,10 @@ class Journal:
                     batch.vectors.astype("<f4").tobytes(),
                 )
             )
-        with _transaction(self._db):
+        with self._writing, _transaction(self._db):
             self._db.executemany("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
             for name, value in notes.items():
                 self.note(name, value)
-
-    def batches(self) -> dict[Key, Batch]:
-        """Return all batches that are kept."""
-        kept = {}
-        for row in self._db.execute("SELECT * FROM batch"):
-            texts, raw, n_tokens = json.loads(row[4])
-            vectors = np.frombuffer(row[6], "<f4").astype(np.float32).reshape(len(texts), -1)
-            retrieved = np.frombuffer(row[5], "<i4").astype(np.int32)
-            kept[row[:4]] = Batch(tuple(texts), tuple(raw), tuple(n_tokens), retrieved, vectors)
-        return kept
 
     def close(self) -> None:
         """Free the store for another process."""
@@ -207,7 +221,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def has_journal(folder: str | Path) -> bool:
     """Return whether a folder is a store."""
-    return (Path(folder) / _FILE).is_file()
+    return (Path(folder) / FILE).is_file()
 
 
 def stored(folder: str | Path, argument: str) -> Any:
@@ -215,7 +229,7 @@ def stored(folder: str | Path, argument: str) -> Any:
     if not has_journal(folder):
         return None
     try:
-        db = sqlite3.connect(Path(folder) / _FILE)
+        db = sqlite3.connect(Path(folder) / FILE)
         try:
             row = db.execute("SELECT value FROM note WHERE name = 'spec'").fetchone()
         finally:
@@ -234,6 +248,26 @@ def _is_fresh(folder: Path) -> bool:
 def _lock(folder: Path) -> int:
     """Return the open file that locks a store until it is closed or the process ends."""
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    until = time.monotonic() + 0.2
+    while not (taken := take_lock(handle)) and time.monotonic() < until:
+        # Somebody may be looking whether it is free.
+        time.sleep(0.01)
+    if not taken:
+        os.lseek(handle, 0, os.SEEK_SET)
+        pid = os.read(handle, 32).decode("ascii", "replace").strip()
+        os.close(handle)
+        who = f"process {pid}" if pid.isdigit() else "another process"
+        raise InputError(
+            "store", f"{folder} (in use by {who})", "a store that no other process has open"
+        )
+    os.lseek(handle, 0, os.SEEK_SET)
+    os.ftruncate(handle, 0)
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return handle
+
+
+def take_lock(handle: int, *, shared: bool = False) -> bool:
+    """Lock an open file, and return whether it is now locked; its closing frees it."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -244,19 +278,10 @@ def _lock(folder: Path) -> int:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError:
-        os.lseek(handle, 0, os.SEEK_SET)
-        pid = os.read(handle, 32).decode("ascii", "replace").strip()
-        os.close(handle)
-        who = f"process {pid}" if pid.isdigit() else "another process"
-        raise InputError(
-            "store", f"{folder} (in use by {who})", "a store that no other process has open"
-        ) from None
-    os.lseek(handle, 0, os.SEEK_SET)
-    os.ftruncate(handle, 0)
-    os.write(handle, f"{os.getpid()}\n".encode())
-    return handle
+        return False
+    return True
 
 
 def differing(held: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
