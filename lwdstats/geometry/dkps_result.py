@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lwdstats.arrays import as_floats
+from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import named
-from lwdstats.errors import InputError, check_choice
+from lwdstats.errors import InputError, check_choice, check_integer, check_level
 from lwdstats.geometry import perspectives
 from lwdstats.geometry.out_of_sample import METHODS, far_off, off_space, place, warn_far_off
 from lwdstats.geometry.perspectives import POINT
-from lwdstats.results import drawing
+from lwdstats.geometry.regions.bootstrap import bootstrap
+from lwdstats.geometry.regions.result import Regions
+from lwdstats.results import covariates, drawing
 from lwdstats.results.axes import axes_frame, coordinate_columns, first_values
+from lwdstats.results.covariates import covariate
+from lwdstats.results.looks import looks
+from lwdstats.results.paths import draw_paths
 from lwdstats.results.result import Result, one_row
+from lwdstats.streams import resolve_seed
 
 # Numbers in a block of distances from new points to old: 16 MB of float64.
 _BLOCK = 1 << 21
+# Answers to a query whose kernel matrix is taken apart: 128 MB, and a minute.
+_MOST_ANSWERS = 4000
+# From this share of noise in a coordinate on, a region is warned of.
+_MOSTLY_NOISE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,30 +192,178 @@ class DKPS(Result):
         """Return the points by the name of the model."""
         return self.augment().set_index("model").rename_axis(None)
 
-    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
-        ax = drawing.new_axes(ax)
-        points = self.points
-        # A replicate's lines have a style, a model's a colour.
-        styles = ["-", "--", ":", "-."]
-        for i, model in enumerate(points.get_index("model")):
-            for r in range(points.sizes["replicate"]):
-                way = points.values[:, r, i]
-                # One coordinate is drawn over time.
-                first = way[:, 0]
-                u, v = (first, way[:, 1]) if self.k > 1 else (points.get_index("time"), first)
-                look = {"color": f"C{i}", "linewidth": 1.0, "linestyle": styles[r % 4]}
-                ax.plot(u, v, label=str(model) if r == 0 else None, **look)
-                ax.plot(u[:1], v[:1], "o", color=f"C{i}", markerfacecolor="none")
-                ax.plot(u[-1:], v[-1:], "o", color=f"C{i}")
-        if self.k > 1:
-            drawing.name_axes(ax, ["coordinate 0", "coordinate 1"])
-        else:
+    def regions(
+        self, *, level: float = 0.95, n_bootstrap: int = 499, seed: int | str | None = None
+    ) -> Regions:
+        """Return a confidence region of each point, by a bootstrap of the answers.
+
+        Parameters
+        ----------
+        level : float
+            Of confidence, for each point by itself.
+        n_bootstrap : int
+            Number of draws, 99 or more.
+        seed : int or str, optional
+            Of the draws.
+
+        Returns
+        -------
+        Regions
+            Where each point is, its covariance, and its ellipse by ``tidy()``;
+            ``plot(space, regions=...)`` draws them among the points.
+
+        Raises
+        ------
+        InputError
+            If there are no answers, or one alone for a model and query: nothing then tells
+            how they vary.
+
+        Warns
+        -----
+        UserWarning
+            If noise is most of what the first two coordinates show.
+
+        Notes
+        -----
+        What is covered is where a model would be if it gave answers without end to these
+        queries, having read what it had read. Few answers push points apart: the square of each
+        distance grows by the variances of both means. That is taken off, so a region's
+        centre lies nearer to the middle than the point. Answers are drawn anew within each
+        query and model, their variance is scaled by L/(L - 1), each draw is scaled
+        as `dkps` does, less its noise, and turned to `points`; the region is Hotelling's ellipse
+        by the covariance of the errors, with L - 1 degrees of freedom a query. At 95%
+        it covers 94% to 100%, the more the larger the noise, down to 5 answers (measured:
+        ``benchmarks/validity/dkps_regions.md``).
+
+        Examples
+        --------
+        >>> import lwdstats as lwd
+        >>> ds = lwd.simulate_gmm(n_steps=1, n_responses=20, seed=1).drop_vars("weight")
+        >>> regions = lwd.dkps(ds.isel(time=[0]), k=1).regions(seed=1)
+        >>> dict(regions.centre.sizes)
+        {'time': 1, 'replicate': 1, 'model': 3, 'coordinate': 1}
+        """
+        check_level(level)
+        n_bootstrap = check_integer("n_bootstrap", n_bootstrap, minimum=99)
+        seed = resolve_seed(seed)
+        answers = self._varying()
+        rng = np.random.default_rng(seed)
+        points = self.points.values.reshape(-1, self.k)
+        n_groups = 1 if self.joint else self.points.sizes["time"]
+        pairs = zip(np.split(answers, n_groups, axis=1), np.split(points, n_groups), strict=True)
+        found = [bootstrap(x, y, n_bootstrap, rng) for x, y in pairs]
+        noise = np.mean([spread.noise_share for spread in found], axis=0)
+        if noise[:2].max() > _MOSTLY_NOISE:
+            warnings.warn(
+                f"noise is {noise[:2].max():.0%} of what one of the first two coordinates shows: "
+                "where the models are is not known from so few answers",
+                stacklevel=2,
+            )
+        template = self.points.isel(coordinate=0, drop=True)
+        covariance = np.concatenate([spread.covariance for spread in found])
+        df = np.concatenate([spread.df for spread in found]).reshape(template.shape)
+        centre = np.concatenate([spread.centre for spread in found]).reshape(self.points.shape)
+        covariances = xr.DataArray(
+            covariance.reshape(*self.points.shape, self.k),
+            template.coords,
+            (*POINT, "coordinate", "coordinate_"),
+        )
+        return Regions(
+            named(self.points.copy(data=centre), "centre", "centre of the region of a point"),
+            named(covariances, "covariance", "covariance of the error of a point"),
+            named(template.copy(data=df), "df", "degrees of freedom of the covariance"),
+            tuple(noise.tolist()),
+            level,
+            n_bootstrap,
+            seed,
+        )
+
+    def _varying(self) -> np.ndarray:
+        """Return answers, or points whose distances are theirs by the kernel, (q, P, L, F)."""
+        if self.aggregate == "mean" and "weight" in self.data:
+            takes = "answers: aggregate='energy', or a dataset without weight (drop_vars)"
+            raise InputError("regions", "mixture weights, which have no noise", takes)
+        if fewest_answers(self.data) < 2:
+            takes = "2 or more, to tell how they vary"
+            raise InputError("regions", "one answer to a query, or none", takes)
+        if self.aggregate == "mean":
+            return perspectives.all_answers(self.data)
+        answers = perspectives.answers_of(self.data, self.aggregate)
+        n_answers = answers.shape[1] * answers.shape[2]
+        if n_answers > _MOST_ANSWERS:
+            takes = f"at most {_MOST_ANSWERS} of all models, for {self.aggregate!r}; select times"
+            raise InputError("regions", f"{n_answers} answers to a query", takes)
+        return perspectives.kernel_points(answers, self.bandwidth)
+
+    def _draw(
+        self,
+        ax: drawing.Axes | None,
+        *,
+        time: int | Sequence[int] | None = None,
+        color: Any = None,
+        marker: Any = None,
+        names: bool | int | Sequence[str] | None = None,
+        regions: bool | Regions = False,
+    ) -> drawing.Axes:
+        found = self._regions(regions)
+        points = self.points if found is None else found.centre
+        kept = self._places(time)
+        values, times = points.values[kept], points.get_index("time")[kept]
+        labels = [str(model) for model in points.get_index("model")]
+        known = covariates.along(points)
+        look = looks(
+            labels,
+            covariate("color", color, known, labels),
+            covariate("marker", marker, known, labels),
+        )
+        ways = drawing.plane(values.reshape(-1, self.k)).reshape(*values.shape[:3], 2)
+        over_time = self.k == 1 and len(times) > 1
+        if over_time:
+            # One coordinate is drawn over time.
+            ways = np.stack(
+                [np.broadcast_to(times.to_numpy()[:, None, None], ways.shape[:3]), values[..., 0]],
+                axis=-1,
+            )
+        if names is None and len(times) > 1:
+            # Names among lines are hard to read, so they are few where a legend does not serve.
+            names = 0 if look.by_name else min(drawing.OUTERMOST, len(labels))
+        named = drawing.which_names(names, labels, ways[-1, 0])
+        ax = drawing.new_axes(ax, labels)
+        draw_paths(ax, ways, labels, look, named)
+        if found is not None and not over_time:
+            last = np.arange(self.points[..., 0].size).reshape(self.points.shape[:3])[kept[-1]]
+            found.draw_ellipses(ax, last.ravel(), look.colors * ways.shape[1])
+        if over_time:
             drawing.name_time(ax)
             ax.set_ylabel("coordinate 0")
-        if points.sizes["model"] <= 12:
-            ax.legend(frameon=False, fontsize="small", title="model", title_fontsize="small")
-        ax.set_title("Data kernel perspective space", fontsize="medium")
+        else:
+            drawing.name_axes(ax, ["coordinate 0", "coordinate 1"])
+        when = f"t = {times[0]}"
+        when = f"from {when} (open) to t = {times[-1]} (filled)" if len(times) > 1 else f"at {when}"
+        drawing.title(ax, f"Data kernel perspective space, {when}")
+        drawing.keys(ax, look, by_name=len(named) < len(labels))
         return ax
+
+    def _regions(self, wanted: bool | Regions) -> Regions | None:
+        """Return the regions that are drawn."""
+        if isinstance(wanted, Regions) and wanted.centre.shape == self.points.shape:
+            return wanted
+        if not isinstance(wanted, bool | np.bool_):
+            takes = "True or False, or what regions() of this space gave"
+            raise InputError("regions", type(wanted).__name__, takes)
+        return self.regions() if wanted else None
+
+    def _places(self, time: int | Sequence[int] | None) -> list[int]:
+        """Return where in the points the times stand that are drawn."""
+        kept = self.points.get_index("time")
+        if time is None:
+            return list(range(len(kept)))
+        takes = f"a time of the space or several, {kept[0]}..{kept[-1]}"
+        wanted = np.atleast_1d(as_floats(time, "time", takes))
+        places = kept.get_indexer(pd.Index(wanted.ravel()))
+        if wanted.ndim != 1 or not wanted.size or (places < 0).any():
+            raise InputError("time", repr(time), takes)
+        return sorted(set(places.tolist()))
 
     def _caption(self) -> str:
         return f"Points in {self.k} dimension{'s' * (self.k != 1)}, by {self.aggregate} distances"

@@ -61,10 +61,10 @@ class ProfileLikelihood(Result):
         ax = drawing.new_axes(ax)
         finite = np.where(np.isfinite(self.profile), self.profile, np.nan)
         ax.plot(np.arange(1, len(self.profile) + 1), finite, "o-", markersize=4)
-        ax.axvline(self.dimension, color="C3", linestyle=":", label="chosen")
+        ax.axvline(self.dimension, color=drawing.colour(1), linestyle=":", label="chosen")
         ax.set(xlabel="dimension", ylabel="profile log-likelihood")
         ax.locator_params(axis="x", integer=True)
-        ax.legend(frameon=False, fontsize="small")
+        drawing.legend(ax)
         return ax
 
 

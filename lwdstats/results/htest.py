@@ -149,5 +149,5 @@ class HTest(PermutationResult):
         ax = drawing.estimates(frame, "term", ax)
         for value in (self.null_value or {}).values():
             ax.axvline(value, color="0.6", linestyle=":")
-        ax.set_title(self.method, fontsize="medium", wrap=True)
+        drawing.title(ax, self.method)
         return ax

@@ -1,0 +1,1 @@
+"""Confidence regions of points in a perspective space."""
