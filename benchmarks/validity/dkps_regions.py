@@ -24,6 +24,7 @@ import numpy as np
 from scipy import stats
 
 import lwdstats as lwd
+from lwdstats.geometry.cmdscale import scale_points
 from lwdstats.geometry.kernels import centred
 from lwdstats.geometry.procrustes import rotation
 
@@ -82,13 +83,14 @@ def inside(errors, covariance, critical):
 
 
 def naive(answers, space, truth, draws, rng):
+    """Return the coverage of the naive bootstrap."""
     points = space.points.values[0, 0]
     size = answers.shape[2]
     errors = np.empty((draws, *points.shape))
     for b in range(draws):
         weight = rng.multinomial(size, np.full(size, 1 / size), size=answers.shape[:2]) / size
         x = np.einsum("qpl,qplf->pqf", weight, answers).reshape(MODELS, -1)
-        anew = lwd.cmdscale(points=x / math.sqrt(len(answers)), k=2).points
+        anew = scale_points(x / math.sqrt(len(answers)), 2)[0]
         errors[b] = turned(anew, points) - points
     errors -= errors.mean(axis=0)
     covariance = np.einsum("bpi,bpj->pij", errors, errors) / (draws - 1)
@@ -110,7 +112,7 @@ def row(args, d, noise, heavy, n_queries, size):
         warned += bool(said)
         centre, radius = found.centre.values[0, 0], found.radius()[0, 0]
         hits.append(inside(turned(truth, centre) - centre, found.covariance.values[0, 0], radius))
-        plain.append(naive(answers, space, truth, args.draws, rng))
+        plain.append(naive(answers, space, truth, args.draws, np.random.default_rng(i)))
     half = stats.norm.ppf(0.995) * np.std(hits, ddof=1) / math.sqrt(len(hits))
     rate = np.mean(hits)
     kind = "heavy" if heavy else "normal"

@@ -231,9 +231,9 @@ class DKPS(Result):
         centre lies nearer to the middle than the point. Answers are drawn anew within each
         query and model, their variance is scaled by L/(L - 1), each draw is scaled
         as `dkps` does, less its noise, and turned to `points`; the region is Hotelling's ellipse
-        by the covariance of the errors, with L - 1 degrees of freedom a query. At 95%
-        it covers 94% to 100%, the more the larger the noise, down to 5 answers (measured:
-        ``benchmarks/validity/dkps_regions.md``).
+        by the covariance of the errors, with L - 1 degrees of freedom a query. How
+        often that covers is measured in ``benchmarks/validity/dkps_regions.md``: about as
+        often as it says, and more often where noise is large and answers are few.
 
         Examples
         --------

@@ -100,7 +100,7 @@ def place(at: FloatArray, sizes: FloatArray, dots: FloatArray, frame: FloatArray
     >>> at, frame = np.array([[10.0, 10.0], [10.0, 11.0]]), np.array([0.0, 0.0, 60.0, 40.0])
     >>> place(at, np.array([[20.0, 8.0]] * 2), at, frame).round()
     array([[15.,  0.],
-           [14., 13.]])
+           [ 0.,  9.]])
     """
     out = np.full(at.shape, np.nan)
     direction = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)

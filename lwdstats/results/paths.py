@@ -27,7 +27,7 @@ def draw_paths(
     """
     n_times, n_replicates, n, _ = ways.shape
     faint = min(1.0, max(0.25, (_FEW_LINES / (n * n_replicates)) ** 0.5))
-    size = 3.5 + 2.0 * faint
+    size = 5.5 if n_times == 1 else 3.5 + 2.0 * faint
     for r in range(n_replicates):
         for i in range(n):
             hue = {"color": look.colors[i], "alpha": faint}

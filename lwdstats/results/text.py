@@ -29,7 +29,7 @@ def shortened(names: Sequence[object], most: int = _MOST) -> list[str]:
     Examples
     --------
     >>> shortened(["short", "a name that is longer than all others are"])
-    ['short', 'a name that is…an all others are']
+    ['short', 'a name that is…all others are']
     >>> shortened(["some/model-a-instruct", "some/model-b-instruct"], 12)
     ['…l-a-instruct', '…l-b-instruct']
     """

@@ -63,14 +63,14 @@ def test_the_covariance_of_the_mean_where_nothing_turns():
     assert abs(ratio.mean() - 29 / 30) < 0.03
     assert abs(ratio - 1).max() < 0.25
     np.testing.assert_allclose(found.df, 11)
-    np.testing.assert_allclose(found.radius(1), stats.t.ppf(0.975, 11))
+    np.testing.assert_allclose(found.radius(1), stats.t.ppf(0.975, 1 / (1 / 11 + 1 / 998)))
 
 
 def test_few_answers_push_points_out_and_the_centre_is_drawn_back():
     ratios = []
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        x = 0.8 * rng.normal(size=(1, 40, 5, 200))
+        x = 0.6 * rng.normal(size=(1, 40, 5, 200))
         x[..., :2] += rng.normal(size=(1, 40, 1, 2))
         one = space(x)
         found = one.regions(n_bootstrap=99, seed=1)
@@ -78,12 +78,12 @@ def test_few_answers_push_points_out_and_the_centre_is_drawn_back():
         y = x.mean(axis=2)[0, :, :2]
         size = np.square(y - y.mean(axis=0)).sum()
         ratios.append([np.square(z).sum() / size for z in (one.points.values, found.centre.values)])
-        # The noise of a mean is 200 * .64/5 = 25.6 in a square.
+        # The noise of a mean is 200 * .36/5 = 14.4 in a square; in the plane it is 40 * .36/5 more.
         raw = np.square(one.points.values[0, 0]).sum(axis=0)
-        np.testing.assert_allclose(found.noise_share, 25.6 / raw, rtol=0.15)
+        np.testing.assert_allclose(found.noise_share, (14.4 + 2.88) / raw, rtol=0.15)
     raw, drawn_back = np.mean(ratios, axis=0)
-    assert raw > 1.5
-    assert abs(drawn_back - 1) < 0.15
+    assert raw > 1.25
+    assert abs(drawn_back - 1) < 0.1
 
 
 def test_true_points_are_covered():

@@ -28,7 +28,8 @@ class Spread:
     df : numpy.ndarray, shape (P,)
         Degrees of freedom of that covariance.
     noise_share : numpy.ndarray, shape (k,)
-        The share of each eigenvalue that is noise, 1 where there is nothing else.
+        The share of each coordinate's sum of squares that is noise: what is taken off, and what
+        the answers vary by along the axis.
     """
 
     centre: FloatArray
@@ -60,6 +61,10 @@ def bootstrap(
     _, basis = np.linalg.eigh(doubly_centred(x @ x.T - np.diag(noise)))
     basis = basis[:, ::-1][:, : k + _MORE]
     eig, centre = scaled(x, noise, k, basis)
+    axes = centred(x).T @ points
+    axes /= np.maximum(np.linalg.norm(axes, axis=0), np.finfo(float).tiny)
+    seen = np.einsum("qplf,qfk->qplk", away, axes.reshape(len(means), -1, k)) ** 2
+    along = (seen.sum(axis=2) / (n * (n - 1.0))[..., None]).mean(axis=0)
     # Draws vary by (n - 1)/n of what the means of answers do.
     wider = n / (n - 1.0)
     share = there / n[..., None]
@@ -73,7 +78,7 @@ def bootstrap(
         errors[b] = _turned(scaled(x, noise, k, basis)[1], points) - points
     errors -= errors.mean(axis=0)
     raw = np.einsum("ij,ij->j", points, points)
-    kept = np.divide(eig, raw, out=np.zeros(k), where=raw > 0.0)
+    lost = raw - eig + along.sum(axis=0)
     total = variance.sum(axis=0)
     # Welch and Satterthwaite, over the queries whose means are put together.
     parts = (variance**2 / (n - 1.0)).sum(axis=0)
@@ -81,7 +86,7 @@ def bootstrap(
         _turned(centre, points),
         np.einsum("bpi,bpj->pij", errors, errors) / (n_bootstrap - 1),
         np.divide(total**2, parts, out=(n - 1.0).sum(axis=0), where=parts > 0.0),
-        1.0 - kept.clip(0.0, 1.0),
+        np.divide(lost, raw, out=np.zeros(k), where=raw > 0.0).clip(0.0, 1.0),
     )
 
 

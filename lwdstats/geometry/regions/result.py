@@ -51,9 +51,10 @@ class Regions(Result):
     def radius(self, d: int = 2) -> FloatArray:
         """Return how many standard errors the region of d coordinates reaches, (T, R, n).
 
-        Hotelling's: ``sqrt(d v/(v - d + 1) F(level; d, v - d + 1))``, v degrees of freedom.
+        Hotelling's: ``sqrt(d v/(v - d + 1) F(level; d, v - d + 1))``, v being the degrees of
+        freedom, a little fewer than `df` as draws are not without end.
         """
-        v = np.maximum(self.df.values, float(d))
+        v = np.maximum(1.0 / (1.0 / self.df.values + 1.0 / (self.n_bootstrap - 1.0)), float(d))
         return np.sqrt(d * v / (v - d + 1.0) * stats.f.ppf(self.level, d, v - d + 1.0))
 
     def tidy(self) -> pd.DataFrame:
@@ -107,17 +108,12 @@ class Regions(Result):
 
         points = drawing.plane(self.centre.values.reshape(self.df.size, -1))
         size, angle = self._ellipses()
+        # Of many that lie over one another, the edges are seen.
+        fill = min(0.15, max(0.02, 3.0 / len(which)))
         for i, color in zip(which, colors, strict=True):
             where = (float(points[i, 0]), float(points[i, 1]))
             width, height = 2.0 * size[i]
-            ax.add_patch(
-                Ellipse(
-                    where,
-                    width,
-                    height,
-                    angle=float(angle[i]),
-                    color=color,
-                    alpha=0.15,
-                    linewidth=0,
-                )
-            )
+            one = Ellipse(where, width, height, angle=float(angle[i]), linewidth=0.5)
+            one.set_facecolor((color, fill))
+            one.set_edgecolor((color, 0.4))
+            ax.add_patch(one)
