@@ -68,7 +68,12 @@ def covariate(
             raise InputError(argument, wanted, takes)
         return Covariate(wanted, _read(known[wanted]))
     name = str(getattr(wanted, "name", None) or argument)
-    values = np.asarray(_in_order(argument, wanted, labels))
+    try:
+        values = np.asarray(_in_order(argument, wanted, labels))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(argument, type(wanted).__name__, takes) from None
     if values.shape != (len(labels),):
         raise InputError(argument, f"values of shape {values.shape}", takes)
     return Covariate(name, _read(values))

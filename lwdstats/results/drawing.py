@@ -144,12 +144,13 @@ def which_names(
         away = points - np.nanmedian(points, axis=0)
         far = np.argsort(-np.nan_to_num((away**2).sum(axis=1)), kind="stable")
         return sorted(far[: check_integer("names", names, minimum=0)].tolist())
-    wanted = [names] if isinstance(names, str) else list(names)
-    gone = [str(name) for name in wanted if str(name) not in labels]
-    if gone:
-        takes = f"how many, or names of points: {', '.join(labels[:20])}"
-        raise InputError("names", f"no point {', '.join(gone)}", takes)
-    wanted = [str(name) for name in wanted]
+    takes = f"how many, or names of points: {', '.join(labels[:20])}"
+    try:
+        wanted = {names} if isinstance(names, str) else {str(name) for name in names}
+    except TypeError:
+        raise InputError("names", type(names).__name__, takes) from None
+    if gone := wanted - set(labels):
+        raise InputError("names", f"no point {', '.join(sorted(gone))}", takes)
     return [i for i, label in enumerate(labels) if label in wanted]
 
 
