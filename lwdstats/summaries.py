@@ -15,7 +15,8 @@ import xarray as xr
 from lwdstats.dataset.positions import fewest_answers, n_answers
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.geometry.distance import fnorm, noise_floor
-from lwdstats.results import drawing, generics
+from lwdstats.results import generics
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, one_row
 
 

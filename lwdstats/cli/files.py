@@ -11,7 +11,7 @@ import typer
 from lwdstats.cli.output import check_writable, write_somewhere
 from lwdstats.errors import check_choice
 
-_KINDS = ("norm", "answers", "mixtures")
+_KINDS = ("norm", "answers", "mixtures", "dkps")
 
 
 def replay(
@@ -61,7 +61,7 @@ def plot(
     ],
     kind: Annotated[
         str | None,
-        typer.Option(help="norm, answers or mixtures; by default all that the file can show."),
+        typer.Option(help="norm, answers, mixtures or dkps; by default norm and what was drawn."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -73,15 +73,23 @@ def plot(
     ] = None,
     log: Annotated[bool, typer.Option(help="Logarithmic axes for the norm.")] = False,
     file_format: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
+    color: Annotated[str | None, typer.Option(help="Covariate of the models, by name.")] = None,
+    marker: Annotated[str | None, typer.Option(help="Another; for answers and dkps.")] = None,
+    names: Annotated[
+        int | None, typer.Option(help="How many models are named; for answers and dkps.")
+    ] = None,
+    regions: Annotated[bool, typer.Option(help="Confidence regions; for dkps.")] = False,
 ) -> None:
-    """Draw the norm over time, the answers in the plane, or the mixtures' densities.
+    """Draw the norm over time, answers, mixtures' densities, or models as points (dkps).
 
-    Example: lwdstats plot gmm.nc -o pictures
+    Example: lwdstats plot network.nc --kind dkps --color family --format svg
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from lwdstats import plots
+    from lwdstats.geometry.dkps.dkps import dkps
+    from lwdstats.results.pictures.style import styled
     from lwdstats.simulate.read_results import read_results
 
     # A store's name is that of its folder, also where the command is given in it.
@@ -94,16 +102,23 @@ def plot(
     ds = read_results(file)
     check_writable(folder, folder=True)
     draw = {
-        "norm": lambda: plots.plot_norm(ds, log=log),
-        "answers": lambda: plots.plot_answers(ds)[0],
-        "mixtures": lambda: plots.plot_mixtures(ds)[0],
+        "norm": lambda: plots.plot_norm(ds, log=log, color=color),
+        "answers": lambda: plots.plot_answers(ds, color=color, marker=marker, names=names)[0],
+        "mixtures": lambda: plots.plot_mixtures(ds, color=color)[0],
+        "dkps": lambda: plots.plot(
+            dkps(ds), color=color, marker=marker, names=names, regions=regions
+        ),
     }
     kinds = ["norm", "mixtures" if "weight" in ds else "answers"] if kind is None else [kind]
     elsewhere = False
     for name in kinds:
         figure: Any = draw[name]().figure
         path = folder / f"{name_of_run}-{name}.{file_format}"
-        written = write_somewhere(partial(figure.savefig, dpi=150), path)
+        with styled():
+            # Without a date, the same figure is the same file.
+            undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+            save = partial(figure.savefig, metadata=undated[file_format])
+            written = write_somewhere(save, path)
         elsewhere |= written != path
         typer.echo(written)
     if elsewhere:

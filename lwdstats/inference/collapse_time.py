@@ -14,8 +14,8 @@ from scipy.stats import norm
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level, is_number
 from lwdstats.inference.curves import curves
-from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, confidence_intervals
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers
 from lwdstats.results.result import Result, aligned, one_row
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers, format_p, named_lines
 from lwdstats.results.result import PermutationResult, one_row
 
@@ -149,5 +149,5 @@ class HTest(PermutationResult):
         ax = drawing.estimates(frame, "term", ax)
         for value in (self.null_value or {}).values():
             ax.axvline(value, color="0.6", linestyle=":")
-        ax.set_title(self.method, fontsize="medium", wrap=True)
+        drawing.title(ax, self.method)
         return ax

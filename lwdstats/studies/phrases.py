@@ -16,7 +16,7 @@ from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import named
 from lwdstats.errors import check_integer
 from lwdstats.geometry.lexical import texts_of, words
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, aligned
 
 # A phrase is grown by a word while this share of the answers that hold it go on so.

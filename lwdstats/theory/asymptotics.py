@@ -16,7 +16,7 @@ from scipy.stats import qmc
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.moments import consensus_moments, covariance_moments
 from lwdstats.theory.network import Network, network
@@ -130,9 +130,9 @@ class Asymptotics(Result):
         ax = drawing.new_axes(ax)
         grid = np.linspace(0.0, float(self.ppf(0.99)), 61)[1:]
         ax.plot(grid, self.cdf(grid))
-        ax.axvline(self.constant, color="C3", linestyle=":", label="mean")
+        ax.axvline(self.constant, color=drawing.colour(1), linestyle=":", label="mean")
         ax.set(xlabel=r"$t\,\|D^{(t)}\|_F^2$", ylabel="probability", ylim=(0.0, 1.0))
-        ax.legend(frameon=False, fontsize="small")
+        drawing.legend(ax)
         return ax
 
     def lines(self) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
 from lwdstats.mixtures.arguments import Rule
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, network
 

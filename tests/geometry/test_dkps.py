@@ -13,10 +13,10 @@ from scipy.spatial.distance import cdist, pdist, squareform
 
 import lwdstats as lwd
 from lwdstats.geometry import samples
-from lwdstats.geometry.dkps import AGGREGATES, dkps
+from lwdstats.geometry.dkps.dkps import AGGREGATES, dkps
+from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood
 from lwdstats.geometry.out_of_sample import METHODS
 from lwdstats.geometry.procrustes import procrustes
-from lwdstats.geometry.profile_likelihood import profile_likelihood
 
 SEEDS = st.integers(0, 2**32 - 1)
 EVERY = pytest.mark.parametrize("aggregate", AGGREGATES)

@@ -15,7 +15,7 @@ from lwdstats.dataset.positions import complete_answers, n_answers, positions
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.inference.permutation import collapse_forms as forms
 from lwdstats.inference.permutation.scheme import p_values
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
@@ -99,12 +99,19 @@ class CollapseTest(Result):
         values = table["energy_distance" if known else "r2_adjusted"].to_numpy()
         times, apart = table.index.to_numpy(), table["p_adjusted"].to_numpy() <= _LEVEL
         ax.plot(times, values, color="0.7", linewidth=1)
-        ax.plot(times[apart], values[apart], "o", color="C0", label="told apart")
-        ax.plot(times[~apart], values[~apart], "o", color="C0", markerfacecolor="none", label="not")
+        ax.plot(times[apart], values[apart], "o", color=drawing.colour(0), label="told apart")
+        ax.plot(
+            times[~apart],
+            values[~apart],
+            "o",
+            color=drawing.colour(0),
+            markerfacecolor="none",
+            label="not",
+        )
         ax.axhline(0.0, color="0.5", linewidth=0.8)
         drawing.name_time(ax)
         ax.set_ylabel("energy distance between models" if known else "adjusted R2")
-        ax.legend(frameon=False, fontsize="small", title=f"at {_LEVEL:.0%}", title_fontsize="small")
+        drawing.legend(ax, f"at {_LEVEL:.0%}")
         return ax
 
 

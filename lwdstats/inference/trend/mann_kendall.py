@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,8 @@ from lwdstats.inference.trend.kendall import (
     sen_slope,
     tau_b,
 )
-from lwdstats.results import drawing
 from lwdstats.results.htest import HTest
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines, format_p
 from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
@@ -126,12 +127,16 @@ class TrendTests(Result):
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the curves, each with its Theil-Sen line through the medians."""
         ax = drawing.new_axes(ax)
+        looks = drawing.series(self.values.shape[1])
         middle = np.median(self.time)
         for j, (replicate, slope) in enumerate(self.table["slope"].items()):
-            (line,) = ax.plot(self.time, self.values[:, j], linewidth=0.8, alpha=0.6)
+            faint: dict[str, Any] = {**looks[j], "linewidth": 0.8, "alpha": 0.6}
+            ax.plot(self.time, self.values[:, j], **faint)
             fitted = np.median(self.values[:, j]) + slope * (self.time - middle)
-            ax.plot(self.time, fitted, color=line.get_color(), label=f"{replicate}")
+            ax.plot(self.time, fitted, label=f"{replicate}", **looks[j])
         ax.set(xlabel="time", ylabel=self.what)
+        if 1 < len(looks) <= drawing.MOST_LOOKS:
+            drawing.legend(ax, "replicate")
         return ax
 
 

@@ -10,10 +10,11 @@ import numpy as np
 import xarray as xr
 
 from lwdstats.errors import InputError, check_bool, check_choice, check_integer, is_number
-from lwdstats.geometry import perspectives, samples
+from lwdstats.geometry import samples
 from lwdstats.geometry.cmdscale import goodness
-from lwdstats.geometry.dkps_result import DKPS
-from lwdstats.geometry.profile_likelihood import profile_likelihood
+from lwdstats.geometry.dkps import perspectives
+from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood
+from lwdstats.geometry.dkps.result import DKPS
 
 AGGREGATES = ("mean", "energy", "mmd")
 

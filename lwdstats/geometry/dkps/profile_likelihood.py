@@ -11,8 +11,8 @@ import pandas as pd
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.errors import InputError
-from lwdstats.results import drawing
 from lwdstats.results.axes import first_values
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 
 _VALUES = "2 or more finite numbers in a vector, such as eigenvalues"
@@ -61,10 +61,10 @@ class ProfileLikelihood(Result):
         ax = drawing.new_axes(ax)
         finite = np.where(np.isfinite(self.profile), self.profile, np.nan)
         ax.plot(np.arange(1, len(self.profile) + 1), finite, "o-", markersize=4)
-        ax.axvline(self.dimension, color="C3", linestyle=":", label="chosen")
+        ax.axvline(self.dimension, color=drawing.colour(1), linestyle=":", label="chosen")
         ax.set(xlabel="dimension", ylabel="profile log-likelihood")
         ax.locator_params(axis="x", integer=True)
-        ax.legend(frameon=False, fontsize="small")
+        drawing.legend(ax)
         return ax
 
 
@@ -107,7 +107,7 @@ def profile_likelihood(values: npt.ArrayLike) -> ProfileLikelihood:
 
     Examples
     --------
-    >>> from lwdstats.geometry.profile_likelihood import profile_likelihood
+    >>> from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood
     >>> profile_likelihood([9.1, 8.7, 0.3, 0.2, 0.1]).dimension
     2
     """

@@ -14,6 +14,7 @@ from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError
 from lwdstats.geometry import samples
 from lwdstats.geometry.cmdscale import fix_signs, scale_distances, scale_points
+from lwdstats.geometry.dkps.bootstrap import kernel_features
 from lwdstats.geometry.out_of_sample import mean_squares
 from lwdstats.geometry.procrustes import rotation
 
@@ -39,6 +40,25 @@ def answers_of(ds: xr.Dataset, aggregate: str) -> np.ndarray:
     inner = "component" if "component" in x.dims else "feature"
     values = x.transpose("query", *POINT, "response", inner).values
     return values.reshape(len(values), -1, *values.shape[-2:])
+
+
+def all_answers(ds: xr.Dataset) -> np.ndarray:
+    """Return the answers behind the means, (q, P, L, F), missing ones being NaN."""
+    x = ds["embedding"] if "query" in ds["embedding"].dims else ds["embedding"].expand_dims("query")
+    values = x.transpose("query", *POINT, "response", "feature").values
+    return values.reshape(len(values), -1, *values.shape[-2:])
+
+
+def kernel_points(x: np.ndarray, bandwidth: float | None) -> FloatArray:
+    """Return points (q, P, L, m) whose means are as far apart as answers (q, P, L, F) by kernel."""
+    h = samples.kernel(bandwidth)
+    found = []
+    for answers in x:
+        flat = answers.reshape(-1, answers.shape[-1]).astype(np.float64)
+        found.append(kernel_features(h(cdist(flat, flat, "sqeuclidean"))))
+    # Columns of zeros make them alike.
+    width = max(y.shape[1] for y in found)
+    return np.stack([pad_columns(y, width) for y in found]).reshape(*x.shape[:3], width)
 
 
 def _flat(x: np.ndarray) -> FloatArray:
