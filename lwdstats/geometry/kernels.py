@@ -20,6 +20,8 @@ METHODS: dict[str, Any] = {
 }
 # Numbers held at a time by a pass over a dataset: 8 MB of float64.
 _BLOCK = 1 << 20
+# Squared distances below this share of the squares that they are a difference of lose digits.
+_NEAR = 1e-4
 
 
 def distances(x: FloatArray, method: str, p: float) -> FloatArray:
@@ -33,6 +35,29 @@ def distances(x: FloatArray, method: str, p: float) -> FloatArray:
         used = x.shape[1] - (zero @ zero.T)[np.triu_indices(len(x), 1)]
         d = d * np.divide(x.shape[1], used, out=np.full_like(used, np.nan), where=used > 0)
     return squareform(d)
+
+
+def euclidean(x: np.ndarray) -> FloatArray:
+    """Return the (n, n) Euclidean distances between the rows of `x`, (n, m), by their products.
+
+    Where what is left of the products is a small part of them, and digits are lost, the
+    distance is computed from differences: equal rows are at 0, and others right to 1e-9.
+    """
+    x = x.astype(np.float64, copy=False)
+    away = centred(x)
+    square = away @ away.T
+    size = np.diagonal(square).copy()
+    square *= -2.0
+    square += size
+    square += size[:, None]
+    first, second = np.nonzero(np.triu(square <= _NEAR * (size + size[:, None]), 1))
+    step = max(1, _BLOCK // max(1, x.shape[1]))
+    for start in range(0, len(first), step):
+        i, j = first[start : start + step], second[start : start + step]
+        between = x[i] - x[j]
+        square[i, j] = square[j, i] = np.einsum("im,im->i", between, between)
+    np.fill_diagonal(square, 0.0)
+    return np.sqrt(square, out=square)
 
 
 def gower(d: FloatArray) -> FloatArray:

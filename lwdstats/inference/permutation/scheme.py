@@ -91,6 +91,7 @@ def scheme(
     seed: int | str | None = None,
     *,
     argument: str = "permutations",
+    enumerate_few: bool = True,
 ) -> Scheme:
     """Return the permutations of `n` observations that a test is to use.
 
@@ -108,6 +109,8 @@ def scheme(
         Seed; one is drawn when None.
     argument : str
         How an error names `permutations`.
+    enumerate_few : bool
+        Whether to take each permutation once where there are few, or to draw as many as asked.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def scheme(
     total = math.prod(math.factorial(size) for size in np.bincount(codes).tolist())
     if total == 1:
         raise InputError("strata", "one observation in each", "a stratum of at least two")
-    if total - 1 <= count:
+    if enumerate_few and total - 1 <= count:
         return Scheme(n, total - 1, kind, True, None, _all_permutations(codes), ())
     return Scheme(n, count, kind, False, resolve_seed(seed), None, groups_by_size(codes))
 

@@ -227,7 +227,7 @@ def test_prints_its_null():
         ({"permutations": 0}, "permutations"),
         ({"seed": -1}, "seed"),
         ({"ds": a_dataset(answers(1, (1, 3, 1, 6, 2))), "null": "model"}, "null"),
-        ({"ds": a_dataset(answers(1, (1, 3, 2, 1, 2)))}, "null"),
+        ({"ds": a_dataset(answers(1, (1, 3, 1, 1, 2)))}, "ds"),
         ({"ds": a_dataset(answers(1, (1, 1, 2, 6, 2)))}, "ds"),
         ({"ds": lwd.simulate_gmm(n_steps=1, seed=1).drop_vars("embedding")}, "null"),
         ({"ds": 3}, "ds"),
