@@ -221,8 +221,9 @@ def main() -> None:
             continue
         now = measured(case, None, options.limit)
         before = measured(case, options.against, options.limit) if options.against else ""
-        known = not isinstance(now, str) and not isinstance(before, str)
-        ratio = f"{before[0] / now[0]:.1f}" if known else ""
+        ratio = ""
+        if not isinstance(now, str) and not isinstance(before, str):
+            ratio = f"{before[0] / now[0]:.1f}"
         cells = [case, *shown(before), *shown(now), ratio]
         print(f"| {' | '.join(cells)} |", flush=True)
 
