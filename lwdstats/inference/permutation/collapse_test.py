@@ -134,9 +134,10 @@ def collapse_test(
         The time or times to test; all by default.
     null : {"given_prompts", "model"}
         The null hypothesis, see below.
-    statistic : {"energy", "f"}
-        F made of distances, which sees any difference between distributions, or
-        of squared distances, which sees differences between means.
+    statistic : {"energy", "f"}, optional
+        F made of distances, which sees any difference between distributions, or of
+        squared distances, which sees differences between means. By default "energy",
+        but "f" where models give one answer to a question.
     permutations : int
         Number of permutations.
     correction : {"max-T", "holm"}
@@ -153,7 +154,7 @@ def collapse_test(
     ------
     InputError
         If an argument is not as above, or the dataset has fewer than two models,
-        answers of a model ("given_prompts") or replicates ("model").
+        answers of a model or questions ("given_prompts"), or replicates ("model").
 
     Notes
     -----
@@ -161,7 +162,8 @@ def collapse_test(
         At the prompts of this very time all models answer from one distribution.
         Answers are permuted among the models of the same replicate and query. Models
         that are the same but have read different posts can well be told apart: this
-        is about answers, not about models.
+        is about answers, not about models. Of one answer a question, questions are
+        the replication, as replicates are for "model". Answers may be missing.
     "model"
         The models' names could be exchanged within each replicate. The unit is a
         model in a replicate, by its mean answer over queries (or its mixture
@@ -175,16 +177,16 @@ def collapse_test(
         F = (sum SS_between / sum df) / (sum SS_within / sum df),
 
     sums going over cells, and ``p = (number of permuted F >= F, + 1) / (B +
-    1)``. R has no such test of a network; in a single cell F is that of
-    ``energy::disco(x, factors, index = 1)`` or of ``vegan::adonis2``.
+    1)``. In a single cell F is that of ``energy::disco(x, factors, index = 1)`` or
+    ``vegan::adonis2``; of one answer a question, ``adonis2(d ~ query + model)``'s.
 
     Times share their permutations, and "max-T" compares F with the largest of all
     times under each permutation (Westfall and Young). That is exact for "model"; for
     "given_prompts" it takes answers at different times as independent given their
     prompts.
 
-    A p-value that is not small does not show that the models have collapsed: read it
-    with `r2_adjusted` and `energy_distance` (``docs/methods.md``).
+    A large p does not show that the models have collapsed: read it with `r2_adjusted` and
+    `energy_distance` (``docs/methods.md``; which test when: ``docs/which-test.md``).
 
     References
     ----------
