@@ -146,8 +146,8 @@ def exchanged_models(
         away = _less_blocks(part, block, R)
         columns = part.shape[1] // len(times)
         starts = np.arange(0, part.shape[1], columns)
-        size[times] += np.add.reduceat((part * part).sum(axis=0), starts)
-        squares[1, times] += np.add.reduceat((away * away).sum(axis=0), starts)
+        size[times] += np.add.reduceat(np.einsum("ij,ij->j", part, part), starts)
+        squares[1, times] += np.add.reduceat(np.einsum("ij,ij->j", away, away), starts)
         sums = group_sums(away, model[None], n)
         squares[0, times] += np.add.reduceat(_length(sums, axes)[0], starts)
         if alpha == 2:

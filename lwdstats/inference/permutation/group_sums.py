@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import numpy as np
 from scipy import sparse
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.permutation.scheme import IndexArray, Scheme, groups_by_size
+from lwdstats.inference.permutation.waiting import shown
 
 # Numbers of a block of sums: 2 MB of float64, so that it stays near the processor.
 _BLOCK = 1 << 18
+# Additions that are worth a second of compiling.
+_LARGE = 1 << 25
 
 
 def observations_of(index: IndexArray, plan: Scheme) -> IndexArray:
@@ -63,9 +67,9 @@ def permuted_sums(
 
     A point is read once for a block of permutations, and adds to one group of each.
     """
-    width = max(1, _BLOCK // max(1, n_groups * x.shape[1]))
+    width = max(4, _BLOCK // max(1, n_groups * x.shape[1]))
     start = 0
-    for index in plan.blocks():
+    for index in shown(plan.blocks(together=4), plan.count):
         # A random permutation says in whose place an observation comes: see above.
         back = np.argsort(index, axis=1) if plan.seed is None else index
         for first in range(0, len(back), width):
@@ -78,8 +82,29 @@ def permuted_sums(
 def group_sums(x: FloatArray, groups: IndexArray, n_groups: int) -> FloatArray:
     """Return sums, (b, groups, p), of points `x`, (n, p), that are in `groups`, (b, n)."""
     b, n = groups.shape
+    if x.size * b > _LARGE:
+        out = np.zeros((b, n_groups, x.shape[1]))
+        _compiled()(x, groups, out)
+        return out
     rows = np.ascontiguousarray((groups + n_groups * np.arange(b)[:, None]).T)
     indicator = sparse.csc_array(
         (np.ones(b * n), rows.ravel(), np.arange(0, b * n + 1, b)), shape=(b * n_groups, n)
     )
     return (indicator @ x).reshape(b, n_groups, -1)
+
+
+@cache
+def _compiled() -> Callable[[FloatArray, IndexArray, FloatArray], None]:
+    """Return `_add_up`, compiled: a third of the time of a sparse product."""
+    import numba
+
+    return numba.njit(nogil=True)(_add_up)
+
+
+def _add_up(x: FloatArray, groups: IndexArray, out: FloatArray) -> None:
+    """Add points `x`, (n, p), to the sums `out`, (b, groups, p), of their `groups`, (b, n)."""
+    for j in range(x.shape[0]):
+        for i in range(groups.shape[0]):
+            group = groups[i, j]
+            for k in range(x.shape[1]):
+                out[i, group, k] += x[j, k]

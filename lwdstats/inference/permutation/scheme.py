@@ -60,14 +60,14 @@ class Scheme:
         """Return what R prints of the permutations."""
         return [f"Permutation: {self.kind}", f"Number of permutations: {self.count}"]
 
-    def blocks(self, width: int = 1) -> Iterator[IndexArray]:
+    def blocks(self, width: int = 1, together: int = 1) -> Iterator[IndexArray]:
         """Yield all permutations, as (b, n) indices from 0, each block small in memory.
 
         `width` is how many numbers a test holds for each observation of a
         permutation. The permutations do not depend on it: a generator gives
-        the same rows one at a time or together.
+        the same rows one at a time or together, of which there are so many at least.
         """
-        size = max(1, _BLOCK // (self.n * max(1, width)))
+        size = max(together, _BLOCK // (self.n * max(1, width)))
         # A stream for each size of stratum, so that blocks of any length give the same rows.
         seeds = np.random.SeedSequence(self.seed).spawn(len(self._strata))
         streams = [np.random.Generator(np.random.SFC64(seed)) for seed in seeds]
