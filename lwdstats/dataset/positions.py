@@ -48,16 +48,7 @@ def positions(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
     if "weight" in ds:
         weight = ds["weight"].astype("float64", copy=False)
         return weight.transpose("time", "replicate", "model", "component").rename("position")
-    there = n_answers(ds)
-    if there is not None and not there.values.all():
-        none = there == 0
-        others = int(none.sum()) - 1
-        raise InputError(
-            f"{source}: embedding",
-            f"no answer at all at {_first(none)}" + f" and {others} more" * (others > 0),
-            "an answer of each model at each time; select those that have one",
-        )
-    embedding = ds["embedding"]
+    embedding = answers(ds, source=source)
     mean = xr.apply_ufunc(
         _mean_answers,
         embedding.transpose("time", ..., "response", "feature"),
@@ -81,6 +72,26 @@ def _mean_answers(x: np.ndarray) -> FloatArray:
         else:
             now.mean(axis=-2, dtype=np.float64, out=out[t])
     return out
+
+
+def answers(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
+    """Return `embedding`, for what takes missing answers, but one of each model at least.
+
+    Raises
+    ------
+    InputError
+        If all answers of a model at a time (and to a query) are missing.
+    """
+    there = n_answers(ds)
+    if there is not None and not there.values.all():
+        none = there == 0
+        others = int(none.sum()) - 1
+        raise InputError(
+            f"{source}: embedding",
+            f"no answer at all at {_first(none)}" + f" and {others} more" * (others > 0),
+            "an answer of each model at each time; select those that have one",
+        )
+    return ds["embedding"]
 
 
 def n_answers(ds: xr.Dataset) -> xr.DataArray | None:

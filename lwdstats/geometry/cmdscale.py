@@ -258,17 +258,28 @@ def scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     """
     n, p = x.shape
     x = centred(x)
-    gram = x.T @ x if p < n else x @ x.T
+    if p >= n:
+        return scale_products(x @ x.T, k)
+    values, vectors = np.linalg.eigh(x.T @ x)
+    eig = _above_noise(values[::-1], np.einsum("ij,ij->i", x, x), n)
+    return x @ vectors[:, ::-1][:, :k][:, eig[: min(k, p)] > 0], eig
+
+
+def scale_products(gram: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return coordinates (n, at most k) and eigenvalues (n,), by the products of centred points."""
     values, vectors = np.linalg.eigh(gram)
-    values, vectors = values[::-1], vectors[:, : -k - 1 : -1]
+    eig = _above_noise(values[::-1], np.diagonal(gram), len(gram))
+    keep = eig[:k] > 0
+    return vectors[:, ::-1][:, :k][:, keep] * np.sqrt(eig[:k][keep]), eig
+
+
+def _above_noise(values: FloatArray, squares: FloatArray, n: int) -> FloatArray:
+    """Return n eigenvalues of points of which these, falling, are some; noise is 0."""
     eig = np.zeros(n)
     # No distance exceeds twice the largest distance from the centre.
-    noise = noise_of(n, 4.0 * np.einsum("ij,ij->i", x, x).max())
+    noise = noise_of(n, 4.0 * squares.max())
     eig[: len(values)] = np.where(values > noise, values, 0.0)
-    leading = eig[: vectors.shape[1]]
-    keep = leading > 0
-    vectors = vectors[:, keep]
-    return (x @ vectors if p < n else vectors * np.sqrt(leading[keep])), eig
+    return eig
 
 
 def fix_signs(points: FloatArray) -> FloatArray:

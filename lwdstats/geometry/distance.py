@@ -17,6 +17,8 @@ from lwdstats.errors import InputError, check_bool, check_choice, is_number
 from lwdstats.geometry import kernels, spread
 from lwdstats.geometry.labels import labels_of
 
+# Positions with more numbers than this are compared by their products.
+_LONG = 1 << 12
 _POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
 _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and model_, or a Dataset"
 
@@ -103,6 +105,9 @@ def dist(
     divisor = n_queries ** (1.0 / powers[method]) if method in powers else 1.0
 
     def kernel(values: np.ndarray) -> np.ndarray:
+        if method == "euclidean" and values[0].size > _LONG:
+            by_query = np.moveaxis(values, 1, 0) if values.ndim > 2 else values[None]
+            return np.sqrt(kernels.squared_distances(by_query)) / divisor
         return kernels.distances(values.reshape(len(values), -1), method, p) / divisor
 
     out = xr.apply_ufunc(

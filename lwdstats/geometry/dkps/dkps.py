@@ -35,9 +35,9 @@ def dkps(
         A dataset of either simulation, or one's own.
     k : int, optional
         Number of dimensions, 1 to N - 1, N being the number of points embedded
-        at once; by default chosen by `profile_likelihood` from the N
-        eigenvalues (negative ones as 0; their mean over times where each time
-        has its own space).
+        at once; by default the first elbow of the N eigenvalues, by
+        `profile_likelihood` (negative ones as 0; their mean over times where each
+        time has its own space); for the second see ``docs/methods.md``.
     aggregate : {"mean", "energy", "mmd"}
         Compare `positions` (mixture weights where the dataset has them,
         otherwise mean answers), or the distributions of the answers.
@@ -75,7 +75,7 @@ def dkps(
 
     "energy": ``D_ij^2 = 2 E|x - y| - E|x - x'| - E|y - y'|``; "mmd": ``D_ij^2 =
     E h(x, x') + E h(y, y') - 2 E h(x, y)``, h Gaussian. Expectations are means
-    over the answers at hand, pairs of an answer with itself included
+    over the answers that are there, pairs of an answer with itself included
     (V-statistics), averaged over queries before the root. So D_ij is exactly
     the distance of the two empirical distributions, a metric that embeds
     without negative eigenvalues. It is not unbiased: two models that are the same

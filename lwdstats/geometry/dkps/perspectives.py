@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 import xarray as xr
-from scipy.spatial.distance import cdist
 
 from lwdstats.arrays import FloatArray
-from lwdstats.dataset.positions import complete_answers, positions
+from lwdstats.dataset.positions import answers as present_answers
+from lwdstats.dataset.positions import n_answers, positions
 from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError
-from lwdstats.geometry import samples
-from lwdstats.geometry.cmdscale import fix_signs, scale_distances, scale_points
+from lwdstats.geometry import kernels, samples
+from lwdstats.geometry.cmdscale import fix_signs, scale_distances, scale_points, scale_products
 from lwdstats.geometry.dkps.bootstrap import kernel_features
 from lwdstats.geometry.out_of_sample import mean_squares
 from lwdstats.geometry.procrustes import rotation
@@ -32,8 +32,16 @@ def template_of(ds: xr.Dataset, aggregate: str) -> xr.DataArray:
 
 
 def answers_of(ds: xr.Dataset, aggregate: str) -> np.ndarray:
-    """Return answers (q, P, L, F), P running over time, replicate, model; L = 1 of means."""
-    x = positions(ds) if aggregate == "mean" else complete_answers(ds)
+    """Return answers (q, P, L, F), P running over time, replicate, model; L = 1 of means.
+
+    Missing answers are NaN.
+    """
+    if aggregate != "mean":
+        x = present_answers(ds)
+    elif "weight" not in ds and ds.sizes["response"] == 1 and n_answers(ds) is None:
+        x = ds["embedding"]  # a single answer is its own mean, and takes no second copy
+    else:
+        x = positions(ds)
     for dim in ("query", "response"):
         if dim not in x.dims:
             x = x.expand_dims(dim)
@@ -55,15 +63,28 @@ def kernel_points(x: np.ndarray, bandwidth: float | None) -> FloatArray:
     found = []
     for answers in x:
         flat = answers.reshape(-1, answers.shape[-1]).astype(np.float64)
-        found.append(kernel_features(h(cdist(flat, flat, "sqeuclidean"))))
+        found.append(kernel_features(h(kernels.squared_distances(flat[None]))))
     # Columns of zeros make them alike.
     width = max(y.shape[1] for y in found)
     return np.stack([pad_columns(y, width) for y in found]).reshape(*x.shape[:3], width)
 
 
-def _flat(x: np.ndarray) -> FloatArray:
-    """Return means (q, P, 1, F) as (P, q F), so scaled that distances average over queries."""
-    return np.moveaxis(x[:, :, 0], 0, 1).reshape(x.shape[1], -1) / math.sqrt(len(x))
+def _scale_means(x: np.ndarray, k: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return mean squared distances (P,), coordinates (P, at most k) and eigenvalues (P,).
+
+    Of means (q, P, F), distances being averaged over queries; some queries at once.
+    """
+    q, P, F = x.shape
+    if q * F < P:
+        points = kernels.laid_out(x).astype(np.float64) / math.sqrt(q)
+        return mean_squares(points), *scale_points(points, k)
+    gram = np.zeros((P, P))
+    for block in kernels.query_blocks(x):
+        part = kernels.laid_out(kernels.centred(x[block].astype(np.float64), axis=1))
+        gram += part @ part.T
+    gram /= q
+    own = np.diagonal(gram)
+    return own + own.mean(), *scale_products(gram, k)
 
 
 def squared_distances(
@@ -71,7 +92,7 @@ def squared_distances(
 ) -> FloatArray:
     """Return squared distances (P, Q) between answers; without `y`, of `x` with itself."""
     if aggregate == "mean":
-        return cdist(_flat(x), _flat(x if y is None else y), "sqeuclidean")
+        return kernels.squared_distances(x[:, :, 0], None if y is None else y[:, :, 0]) / len(x)
     return samples.between(x, y, samples.kernel(bandwidth))
 
 
@@ -81,9 +102,7 @@ def scale_answers(
     """Return coordinates (P, at most k), eigenvalues (P,) and mean squared distances (P,)."""
     limit = x.shape[1] - 1 if k is None else k
     if aggregate == "mean":
-        points = _flat(x)
-        squares = mean_squares(points)
-        y, eig = scale_points(points, limit)
+        squares, y, eig = _scale_means(x[:, :, 0], limit)
     else:
         squared = squared_distances(x, None, aggregate, bandwidth)
         squares = squared.mean(axis=1)
