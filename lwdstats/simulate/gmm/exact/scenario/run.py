@@ -67,11 +67,11 @@ def run_scenario(spec: GmmSpec, position: int) -> Run:
 
 
 def _row_shape(n_components: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return how a row is cut, each way a compilation: for up to 2, up to 4 and more components."""
+    """Return how a row is cut; each way takes a compilation, and here two must do."""
     from lwdstats.simulate.gmm.exact.update import row_shape
 
     lanes, chunks = row_shape(n_components)
-    return lanes, chunks if len(chunks) == 1 else ()
+    return lanes, chunks if n_components <= 2 else ()
 
 
 def _posts(spec: GmmSpec, log: Log):
