@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import joblib
@@ -16,7 +17,7 @@ from lwdstats.mixtures.arguments import Rule
 from lwdstats.mixtures.spec import MAX_OVERLAP, GmmSpec
 from lwdstats.scenario.scenario import Scenario
 from lwdstats.simulate.gmm.dataset import Run, dataset
-from lwdstats.simulate.gmm.exact.scenario.run import run_scenario
+from lwdstats.simulate.gmm.exact.scenario.run import prepare, run_scenario
 from lwdstats.simulate.gmm.gaussian.overlap import check_overlap
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
 from lwdstats.simulate.progress import Progress
@@ -201,8 +202,9 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
 
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
-    exact = run_exact if spec.is_paper else run_scenario
-    run: Callable[..., Run] = exact if spec.engine == "exact" else run_gaussian
+    run: Callable[..., Run] = run_exact if spec.engine == "exact" else run_gaussian
+    if spec.engine == "exact" and not spec.is_paper:
+        run = partial(run_scenario, shared=prepare(spec))
     tasks = [joblib.delayed(run)(spec, position) for position in range(spec.n_replicates)]
     options: dict[str, Any] = {"prefer": "threads"}
     if n_jobs is not None:

@@ -11,7 +11,7 @@ import lwdstats as lwd
 
 MEANS = [-1.5, 1.5]
 FIRST = [[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.7, 0.3]]
-INITIAL = [-2.0, -1.0, -1.5, 0.3, 1.0]
+INITIAL = [-2.0, -1.0, -1.5, 0.25, 1.0]
 N_STEPS, N_RESPONSES, BETA, EPS, C = 6, 2, 0.6, 1e-2, 0.01
 LAW, OTHER = [0.15, 0.85], [0.6, 0.4]
 LAWS = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0], [0.3, 0.7]]
@@ -19,6 +19,7 @@ RING = [[1, 1, 0, 1], [1, 1, 1, 0], [0, 1, 1, 1], [1, 0, 1, 1]]
 WEIGHTS = [[0.1, 0.7, 0.2, 0], [0.5, 0, 0, 0.5], [0.25] * 4, [0, 0, 1.0, 0.3]]
 ALL = [[1] * 4] * 4
 CHAIN = [[1, 0, 0, 0], [1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1]]
+FRESH = {"fresh": 1, "fresh_from": ("law", [0.5, 0.5])}
 
 # A scenario as the package takes it, and in the plain words of the literal loop.
 CASES = {
@@ -36,7 +37,7 @@ CASES = {
         {"fresh": 0.3, "fresh_from": ("points", [2.0, 3.0, -1.0])},
     ),
     "fresh default": ({"fresh": 4}, {"fresh": 4, "fresh_from": ("law", [0.5, 0.5])}),
-    "read real": ({"read_real": 0.5}, {"read_real": ("share", 0.5)}),
+    "read real": ({"fresh": 1, "read_real": 0.8}, {**FRESH, "read_real": ("share", 0.8)}),
     "read real at random": (
         {"keep": ("last", 2), "fresh": 4, "fresh_from": LAW, "read_real": ("random", 0.4)},
         {"keep": ("last", 2), "fresh": 4, "fresh_from": ("law", LAW), "read_real": ("random", 0.4)},
@@ -99,14 +100,12 @@ UPDATES = {
     "refit": ("refit", {"keep": "last", "fresh": 3, "fresh_from": LAW, "real_weight": 0.4}),
     "prior": (("prior", 4.0), {}),
 }
-LITERAL_RUNS, RUNS, TIMES = 250, 2000, (1, 3, 6)
+LITERAL_RUNS, RUNS, TIMES = 250, 1000, (1, 3, 6)
 
 
 def literal(plain):
     runs = [
-        literal_scenario.run(
-            seed, FIRST, MEANS, N_STEPS, N_RESPONSES, INITIAL, BETA, EPS, C, plain
-        )
+        literal_scenario.run(seed, FIRST, MEANS, N_STEPS, N_RESPONSES, INITIAL, BETA, EPS, C, plain)
         for seed in range(LITERAL_RUNS)
     ]
     return np.array(runs)
@@ -125,7 +124,9 @@ def measures(weight):
     """D and H, and two weights, by which orders and readers are told apart: (4, runs, times)."""
     mean = weight.mean(2)
     norm = 2 * weight.shape[2] * ((weight - mean[:, :, None]) ** 2).sum((2, 3))
-    return np.stack([norm, 1 - (mean**2).sum(-1), weight[:, :, 0, 0], weight[:, :, 3, 0]])
+    found = np.stack([norm, 1 - (mean**2).sum(-1), weight[:, :, 0, 0], weight[:, :, 3, 0]])
+    # Few orders of few points give few values, which the last bit may not tell apart.
+    return found.round(9)
 
 
 def smallest_p(ours, theirs):
@@ -134,9 +135,7 @@ def smallest_p(ours, theirs):
         (a[:, t], b[:, t]) for a, b in zip(measures(ours), measures(theirs), strict=True)
         for t in TIMES
     ]  # fmt: skip
-    # Weights that nothing moves, as those of frozen models, are the same but for rounding.
-    moving = [(a, b) for a, b in pairs if np.ptp(a) > 1e-9 or np.ptp(b) > 1e-9]
-    return len(moving) * min(stats.ks_2samp(a, b).pvalue for a, b in moving)
+    return len(pairs) * min(stats.ks_2samp(a, b).pvalue for a, b in pairs)
 
 
 @functools.cache

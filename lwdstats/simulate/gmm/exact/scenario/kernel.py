@@ -140,7 +140,7 @@ def size_of(weighted: bool, row: Any, own: int, n_strata: int, head: Any, tail: 
 
 @numba.njit(nogil=True)
 def read_pool(
-    retrieval: int, lists: Any, start: int, stop: int, k: int, order: Any,
+    retrieval: int, lists: Any, start: int, stop: int, k: Any, order: Any,
     states: Any, model: int, out: Any,
 ) -> None:  # fmt: skip
     """Draw `k` posts of a list from `start` to `stop`, any or the newest."""
@@ -155,8 +155,8 @@ def read_pool(
 @numba.njit(nogil=True)
 def choose_posts(
     rules: Any, weighted: bool, row: Any, own: int, lists: Any, offset: Any, head: Any, tail: Any,
-    k: int, order: Any, below: Any, states: Any, model: int, out: Any,
-) -> int:  # fmt: skip
+    k: Any, order: Any, below: Any, states: Any, model: int, out: Any,
+) -> Any:  # fmt: skip
     """Fill the first places of `out` with what a model reads of the web; return how many.
 
     The rest of `k` is for its anchor, and mixed with it by the caller.

@@ -105,7 +105,7 @@ def thin(items: Any, n: int, n_kept: int, order: Any, states: Any) -> None:
 
 
 @numba.njit(nogil=True)
-def mix(items: Any, n_first: int, k: int, states: Any, model: int) -> None:
+def mix(items: Any, n_first: Any, k: Any, states: Any, model: int) -> None:
     """Mix the first of `k` items with the rest, at random places, each part in its order.
 
     From the end: a place goes to one of the rest with their share of what is left.
@@ -132,7 +132,7 @@ def mix(items: Any, n_first: int, k: int, states: Any, model: int) -> None:
 
 @numba.njit(nogil=True)
 def draw_by_author(
-    row: Any, lists: Any, offset: Any, head: Any, tail: Any, k: int, states: Any, model: int,
+    row: Any, lists: Any, offset: Any, head: Any, tail: Any, k: Any, states: Any, model: int,
     below: Any, out: Any,
 ) -> None:  # fmt: skip
     """Draw `k` posts with replacement, authors by weight, and those without author by number.
