@@ -29,7 +29,8 @@ from lwdstats.theory.network import CountedSpec, Network, network
 CAPS = {"max_cost", "max_tokens_total", "price_in", "price_out"}
 SIMULATORS = {
     "gmm": (GmmSpec, lwd.simulate_gmm, {"n_jobs", "progress"}),
-    "llm": (LlmSpec, lwd.simulate_llm, {"store", "resume", "web", "progress"} | CAPS),
+    # `retrieval` is the scenario's.
+    "llm": (LlmSpec, lwd.simulate_llm, {"store", "resume", "web", "progress", "retrieval"} | CAPS),
 }
 BOTH = pytest.mark.parametrize("name", SIMULATORS)
 ROOT = Path(__file__).parent.parent
@@ -203,6 +204,12 @@ def test_specifications_of_version_0_1_are_read(name):
         ("llm", "--top-p a=.5 --top-p b=1", {"top_p": {"a": 0.5, "b": 1.0}}),
         ("llm", "--max-new-tokens 7", {"max_new_tokens": 7}),
         ("llm", "--cut none", {"cut": None}),
+        ("llm", "--retrieval nearest", {"scenario": {"retrieval": "nearest"}}),
+        (
+            "llm",
+            "--fresh 1 --fresh-from pool.csv --frozen bot",
+            {"scenario": {"fresh": 1, "fresh_from": "pool.csv", "frozen": "bot"}},
+        ),
         ("llm", "--cut sentence --no-normalize", {"cut": "sentence", "normalize": False}),
     ],
 )

@@ -180,6 +180,9 @@ def _simulate(
         # An option replaces one field of a table of the file.
         if name in changes and isinstance(spec.get(name), dict):
             changes[name] = spec[name] | changes[name]
+    if "retrieval" in changes.get("scenario", {}):
+        # A file of before has it outside the table.
+        spec.pop("retrieval", None)
     # Before the work, not after it.
     check_writable(output)
     try:

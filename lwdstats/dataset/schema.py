@@ -91,6 +91,11 @@ VARIABLES: dict[str, Variable] = {
     "post_response": Variable(
         _POST, "i", "index of the response that became the post, -1 for an initial post"
     ),
+    "post_left": Variable(
+        _POST, "i", "first time at which a post is no longer on the web, -1 if it is to the end"
+    ),
+    "post_kind": Variable(_POST, "i", "where a post comes from"),
+    "post_real": Variable(_POST, "i", "whether a post is initial or fresh"),
     "post_sentiment": Variable(
         _POST, "OTU", "sentiment of an initial post as its file labels it, empty for answers"
     ),
@@ -216,9 +221,16 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     return ds
 
 
-def with_sentence_rule(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run recorded, with the rule for first sentences, the first if it says none."""
-    return {**spec, "sentence_rule": spec.get("sentence_rule", 1)}
+def as_written_now(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run of language models recorded, as one records it now.
+
+    Runs of before have the first rule for first sentences, and say of a scenario only which
+    posts are read.
+    """
+    now = {**spec, "sentence_rule": spec.get("sentence_rule", 1)}
+    retrieval = now.pop("retrieval", "uniform")
+    now.setdefault("scenario", {} if retrieval == "uniform" else {"retrieval": retrieval})
+    return now
 
 
 def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
@@ -230,7 +242,7 @@ def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
         spec = None
     if not isinstance(spec, dict):
         raise InputError(f"{source}: spec", text, "a specification as a JSON object")
-    return with_sentence_rule(spec) if spec.get("simulator") == "llm" else spec
+    return as_written_now(spec) if spec.get("simulator") == "llm" else spec
 
 
 def _not_a_dataset(ds: object) -> tuple[str, str]:

@@ -6,6 +6,7 @@ shapes: n models, N posts of the log, T steps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from lwdstats.arrays import FloatArray
 from lwdstats.scenario.growth import retrieval_sizes
 
-# Kinds of posts: what a model wrote, what comes from outside, and what is off topic.
-SYNTHETIC, REAL, NOISE = 0, 1, 2
+# Kinds of posts: what a model wrote, what comes from outside, what is off topic, and what only
+# the model reads whose own source it is.
+SYNTHETIC, REAL, NOISE, ANCHOR = 0, 1, 2, 3
 
 
 class Log(NamedTuple):
@@ -121,6 +123,51 @@ def survivors(
     old = stream.choice(n_old, capacity - come, replace=False)
     new = stream.choice(n_new, come, replace=False)
     return np.sort(old), np.sort(new)
+
+
+def departures(
+    keep: str | tuple[str, int],
+    time: NDArray[np.int64],
+    n_steps: int,
+    stream: Callable[[int], np.random.Generator],
+) -> NDArray[np.int64]:
+    """Return when each post (N,) is no longer on the web, -1 if that is not by T.
+
+    A post of step s is on A^(t) where s < t and it has not left by then; one that never comes
+    on the web leaves at s + 1.
+
+    Parameters
+    ----------
+    keep : str or tuple
+        As a scenario has it.
+    time : (N,) int64
+        Step that added each post, increasing.
+    n_steps : int
+        T.
+    stream : callable
+        From a step to the generator that draws who survives it.
+
+    Examples
+    --------
+    >>> departures(("last", 2), np.array([-1, 0, 0, 1]), 3, np.random.default_rng)
+    array([ 2,  3,  3, -1])
+    """
+    if keep == "all":
+        return np.full(time.size, -1)
+    rule, size = keep[0], int(keep[1])
+    if rule == "last":
+        left = time + 1 + size
+        return np.where(left > n_steps, -1, left)
+    left = np.full(time.size, -1)
+    first = np.searchsorted(time, np.arange(n_steps + 1))
+    alive = np.arange(first[0])
+    for t in range(n_steps):
+        new = np.arange(first[t], first[t + 1])
+        old, come = survivors((rule, size), alive.size, new.size, int(first[t]), stream(t))
+        stays = np.concatenate([alive[old], new[come]])
+        left[np.setdiff1d(np.concatenate([alive, new]), stays)] = t + 1
+        alive = stays
+    return left
 
 
 def readable(row: FloatArray | None, author: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from lwdstats.dataset.schema import spec_of, with_sentence_rule
+from lwdstats.dataset.schema import as_written_now, spec_of
 from lwdstats.errors import InputError
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.simulate.llm.simulate_llm import simulate_llm
@@ -108,7 +108,7 @@ def _dated(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     One that a simulation wrote, when there was a single rule, says all other arguments;
     what people write says few, and takes the newest.
     """
-    return with_sentence_rule(spec) if spec.keys() >= _WRITTEN else spec
+    return as_written_now(spec) if spec.keys() >= _WRITTEN else spec
 
 
 def asked(

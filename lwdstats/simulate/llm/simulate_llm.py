@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from lwdstats.errors import check_bool
+from lwdstats.scenario.scenario import Scenario
 from lwdstats.simulate.llm.answer import embed_all
 from lwdstats.simulate.llm.dataset import Origin, build_dataset, note_unanswered
 from lwdstats.simulate.llm.labels import Models
 from lwdstats.simulate.llm.load_posts import Posts
 from lwdstats.simulate.llm.loading import backend, load_embedder, load_models, locate_all
 from lwdstats.simulate.llm.run import Network, run_network
+from lwdstats.simulate.llm.sources import with_retrieval
 from lwdstats.simulate.llm.spec import (
     DEFAULT_EMBEDDER,
     DEFAULT_QUERY,
@@ -52,7 +55,8 @@ def simulate_llm(
     date: str | None = None,
     cut: str | None = "sentence",
     sentence_rule: int | None = None,
-    retrieval: str = "uniform",
+    scenario: Scenario | Mapping[str, Any] | None = None,
+    retrieval: str | None = None,
     context: str = "error",
     retries_empty: int = 2,
     batch_size: int = 1,
@@ -102,9 +106,12 @@ def simulate_llm(
     cut, sentence_rule : {"sentence", None}, and int or None
         Keep the first sentence of each answer, after any reasoning; ``text_raw`` has the whole.
         Which version of the rule does so: the newest, or the store's, where None; recorded.
-    retrieval : {"uniform", "nearest"}
-        Draw posts uniformly, without replacement, in random order; or read those whose embeddings
-        are next to the query's, the nearest first, as retrieval-augmented generation does.
+    scenario : Scenario or mapping, optional
+        How the web grows and who reads what, or a table of its fields; by default as in the paper.
+        ``docs/scenarios.md`` says what each is for language models. A model answers at a step from
+        the prompt it reads there, so that ``posts="after update"`` is the same run.
+    retrieval : str, optional
+        The scenario's, for one more version.
     context : {"error", "fewest"}
         Where a context may be exceeded: an error at first; or all read as few posts as fit.
     retries_empty, batch_size : int
@@ -151,6 +158,7 @@ def simulate_llm(
         seed = stored(store, "seed") if seed is None else seed
         date = stored(store, "date") if date is None else date
         sentence_rule = stored(store, "sentence_rule") if sentence_rule is None else sentence_rule
+    scenario = with_retrieval(scenario, retrieval)
     spec = LlmSpec.of(locals())
     check_web(web, store)
     caps = Caps.of(list(spec.models), max_cost, max_tokens_total, price_in, price_out)
@@ -192,14 +200,13 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
         check_context(spec, models)
         origin = kept.begin(
             vectors,
-            lambda: embed_all(vectors, [post["text"] for post in spec.posts], "posts"),
+            lambda: _embed_given(spec, vectors),
             backend(models, vectors),
         )
-        width = origin.initial.shape[1]
-        queries = np.empty((0, width), dtype=np.float32)
-        if spec.retrieval == "nearest":
+        queries = np.empty((0, origin.given.shape[1]), dtype=np.float32)
+        if spec.scenario.retrieval == "nearest":
             queries = embed_all(vectors, list(spec.query), "query")
-        network = Network(models, vectors, origin.initial, queries)
+        network = Network(models, vectors, origin.given, queries)
 
         def keep(batches: dict[Key, Batch]) -> None:
             kept.add(batches, vectors)
@@ -211,3 +218,9 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
         run_network(spec, network, webs, kept.batches, keep, bar.say, kept.ledger)
     kept.say(logging.INFO, f"complete: {kept.total} batches")
     return origin
+
+
+def _embed_given(spec: LlmSpec, embedder: Embedder) -> NDArray[np.float32]:
+    """Return the vectors of all that no model writes, in the order of the spec."""
+    given = {name: texts for name, texts in spec.given_by.items() if texts} or {"posts": []}
+    return np.concatenate([embed_all(embedder, texts, name) for name, texts in given.items()])

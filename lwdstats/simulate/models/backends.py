@@ -14,6 +14,8 @@ from lwdstats.simulate.models.local.packaged import PREFIX as PACKAGE
 from lwdstats.simulate.models.protocol import Backend, LanguageModel, ModelFacts, optional_parts
 from lwdstats.simulate.models.server.address import PREFIX as SERVER
 from lwdstats.simulate.models.server.backend import ServerBackend
+from lwdstats.simulate.models.text import PREFIX as TEXT
+from lwdstats.simulate.models.text import TextBackend
 
 BACKENDS: dict[str, Backend] = {
     # A folder or a hub name.
@@ -23,6 +25,7 @@ BACKENDS: dict[str, Backend] = {
     GGUF_PACKAGE: GgufBackend(),
     OLLAMA: GgufBackend(),
     SERVER: ServerBackend(),
+    TEXT: TextBackend(),
 }
 
 

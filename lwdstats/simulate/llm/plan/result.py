@@ -22,14 +22,16 @@ class LlmPlan(Result):
     Attributes
     ----------
     steps : pandas.DataFrame
-        A row a time: `time`, `n_web`, `n_retrieved`, `calls`, `prompt_tokens` and
-        `answer_tokens`, over all models, queries and replicates.
+        A row a time: `time`, `n_web`, `n_retrieved` (the mean over models that read),
+        `calls`, `prompt_tokens` and `answer_tokens`, over all models, queries and replicates.
     models : pandas.DataFrame
         A row a model: `model`, `counted_by` ("tokenizer" or "estimate"),
         `context` and `longest` (tokens; `longest` is the longest prompt that
         can come, with its answer), `fits`, `prompt_tokens` and `answer_tokens` of
         the whole run, `weights_gb` and `cache_gb` (memory here, for the
         longest prompt), and `cost`, NaN without prices.
+    reads : pandas.DataFrame
+        A row a time and a column a model: the posts that it is expected to read in a prompt.
     answer_tokens : int
         Tokens that an answer was taken to have.
     notes : tuple of str
@@ -40,6 +42,7 @@ class LlmPlan(Result):
 
     steps: pd.DataFrame
     models: pd.DataFrame
+    reads: pd.DataFrame
     answer_tokens: int
     notes: tuple[str, ...]
     max_cost: float | None = None

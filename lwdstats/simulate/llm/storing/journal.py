@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.dataset.answer_text import is_blank
-from lwdstats.dataset.schema import with_sentence_rule
+from lwdstats.dataset.schema import as_written_now
 from lwdstats.errors import InputError
 
 # The layout of the tables; another one is refused.
@@ -237,7 +237,7 @@ def stored(folder: str | Path, argument: str) -> Any:
     except sqlite3.DatabaseError:
         # Empty or damaged: opening the store says so.
         return None
-    return None if row is None else with_sentence_rule(json.loads(row[0])).get(argument)
+    return None if row is None else as_written_now(json.loads(row[0])).get(argument)
 
 
 def _is_fresh(folder: Path) -> bool:
@@ -291,7 +291,7 @@ def differing(held: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _check_same(folder: Path, held: dict[str, Any], asked: dict[str, Any]) -> None:
     # Stores of before have no date; their chat templates wrote the day of each step.
-    held = {"date": asked.get("date")} | with_sentence_rule(held)
+    held = {"date": asked.get("date")} | as_written_now(held)
     names = differing(held, asked)
     # A mapping is the same in another order, and a network is not.
     if "models" not in names and list(held["models"]) != list(asked["models"]):

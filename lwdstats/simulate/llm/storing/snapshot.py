@@ -15,6 +15,7 @@ from typing import Any
 import xarray as xr
 
 from lwdstats.dataset.embedded_texts import Cut
+from lwdstats.dataset.schema import as_written_now
 from lwdstats.errors import InputError
 from lwdstats.simulate.llm.dataset import build_dataset, last_time, note_unanswered, origin_of
 from lwdstats.simulate.llm.spec import LlmSpec
@@ -46,7 +47,7 @@ def read_store(folder: str | Path) -> xr.Dataset:
     running = is_running(folder)
     record = Snapshot(folder)
     held, batches = json.loads(record.read("spec")), record.batches()
-    whole = LlmSpec.from_json(held)
+    whole = LlmSpec.from_json(as_written_now(held))
     last = last_time(whole, batches)
     if last < 0:
         each = len(whole.places) * len(whole.models)
@@ -54,7 +55,7 @@ def read_store(folder: str | Path) -> xr.Dataset:
         raise InputError("path", got, "one whose models have all answered once")
     # What is kept of the next step is not shown.
     shown = {key: batch for key, batch in batches.items() if key[2] <= last}
-    spec = LlmSpec.from_json(held | {"n_steps": last})
+    spec = LlmSpec.from_json(as_written_now(held) | {"n_steps": last})
     origin, served = origin_of(record), json.loads(record.read("served") or "{}")
     ds = build_dataset(spec, shown, origin, served)
     cut = record.read("cut" if len(shown) == len(batches) else "cut_before") or record.read("cut")

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from lwdstats.dataset.embedded_texts import Cut, cut_texts
 from lwdstats.errors import InputError, check_choice
 from lwdstats.simulate.llm.dataset import Origin, last_time, origin_of
-from lwdstats.simulate.llm.run import Place, posted
 from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.simulate.llm.storing.journal import Batch, Journal, Key, RunStoppedError, differing
 from lwdstats.simulate.llm.storing.spending import CapReachedError, Caps, Ledger, spent_said
+from lwdstats.simulate.llm.weblog import Place, WebLog, posts_of, web_log
 from lwdstats.simulate.models.protocol import (
     Embedder,
     LanguageModel,
@@ -172,25 +172,26 @@ class Store:
     def begin(
         self,
         embedder: Embedder,
-        embed_initial: Callable[[], NDArray[np.float32]],
+        embed_given: Callable[[], NDArray[np.float32]],
         backend: dict[str, Any],
     ) -> Origin:
         """Return the origin of the run, this process's part in it included."""
         here = {"lwdstats": __version__, **backend}
         prefix = str(optional_parts(embedder).prefix)
         if self.journal is None or self.journal.read("cut") is None:
-            embedded = {"post_text": [post["text"] for post in self.spec.posts]}
+            embedded = {"post_text": self.spec.given}
             # A store of before has not counted its answers.
             embedded |= {"text": _texts(self.batches)} if self.batches else {}
             told = {name: cut_texts(embedder, texts) for name, texts in embedded.items()}
             self.cut = {name: cut for name, cut in told.items() if cut is not None}
         if self.journal is None:
-            return Origin(embed_initial(), prefix, [backend])
+            return Origin(embed_given(), prefix, [backend])
         if self.origin() is None:
-            initial = embed_initial()
+            given = embed_given()
             self.journal.note("prefix", prefix)
-            self.journal.note("n_features", initial.shape[1])
-            self.journal.note("initial", initial.astype("<f4").tobytes())
+            self.journal.note("n_features", given.shape[1])
+            # Once it was the initial posts only.
+            self.journal.note("initial", given.astype("<f4").tobytes())
             self.journal.note("backends", json.dumps([here]))
         else:
             backends = json.loads(self.journal.read("backends"))
@@ -225,7 +226,8 @@ class Store:
         web = LanceWeb(folder)
         # A step is posted after all its batches are kept, so a table ahead of the
         # journal, or between two steps, is not of this run.
-        steps = {int(size): t for t, size in enumerate(self.spec.n_web)}
+        log = web_log(self.spec, place)
+        steps = {log.size(t): t for t in range(self.spec.n_steps + 1)}
         t = steps.get(len(web))
         if t is None or (t > 0 and not self.has_step(place, t - 1)):
             web.clear()
@@ -234,14 +236,15 @@ class Store:
     def _count_before(self) -> None:
         """Estimate what models have spent that were not counted when they were asked."""
         labels, known = list(self.spec.models), self.ledger.spent
-        for (replicate, q, t, i), batch in self.batches.items():
+        logs: dict[Place, WebLog] = {}
+        for (replicate, q, _, i), batch in self.batches.items():
             if labels[i] in known:
                 continue
-            posts = [post["text"] for post in self.spec.posts]
-            steps = [(replicate, q, s, j) for s in range(t) for j in range(len(labels))]
-            before = [self.batches[key] for key in steps]
-            posts += [one.answers[posted(one)] for one in before]
-            read = tuple(posts[row] for row in batch.retrieved)
+            log = logs.get((replicate, q)) or web_log(self.spec, (replicate, q))
+            logs[replicate, q] = log
+            rows = batch.retrieved.astype(np.int64)
+            posts = posts_of(self.spec, log, (replicate, q), self.batches, rows)
+            read = tuple(post.text for post in posts)
             prompt = Prompt(read, self.spec.query[q], self.spec.system_prompts.get(labels[i]))
             tokens = estimate_tokens(prompt.plain), sum(batch.n_tokens)
             self.ledger.count(labels[i], "count", tokens)

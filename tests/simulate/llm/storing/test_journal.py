@@ -100,7 +100,7 @@ def test_a_store_keeps_its_seed(tmp_path):
         ({"beta": 0.4, "query": "Up?"}, r"another query, beta; .*beta=0.5, now 0.4\)"),
         ({"models": [Writer("b"), Writer("a")]}, "another models;"),
         ({"temperature": 0.5}, "another temperature;"),
-        ({"retrieval": "nearest"}, "another retrieval;"),
+        ({"retrieval": "nearest"}, "another scenario;"),
     ],
 )
 def test_another_spec_is_refused_with_what_differs(tmp_path, changes, said):
