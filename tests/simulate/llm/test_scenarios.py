@@ -278,8 +278,8 @@ def test_a_bot_says_its_text():
     told = plan(ds, models=models, price_in=1, price_out=1)
     assert told.models.set_index("model").loc["bot", ["prompt_tokens", "answer_tokens"]].sum() == 0
     assert "server" not in str(told)
-    with pytest.raises(lwd.InputError, match=r"^models: got 'text: '"):
-        lwd.simulate_llm(["text: "], POSTS, embedder=Hasher())
+    with pytest.raises(lwd.InputError, match=r"^models: got 'text: '; takes a text"):
+        lwd.simulate_llm({"bot": "text: "}, POSTS, embedder=Hasher())
     with pytest.raises(lwd.InputError, match=r"^embedder: got 'text:x'"):
         lwd.simulate_llm([Writer("a")], POSTS, embedder="text:x")
 
@@ -309,7 +309,7 @@ def test_a_plan_expects_what_is_read(name):
     seen = sum(model.count_tokens(prompt) for model in models.values() for prompt in model.prompts)
     heading = models["a"].count_tokens(lwd_prompt("x")) - models["a"].count_tokens(lwd_prompt()) - 2
     expected = seen + 2 * float(synthetic) + heading * empty
-    assert told.steps["prompt_tokens"].sum() == pytest.approx(expected, rel=0.02)
+    assert told.steps["prompt_tokens"].sum() == pytest.approx(expected, rel=0.03)
 
 
 def lwd_prompt(*posts):
@@ -325,17 +325,18 @@ def test_contexts_hold_what_is_read(name):
     arguments = ARGUMENTS | {"posts": POSTS, "scenario": scenario, "max_new_tokens": 7}
     longest = plan(models=models, **arguments).models["longest"]
     for label, context in zip(LABELS, longest, strict=True):
-        arguments["models"] = models | {label: Words(label, int(context) - 1)}
+        short = models | {label: Words(label, int(context) - 1)}
         with pytest.raises(lwd.InputError, match=rf"^models: got '{label}' with a context of"):
-            lwd.simulate_llm(embedder=Hasher(), **arguments)
+            lwd.simulate_llm(short, embedder=Hasher(), **arguments)
     held = {x: Words(x, int(n)) for x, n in zip(LABELS, longest, strict=True)}
-    whole = lwd.simulate_llm(held, embedder=Hasher(), **(arguments | {"models": held}))
+    whole = lwd.simulate_llm(held, embedder=Hasher(), **arguments)
     for label, model in held.items():
         # What came is no longer than what may come.
         assert max(map(model.count_tokens, model.prompts)) + 7 <= model.context_length, label
+    # The context of one holds fewer, and then all read as few.
     few = models | {"a": Words("a", 30)}
-    ds = lwd.simulate_llm(few, embedder=Hasher(), context="fewest", **(arguments | {"models": few}))
-    assert (ds["n_retrieved"].max() < whole["n_retrieved"].max()).item()
+    ds = lwd.simulate_llm(few, embedder=Hasher(), context="fewest", **arguments)
+    assert ((ds["retrieved"] >= 0).sum() < (whole["retrieved"] >= 0).sum()).item()
     assert (ds["n_retrieved"] == (ds["retrieved"] >= 0).sum("draw")).all()
     assert max(few["a"].count_tokens(prompt) for prompt in few["a"].prompts) + 7 <= 30
     for label in LABELS:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from lwdstats.arrays import FloatArray
 from lwdstats.scenario.growth import read_sizes
@@ -55,7 +56,8 @@ def expected_reads(spec: LlmSpec) -> Reads:
                 many, shares = known[row]
                 own = 0.0
                 if spec.scenario.anchors is not None:
-                    own = min(spec.scenario.anchors[0] * many, float(log.anchors(i).size))
+                    share, there = spec.scenario.anchors[0], log.anchors(i).size
+                    own = _binomial_mean(many, share, 0, there)
                 k[t, i] += many
                 posts[t, i] += (many - own) * shares
                 posts[t, i, n + ANCHOR_POST] += own
@@ -75,7 +77,11 @@ def _of_web(
         weights = author_weights(network[model], log.author[pool])
     elif scenario.real_share is not None:
         real = log.kind[pool] == REAL
-        many = real_reads(scenario.real_share, k, int(real.sum()), int((~real).sum()))
+        n_real, n_other = int(real.sum()), int((~real).sum())
+        if isinstance(scenario.read_real, tuple):
+            many = _binomial_mean(k, scenario.real_share, k - n_other, n_real)
+        else:
+            many = float(real_reads(scenario.real_share, k, n_real, n_other))
         parts = (real, many), (~real, k - many)
         for part, number in parts:
             weights[part] = number / max(k, 1) / max(int(part.sum()), 1)
@@ -83,3 +89,9 @@ def _of_web(
         weights = np.where(np.arange(pool.size) >= pool.size - k, 1 / max(k, 1), 0.0)
     shares = np.bincount(whose[pool], weights, len(spec.models) + 4)
     return k, shares.astype(np.float64)
+
+
+def _binomial_mean(k: int, share: float, least: int, most: int) -> float:
+    """Return the mean of a binomial number that is kept between two others."""
+    numbers = np.arange(k + 1)
+    return float(binom.pmf(numbers, k, share) @ np.clip(numbers, least, most))
