@@ -24,7 +24,6 @@ N_MODELS = 6
 # Name, fields, update, and what else the run differs by: long enough that draws matter.
 CASES: list[tuple[str, dict[str, Any], Any, dict[str, Any]]] = [
     ("posts after update", {"posts": "after update"}, "sequential", {}),
-    ("keep the last step", {"keep": "last"}, "sequential", {"n_responses": 400, "n_steps": 300}),
     ("keep the last 200 steps", {"keep": ("last", 200)}, "sequential", {}),
     ("random, 3000 posts", {"keep": ("random", 3000)}, "sequential", {}),
     ("reservoir, 3000 posts", {"keep": ("reservoir", 3000)}, "sequential", {}),

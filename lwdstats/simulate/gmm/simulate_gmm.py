@@ -83,15 +83,14 @@ def simulate_gmm(
         Algorithm 2; the mean ownership of all points that are read; or that mean with the weights
         before, which count as so many points. The last two take no `step_size`.
     threshold : float
-        epsilon in [0, 1], the weight that a component gets which would fall to 0 or below. At 0
-        it is lost for ever, and models that lose different ones stay apart.
+        epsilon in [0, 1], what a weight is set to that would fall to 0; at 0 it is lost for ever.
     replicates : int or sequence of int
         Number of independent runs, or their ids; a run depends on its id and the seed alone.
     seed : int or str, optional
         Non-negative integer, or its decimal string. Drawn where not given; always recorded.
     engine : {"exact", "gaussian"}
-        Every draw; or, for components far apart, a model's update as one draw from its limit law,
-        weights alone, at a cost that does not grow with t: scenarios without it are refused.
+        Every draw; or, for components far apart, an update as one draw from its limit law, weights
+        alone, at a cost that does not grow with t: scenarios without it are refused.
     max_overlap : float
         Largest J (see `missing_information`) that the Gaussian engine accepts; at 1 it takes any.
     record : int or sequence of int, optional
@@ -129,7 +128,7 @@ def simulate_gmm(
     --------
     >>> import lwdstats as lwd
     >>> ds = lwd.simulate_gmm(n_steps=20, replicates=2, seed=1)
-    >>> lwd.run_spec(ds).equals(ds)  # the specification in a dataset gives it again
+    >>> lwd.run_spec(ds).equals(ds)
     True
     """
     spec = GmmSpec.of(locals())

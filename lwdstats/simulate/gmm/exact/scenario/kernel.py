@@ -32,6 +32,9 @@ ALL, LAST, RANDOM, RESERVOIR = 0, 1, 2, 3
 UNIFORM, RECENT, AS_POSTED = 0, 1, 2
 AS_THEY_COME, STRATIFIED, AT_RANDOM = 0, 1, 2
 SEQUENTIAL, REFIT = 0, 1
+# Where c is 0, a weight that nothing feeds falls for ever and never to 0. It stops here, before
+# its products with likelihoods (see LOST) are subnormal numbers, which cost a hundred times as much.
+LEAST = 1e-50
 
 
 class Rules(NamedTuple):
@@ -441,6 +444,10 @@ def simulate(
                     flat, first, chosen, k[:size], rows, alpha, complexity, real,
                     rules.threshold, web, whiten, centres, lanes, chunks, fired,
                 )  # fmt: skip
+        for i in range(n_models):
+            for b in range(n_components):
+                if 0.0 < weights[i, b] < LEAST:
+                    weights[i, b] = LEAST
         if slot[t] >= 0:
             kept_truncated[slot[t]] = fired
             kept_share[slot[t]] = share
