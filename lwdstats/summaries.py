@@ -135,8 +135,11 @@ def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
         web = ds["n_web"].values
         text = f"{web.flat[0]} to {web.flat[-1]} posts"
         if "n_retrieved" in ds:
-            read = ds["n_retrieved"].values
-            text += f"; a model reads {read.flat[0]} to {read.flat[-1]} of them"
+            each = ds["n_retrieved"]
+            others = [dim for dim in each.dims if dim != "time"]
+            read = each.max(others).values
+            most = "at most " * bool(others)
+            text += f"; a model reads {most}{read[0]} to {read[-1]} of them"
             text += f" (beta = {spec['beta']:g})" if "beta" in spec else ""
         facts.append(("Web", text))
     if "synthetic_share" in ds:

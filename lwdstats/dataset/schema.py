@@ -233,6 +233,12 @@ def as_written_now(spec: Mapping[str, Any]) -> dict[str, Any]:
     return now
 
 
+def initial_posts(ds: xr.Dataset) -> xr.DataArray:
+    """Return which posts of a log are A^(0): other than models' own sources, they are real."""
+    initial = ds["post_time"] == -1
+    return initial & (ds["post_real"] == 1) if "post_real" in ds else initial
+
+
 def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
     """Return the specification that a dataset's `spec` attribute holds."""
     text = ds.attrs.get("spec", "")

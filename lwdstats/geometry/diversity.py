@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from lwdstats.dataset.positions import positions
-from lwdstats.dataset.schema import named, validate
+from lwdstats.dataset.schema import initial_posts, named, validate
 from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry import spread
 from lwdstats.geometry.distance import mean_variance, over_queries, signed_root
@@ -187,7 +187,7 @@ def inner_diversity(
 
 def _has_web(ds: xr.Dataset) -> bool:
     if {"post_embedding", "post_time"} <= set(ds.data_vars):
-        return bool((ds["post_time"] == -1).any("post").all())
+        return bool(initial_posts(ds).any("post").all())
     return "initial_point" in ds
 
 
@@ -214,8 +214,7 @@ def _mixture_variance(ds: xr.Dataset) -> xr.DataArray:
 def _web_mean(ds: xr.Dataset) -> xr.DataArray:
     """Return the mean of A^(0), ([replicate, query,] feature)."""
     if "post_embedding" in ds and "post_time" in ds:
-        initial = ds["post_time"] == -1
-        return ds["post_embedding"].where(initial).mean("post", dtype=np.float64)
+        return ds["post_embedding"].where(initial_posts(ds)).mean("post", dtype=np.float64)
     return ds["initial_point"].mean("post", dtype=np.float64)
 
 
