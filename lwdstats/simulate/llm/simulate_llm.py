@@ -79,7 +79,8 @@ def simulate_llm(
     ----------
     models : sequence of str or LanguageModel, or mapping from labels to them
         Folders, hub names, ``"package:NAME"`` for what a Python package holds, ``"gguf:PATH"`` for
-        a file of llama.cpp, ``"openai:NAME"`` for a server. One that occurs twice is loaded once.
+        a file of llama.cpp, ``"openai:NAME"`` for a server, ``"text:ANSWER"`` for a bot. One that
+        occurs twice is loaded once.
     posts : path, DataFrame, sequence of str, or sequence of mappings, optional
         A^(0), as `load_posts` reads it; by default the 20 that come with the package.
     query : str or sequence of str

@@ -9,11 +9,15 @@ import pytest
 from fakes import Hasher, Writer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import lwdstats as lwd
+from lwdstats.cli.main import app
 from lwdstats.simulate.llm.plan.plan import plan
 from lwdstats.simulate.llm.replay import prompt_of
 from lwdstats.simulate.llm.storing.journal import RunStoppedError
+from lwdstats.simulate.models.backends import BACKENDS
+from lwdstats.simulate.models.protocol import Backend, Prompt
 
 POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain.", "Banks are closed.", "Hope."]
 LABELS = ["a", "b", "c", "d"]
@@ -307,15 +311,13 @@ def test_a_plan_expects_what_is_read(name):
     synthetic = (ds["synthetic_share"].fillna(0) * (ds["retrieved"] >= 0).sum("draw")).sum()
     empty = sum(not prompt.posts for model in models.values() for prompt in model.prompts)
     seen = sum(model.count_tokens(prompt) for model in models.values() for prompt in model.prompts)
-    heading = models["a"].count_tokens(lwd_prompt("x")) - models["a"].count_tokens(lwd_prompt()) - 2
+    heading = (
+        models["a"].count_tokens(Prompt(("x",), "Up?"))
+        - models["a"].count_tokens(Prompt((), "Up?"))
+        - 2
+    )
     expected = seen + 2 * float(synthetic) + heading * empty
     assert told.steps["prompt_tokens"].sum() == pytest.approx(expected, rel=0.03)
-
-
-def lwd_prompt(*posts):
-    from lwdstats.simulate.models.protocol import Prompt
-
-    return Prompt(posts, "Up?")
 
 
 @pytest.mark.parametrize("name", ["stratified", "weights", "as posted", "anchors", "all", "last"])
@@ -387,6 +389,63 @@ def test_a_pool_that_runs_dry_says_what_is_needed():
     with pytest.raises(lwd.InputError, match=r"fresh_from: got 11 posts; takes at least 12"):
         run({"fresh": 2, "fresh_from": POOL[:11]})
     assert (run({"fresh": 2, "fresh_from": POOL[:12]})["post_kind"] == 1).sum() == 4 * (5 + 12)
+
+
+class Made(Backend):
+    """Fakes by name, so that a file can ask for them."""
+
+    def load_model(self, name):
+        return Writer(name, fail_at=self.fail_at, error=RuntimeError("gone"))
+
+    def load_embedder(self, name, *, normalize):
+        return Hasher()
+
+
+TOML = """
+simulator = "llm"
+posts = "posts.csv"
+embedder = "made:e"
+n_steps = 4
+n_responses = 2
+retrieval = "uniform"
+seed = 3
+[models]
+a = "made:a"
+b = "made:b"
+bot = "text:Buy."
+[scenario]
+keep = ["random", 6]
+fresh = 1
+fresh_from = "posts.csv"
+frozen = ["bot"]
+[scenario.readers]
+0 = [[1, 1, 0], [1, 1, 1], [0, 0, 0]]
+2 = "complete"
+"""
+
+
+def test_a_file_runs_from_the_command_line_and_goes_on_after_a_stop(tmp_path, monkeypatch):
+    made = Made()
+    monkeypatch.setitem(BACKENDS, "made:", made)
+    (tmp_path / "posts.csv").write_text("text\none\ntwo\nthree\nfour\n")
+    (tmp_path / "run.toml").write_text(TOML)
+    written = {}
+    for name, fail_at in (("whole", None), ("stopped", 2), ("stopped", None)):
+        made.fail_at = fail_at
+        line = ["simulate", "llm", str(tmp_path / "run.toml"), "-o", str(tmp_path / f"{name}.nc")]
+        line += ["--store", str(tmp_path / name), "--fresh", "1", "--n-read", "3"]
+        line += ["--retrieval", "recent"]
+        done = CliRunner().invoke(app, line)
+        assert (done.exit_code == 0) is (fail_at is None), done.output
+        if fail_at is None:
+            written[name] = lwd.read_results(tmp_path / f"{name}.nc")
+    whole, stopped = written["whole"], written["stopped"]
+    assert stopped.assign_attrs(created=whole.attrs["created"]).identical(whole)
+    scenario = json.loads(whole.attrs["spec"])["scenario"]
+    assert scenario["n_read"] == 3
+    assert scenario["fresh_from"] == ["one", "two", "three", "four"]
+    assert scenario["retrieval"] == "recent"
+    assert str(tmp_path) not in str(whole.attrs)
 
 
 FIELDS = {
