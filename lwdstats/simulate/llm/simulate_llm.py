@@ -79,8 +79,7 @@ def simulate_llm(
     ----------
     models : sequence of str or LanguageModel, or mapping from labels to them
         Folders, hub names, ``"package:NAME"`` for what a Python package holds, ``"gguf:PATH"`` for
-        a file of llama.cpp, ``"openai:NAME"`` for a server, ``"text:ANSWER"`` for a bot. One that
-        occurs twice is loaded once.
+        a file of llama.cpp, ``"openai:NAME"`` for a server, ``"text:ANSWER"`` for a bot.
     posts : path, DataFrame, sequence of str, or sequence of mappings, optional
         A^(0), as `load_posts` reads it; by default the 20 that come with the package.
     query : str or sequence of str
@@ -107,12 +106,10 @@ def simulate_llm(
     cut, sentence_rule : {"sentence", None}, and int or None
         Keep the first sentence of each answer, after any reasoning; ``text_raw`` has the whole.
         Which version of the rule does so: the newest, or the store's, where None; recorded.
-    scenario : Scenario or mapping, optional
-        How the web grows and who reads what, or a table of its fields; by default as in the paper.
-        ``docs/scenarios.md`` says what each is for language models. A model answers at a step from
-        the prompt it reads there, so that ``posts="after update"`` is the same run.
-    retrieval : str, optional
-        The scenario's, for one more version.
+    scenario, retrieval : Scenario or mapping, and str, optional
+        How the web grows and who reads what: ``docs/scenarios.md``. A model answers from the prompt
+        it has just read, so ``posts="after update"`` is the same run. ``retrieval`` is the
+        scenario's, for one more version.
     context : {"error", "fewest"}
         Where a context may be exceeded: an error at first; or all read as few posts as fit.
     retries_empty, batch_size : int

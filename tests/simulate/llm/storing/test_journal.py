@@ -93,6 +93,23 @@ def test_a_store_keeps_its_seed(tmp_path):
         run(store=tmp_path / "run")
 
 
+@pytest.mark.parametrize("retrieval", ["uniform", "nearest"])
+def test_a_store_from_before_scenarios_goes_on(tmp_path, retrieval):
+    whole = run(retrieval=retrieval)
+    broken = [Writer("a"), Writer("b", fail_at=5, error=RuntimeError("gone"))]
+    with pytest.raises(RunStoppedError):
+        run(broken, store=tmp_path / "run", retrieval=retrieval)
+    db = sqlite3.connect(tmp_path / "run" / "journal.sqlite")
+    with db:
+        (held,) = db.execute("SELECT value FROM note WHERE name = 'spec'").fetchone()
+        old = {name: value for name, value in json.loads(held).items() if name != "scenario"}
+        text = json.dumps(old | {"retrieval": retrieval})
+        db.execute("UPDATE note SET value = ? WHERE name = 'spec'", (text,))
+    db.close()
+    assert lwd.read_results(tmp_path / "run")["time"].values.tolist() == [0]
+    assert same(run(store=tmp_path / "run", retrieval=retrieval), whole)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
