@@ -70,7 +70,7 @@ def named_scenario(
     >>> attack = lwd.named_scenario("vulnerable", 4, adversary=3, targets=[0], n_steps=2)
     >>> attack.networks(range(4))[1].astype(int).tolist()
     [[0, 0, 0, 1], [1, 0, 1, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
-    >>> ds = lwd.simulate_gmm(4, scenario=attack, n_steps=2, seed=1)
+    >>> ds = lwd.simulate_gmm(4, scenario=attack, n_steps=2, seed=1, step_size=0.1)
     """
     check_choice("name", name, NAMES)
     labels, classes = _labels(models)
