@@ -12,6 +12,7 @@ from lwdstats.geometry.cmdscale import cmdscale as cmdscale
 from lwdstats.geometry.distance import dist as dist
 from lwdstats.geometry.distance import fnorm as fnorm
 from lwdstats.geometry.distance import noise_floor as noise_floor
+from lwdstats.geometry.diversity import diversity as diversity
 from lwdstats.geometry.diversity import drift as drift
 from lwdstats.geometry.diversity import inner_diversity as inner_diversity
 from lwdstats.geometry.dkps.dkps import dkps as dkps
@@ -19,6 +20,7 @@ from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood as prof
 from lwdstats.geometry.lexical import distinct_n as distinct_n
 from lwdstats.geometry.lexical import sentiment_share as sentiment_share
 from lwdstats.geometry.out_of_sample import out_of_sample as out_of_sample
+from lwdstats.geometry.polarization import polarization as polarization
 from lwdstats.geometry.procrustes import procrustes as procrustes
 from lwdstats.inference.changepoints.changepoints import changepoints as changepoints
 from lwdstats.inference.collapse_time import collapse_time as collapse_time

@@ -15,6 +15,7 @@ from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.distance import dist, fnorm, noise_floor
+from lwdstats.geometry.diversity import diversity
 from lwdstats.results.pictures import drawing
 from lwdstats.results.pictures.covariates import Covariate, along, covariate
 from lwdstats.results.pictures.looks import Key, Looks, looks
@@ -95,17 +96,19 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
 def plot_norm(
     ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = False, color: Any = None
 ) -> drawing.Axes:
-    """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6).
+    """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6), and the diversity.
 
     Where models are compared by the mean of L answers, the dashed line is the
-    noise floor: what ||D||_F would be if all models were the same.
+    noise floor: what ||D||_F would be if all models were the same. A second panel
+    has the diversity H of the network, of which ||D||_F says nothing.
 
     Parameters
     ----------
     ds : xarray.Dataset
         A dataset of either simulation.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default on a new figure.
+        Where to draw ||D||_F alone; by default on a new figure, with the diversity below
+        where the dataset has mixture weights or two answers a model.
     log : bool
         Logarithmic axes for both, on which a power law is a straight line.
     color : str, mapping or sequence, optional
@@ -116,6 +119,7 @@ def plot_norm(
     Returns
     -------
     matplotlib.axes.Axes
+        Of ||D||_F; the other panel is ``ax.figure.axes[1]``.
 
     Raises
     ------
@@ -136,6 +140,9 @@ def plot_norm(
         takes = "a covariate of texts, whose values are groups of models"
         raise InputError("color", f"{by.name}, of numbers", takes)
     with styled():
+        below = None
+        if ax is None and ("weight" in ds or fewest_answers(ds) > 1):
+            ax, below = drawing.stacked_axes()
         ax = drawing.new_axes(ax)
         time = ds["time"].values + (1 if log else 0)
         if by is None:
@@ -147,8 +154,12 @@ def plot_norm(
         else:
             ax.locator_params(axis="x", integer=True)
             ax.set_ylim(bottom=0)
-        ax.set_xlabel("time t + 1" if log else "time t")
         drawing.title(ax, f"Distance between {ds.sizes['model']} models")
+        if below is not None:
+            _draw_curves(below, time, diversity(ds))
+            below.set_ylim(bottom=0)
+            below.set_ylabel("diversity H")
+        (below or ax).set_xlabel("time t + 1" if log else "time t")
         return drawing.settle(ax)
 
 
@@ -277,17 +288,22 @@ def plot_mixtures(
 
 def _draw_norms(ds: xr.Dataset, ax: drawing.Axes, time: np.ndarray) -> None:
     """Draw the norm of each replicate, and the noise floor."""
-    norms = fnorm(ds).transpose("time", "replicate")
-    replicates = norms["replicate"].values
-    lines = drawing.series(len(replicates))
-    for values, replicate, line in zip(norms.values.T, replicates, lines, strict=True):
-        named = len(replicates) <= drawing.MOST_LOOKS
-        ax.plot(time, values, label=f"replicate {replicate}" if named else None, **line)
+    _draw_curves(ax, time, fnorm(ds))
     if "weight" not in ds and fewest_answers(ds) > 1:
         floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
         ax.plot(time, floor, "--", color="0.4", label="noise floor")
     ax.set_ylabel(r"$\|D^{(t)}\|_F$")
     drawing.legend(ax)
+
+
+def _draw_curves(ax: drawing.Axes, time: np.ndarray, curves: xr.DataArray) -> None:
+    """Draw one line a replicate, named where they can be told apart."""
+    curves = curves.transpose("time", "replicate")
+    replicates = curves["replicate"].values
+    lines = drawing.series(len(replicates))
+    for values, replicate, line in zip(curves.values.T, replicates, lines, strict=True):
+        named = len(replicates) <= drawing.MOST_LOOKS
+        ax.plot(time, values, label=f"replicate {replicate}" if named else None, **line)
 
 
 def _draw_groups(ds: xr.Dataset, ax: drawing.Axes, time: np.ndarray, by: Covariate) -> None:

@@ -15,6 +15,7 @@ import xarray as xr
 from lwdstats.dataset.positions import fewest_answers, n_answers
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.geometry.distance import fnorm, noise_floor
+from lwdstats.geometry.diversity import diversity
 from lwdstats.results import generics
 from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, one_row
@@ -34,7 +35,8 @@ class DatasetSummary(Result):
         ||D||_F at the start, the middle and the end: `time` and `mean`; `sd`,
         `min`, `median` and `max` where there are several replicates; with
         answers also `noise_floor` and `debiased`, means of squares under the
-        root.
+        root. And `diversity`, the mean H of the network, where there are mixture weights
+        or two answers a model.
     notes : tuple of str
         What a reader of the numbers should know.
     """
@@ -66,7 +68,8 @@ class DatasetSummary(Result):
         width = max(len(label) for label, _ in self.facts)
         lines = [self.title, ""]
         lines += [f"{label:<{width}}  {value}" for label, value in self.facts]
-        lines += ["", "Frobenius norm of the distance matrix, ||D||_F:"]
+        beside = ", and diversity H of the network" if "diversity" in self.norm else ""
+        lines += ["", f"Frobenius norm of the distance matrix, ||D||_F{beside}:"]
         lines += self.norm.to_string(index=False, float_format=_fixed).splitlines()
         for note in self.notes:
             lines += ["", *textwrap.wrap(f"Note: {note}", 88, subsequent_indent="      ")]
@@ -255,6 +258,8 @@ def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
         ):
             square = (value * abs(value)).mean("replicate").values
             frame[name] = np.sign(square) * np.sqrt(np.abs(square))
+    if "weight" in ds or fewest_answers(ds) > 1:
+        frame["diversity"] = diversity(ds).mean("replicate").values
     return frame
 
 
