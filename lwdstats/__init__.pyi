@@ -60,6 +60,7 @@ from lwdstats.results.generics import residuals as residuals
 from lwdstats.results.generics import tidy as tidy
 from lwdstats.results.generics import vcov as vcov
 from lwdstats.results.htest import HTest as HTest
+from lwdstats.scenario.scenario import Scenario as Scenario
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm as simulate_gmm
 from lwdstats.simulate.llm.journal import RunStoppedError as RunStoppedError
 from lwdstats.simulate.llm.load_posts import load_posts as load_posts
