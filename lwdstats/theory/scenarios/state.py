@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
-
-# How many numbers the steps of one chunk may hold.
-_CHUNK = 1_500_000
 
 
 @dataclass
@@ -20,11 +17,10 @@ class State:
 
     Of models that are alike two coordinates stand for all: their mean, and the difference of
     a typical one from it, whose products are means over the models. Letters in the shapes:
-    S coordinates, B components.
+    S coordinates, B components, Q pairs of components.
 
     Attributes
     ----------
-    names : list of str
     totals : list of float
         1 for a composition, 0 for a difference.
     start : list of (B,) float64
@@ -34,22 +30,38 @@ class State:
     """
 
     n_components: int
-    names: list[str] = field(default_factory=list)
     totals: list[float] = field(default_factory=list)
     start: list[FloatArray] = field(default_factory=list)
     extra: dict[tuple[int, int], FloatArray] = field(default_factory=dict)
 
-    def add(self, name: str, start: FloatArray | None = None, total: float = 1.0) -> int:
-        """Add a coordinate, and return its position."""
-        if start is None:  # of what does not matter before it is first written
+    @property
+    def size(self) -> int:
+        """S."""
+        return len(self.totals)
+
+    def add(self, start: FloatArray | None = None, total: float = 1.0) -> int:
+        """Add a coordinate, and return its place.
+
+        Without a start it gets one that no step looks at before it is first written.
+        """
+        if start is None:
             start = np.full(self.n_components, total / self.n_components)
-        self.names.append(name)
         self.totals.append(total)
         self.start.append(np.asarray(start, dtype=np.float64))
-        return len(self.names) - 1
+        return self.size - 1
+
+    def unit(self, place: int) -> FloatArray:
+        """Return the form (S,) that is one coordinate."""
+        form = np.zeros(self.size)
+        form[place] = 1.0
+        return form
+
+    def mean(self) -> FloatArray:
+        """Return the expectations at 0, (B, S)."""
+        return np.ascontiguousarray(np.array(self.start).T)
 
     def gram(self, pairs: NDArray[np.int64]) -> FloatArray:
-        """Return G at 0 for pairs of components, as the kernel takes it, (Q, S, S)."""
+        """Return the second moments at 0 for pairs of components, as `propagate` has them."""
         mean, totals = np.array(self.start), np.array(self.totals)
         if pairs[0, 0] < 0:
             out = (np.outer(totals, totals) - mean @ mean.T)[None]
@@ -64,13 +76,13 @@ class State:
 
 @dataclass(frozen=True)
 class Noise:
-    """One direction of noise in some steps: where it goes, and how large it is.
+    """One direction of noise in C steps: where it goes, and how large it is.
 
     Attributes
     ----------
-    direction : (C, S) float64
+    direction : (S,) or (C, S) float64
     terms : sequence of ((C,), (C, S)) float64
-        v and e of each term.
+        v and e of each term, as of `propagate`.
     """
 
     direction: FloatArray
@@ -79,50 +91,36 @@ class Noise:
 
 @dataclass(frozen=True)
 class Half:
-    """What a part of each of some steps does to the state: the matrix, and the noise.
+    """What one half of C steps, its reading or its posting, does to some coordinates.
 
     Attributes
     ----------
-    matrix : (C, S, S) float64
+    rows : dict of int to (C, S) float64
+        Rows of the matrix, of the coordinates that change.
     noise : list of Noise
     """
 
-    matrix: FloatArray
+    rows: dict[int, FloatArray]
     noise: list[Noise]
 
 
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Means and second moments of the state at some times.
-
-    Attributes
-    ----------
-    time : (m,) int64
-    mean : (m, B, S) float64
-    gram : (m, Q, S, S) float64
-        As `propagate` has them, for the pairs of components.
-    """
-
-    time: NDArray[np.int64]
-    mean: FloatArray
-    gram: FloatArray
+def together(first: Half, second: Half) -> Half:
+    """Return two halves that both look at the state before the step."""
+    return Half(first.rows | second.rows, first.noise + second.noise)
 
 
-def stacked(half: Half, totals: FloatArray) -> tuple[FloatArray | NDArray[np.int64], ...]:
+def stacked(half: Half, n_steps: int, n_state: int) -> tuple[FloatArray | NDArray[np.int64], ...]:
     """Return the matrix, directions, forms, sizes and goals of steps, as `propagate` takes them."""
-    c, s = half.matrix.shape[:2]
+    matrix = np.empty((n_steps, n_state, n_state))
+    matrix[:] = np.eye(n_state)
+    for place, row in half.rows.items():
+        matrix[:, place] = row
     terms = [(v, e, r) for r, one in enumerate(half.noise) for v, e in one.terms]
-    direction, form = np.zeros((c, len(half.noise), s)), np.zeros((c, len(terms), s))
-    size, to = np.zeros((c, len(terms))), np.zeros(len(terms), np.int64)
+    direction = np.zeros((n_steps, len(half.noise), n_state))
+    form, size = np.zeros((n_steps, len(terms), n_state)), np.zeros((n_steps, len(terms)))
+    to = np.zeros(len(terms), np.int64)
     for r, one in enumerate(half.noise):
         direction[:, r] = one.direction
     for m, (v, e, r) in enumerate(terms):
         size[:, m], form[:, m], to[m] = v, e, r
-    return half.matrix, direction, form, size, to
-
-
-def chunks(n_steps: int, n_state: int) -> Iterator[tuple[int, int]]:
-    """Yield the first and the last step of chunks whose arrays are of a fair size."""
-    size = max(1, _CHUNK // (6 * n_state * n_state))
-    for first in range(0, n_steps, size):
-        yield first, min(first + size, n_steps)
+    return matrix, direction, form, size, to
