@@ -148,6 +148,10 @@ def _simulate(
         raise InputError(
             "spec", f"a specification for {spec['simulator']!r}", f"one for {simulator!r}"
         )
+    for name in arguments.parts():
+        # An option replaces one field of a table of the file.
+        if name in changes and isinstance(spec.get(name), dict):
+            changes[name] = spec[name] | changes[name]
     # Before the work, not after it.
     check_writable(output)
     try:

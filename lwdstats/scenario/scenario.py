@@ -280,6 +280,40 @@ class Scenario(Specification):
             raise InputError("keep", got, "a web that holds what a step adds")
         return kept_sizes(self.keep, n_initial, added)
 
+    def most_added(self, n_posted: int) -> float:
+        """Return at least as many posts as a step adds, where models post `n_posted` or fewer."""
+        if isinstance(self.fresh, int):
+            return (n_posted + self.fresh) / (1 - self.noise) + (self.noise > 0)
+        return n_posted / (1 - self.fresh - self.noise) + 2
+
+    def n_pool(
+        self, labels: Sequence[Any], n_responses: int, n_initial: int, n_steps: int
+    ) -> NDArray[np.int64] | None:
+        """Return how many posts of A^(t) each model may read, (T+1,) where all read all.
+
+        (T+1, n) otherwise; None where chance says it, as the web has a capacity.
+        """
+        n_web = self.n_web(labels, n_responses, n_initial, n_steps)
+        networks = self.networks(labels)
+        if all(net is None for net in networks.values()):
+            return n_web
+        if self.keep_rule in ("random", "reservoir"):
+            return None
+        posting = self.posting(labels)
+        added = np.full(n_steps, n_responses)
+        # Of one model; what comes from nobody is open to all.
+        written = kept_sizes(self.keep, 0, added)
+        sizes = np.empty((n_steps + 1, len(labels)), np.int64)
+        times = [*networks, n_steps + 1]
+        for start, stop, net in zip(times, times[1:], networks.values(), strict=False):
+            part = slice(start, stop)
+            authors = np.full(len(labels), posting.sum())
+            if net is not None:
+                authors = ((net > 0) & posting).sum(1)
+            common = n_web[part] - written[part] * posting.sum()
+            sizes[part] = common[:, None] + written[part, None] * authors
+        return sizes
+
     def _networks(self) -> dict[int, Any]:
         return self.readers if isinstance(self.readers, dict) else {0: self.readers}
 

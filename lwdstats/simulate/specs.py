@@ -27,8 +27,8 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     ----------
     path : str or pathlib.Path
         A file of the keyword arguments of a simulator, and `simulator` itself,
-        "gmm" or "llm". A relative path of `posts` or `covariates`
-        starts at the file's folder.
+        "gmm" or "llm". A relative path of `posts` or `covariates`, or of `fresh_from` and
+        `noise_from` in the table `scenario`, starts at the file's folder.
 
     Returns
     -------
@@ -52,9 +52,14 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     if not isinstance(spec, dict):
         got = f"{path} (a {type(spec).__name__} in JSON)"
         raise InputError("spec", got, "a file of arguments by name, an object in JSON")
-    for name in ("posts", "covariates"):
-        if isinstance(spec.get(name), str):
-            spec[name] = str(path.parent / spec[name])
+    scenario = spec.get("scenario")
+    for table, names in (
+        (spec, ("posts", "covariates")),
+        (scenario if isinstance(scenario, dict) else {}, ("fresh_from", "noise_from")),
+    ):
+        for name in names:
+            if isinstance(table.get(name), str):
+                table[name] = str(path.parent / table[name])
     return spec
 
 

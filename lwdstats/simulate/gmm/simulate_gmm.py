@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import joblib
@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike
 from lwdstats.errors import InputError
 from lwdstats.mixtures.arguments import Rule
 from lwdstats.mixtures.spec import MAX_OVERLAP, GmmSpec
+from lwdstats.scenario.scenario import Scenario
 from lwdstats.simulate.gmm.dataset import Run, dataset
+from lwdstats.simulate.gmm.exact.scenario.run import run_scenario
 from lwdstats.simulate.gmm.gaussian.overlap import check_overlap
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
 from lwdstats.simulate.progress import Progress
@@ -34,7 +36,9 @@ def simulate_gmm(
     initial_weights: ArrayLike | None = None,
     initial_points: ArrayLike | None = None,
     step_size: Rule = "1/k",
-    complexity: Rule = "1/(k B^2)",
+    complexity: Rule | None = None,
+    scenario: Scenario | Mapping[str, Any] | None = None,
+    update: str | tuple[str, float] = "sequential",
     threshold: float = 1e-3,
     replicates: int | Sequence[int] = 1,
     seed: int | str | None = None,
@@ -71,7 +75,14 @@ def simulate_gmm(
         A^(0). Empty where not given, so that nothing is read at step 0.
     step_size, complexity : str, float, callable or sequence
         alpha_t in (0, 1], and c_{t,B} with ``c >= 0`` and ``B c < 1``. A formula may use k (that is
-        k_t), B, n and t; a callable takes k_t; a sequence has T values, None where k_t = 0.
+        k_t), B, n and t; a callable takes k_t; a sequence has T values, None where k_t = 0. By
+        default c is ``"1/(k B^2)"``, and 0 where k does not grow or `update` is no "sequential".
+    scenario : Scenario or mapping, optional
+        How the web grows and who reads what, or a table of its fields; by default as in the paper.
+    update : {"sequential", "refit"} or ("prior", float)
+        Algorithm 2; weights as the mean ownership of all points that are read; or that mean with
+        the weights before, which count as so many points. The last two read in no order and take
+        no `step_size`.
     threshold : float
         epsilon in [0, 1], the weight that truncation gives to a component which would fall to 0
         or below. At 0 it is lost for ever, and models that lose different ones stay apart.
@@ -129,18 +140,26 @@ def simulate_gmm(
     overlap = check_overlap(spec) if spec.engine == "gaussian" else None
     check_jobs(n_jobs)
     bar = Progress(len(spec.replicates), progress)
-    whole = np.flatnonzero(spec.alpha == 1)
-    if whole.size:
-        t = whole[0]
-        warnings.warn(
-            f"step_size is 1 at {whole.size} step(s), first at step {t} where k = "
-            f"{spec.n_retrieved[t]}: what is read last there replaces all that a model knew; "
-            "give more initial_points, a larger beta, or a step_size below 1 such as '1/(k + 1)'",
-            stacklevel=2,
-        )
+    _warn_forgetting(spec)
     with bar:
         bar.say("replicates")
         return dataset(spec, _runs(spec, n_jobs), bar.step, overlap)
+
+
+def _warn_forgetting(spec: GmmSpec) -> None:
+    """Warn where a step size of 1 makes a model forget all but the last point."""
+    if spec.n_pool is None or spec.update != "sequential":
+        return
+    whole = np.argwhere(spec.alpha == 1)
+    if whole.size:
+        t = whole[0, 0]
+        warnings.warn(
+            f"step_size is 1 at {np.unique(whole[:, 0]).size} step(s), first at step {t} where k = "
+            f"{spec.n_retrieved[tuple(whole[0])]}: what is read last there replaces all that a "
+            "model knew; give more initial_points, a larger beta, or a step_size below 1 such as "
+            "'1/(k + 1)'",
+            stacklevel=3,
+        )
 
 
 def check_jobs(n_jobs: object) -> None:
@@ -182,7 +201,8 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
 
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
-    run: Callable[..., Run] = run_exact if spec.engine == "exact" else run_gaussian
+    exact = run_exact if spec.is_paper else run_scenario
+    run: Callable[..., Run] = exact if spec.engine == "exact" else run_gaussian
     tasks = [joblib.delayed(run)(spec, position) for position in range(spec.n_replicates)]
     options: dict[str, Any] = {"prefer": "threads"}
     if n_jobs is not None:
