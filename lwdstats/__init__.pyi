@@ -82,6 +82,7 @@ from lwdstats.theory.bounds import steps_to as steps_to
 from lwdstats.theory.decay import decay_factor as decay_factor
 from lwdstats.theory.decay import decay_product as decay_product
 from lwdstats.theory.decay import expected_difference as expected_difference
+from lwdstats.theory.moments import expected_diversity as expected_diversity
 from lwdstats.theory.moments import expected_sq_norm as expected_sq_norm
 from lwdstats.theory.moments import second_moments as second_moments
 from lwdstats.theory.overlap.information import missing_information as missing_information

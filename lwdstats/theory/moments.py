@@ -120,6 +120,46 @@ def expected_sq_norm(
     return 2 * spec.n_models**2 * course(Setting(spec)).deviation
 
 
+def expected_diversity(initial_weights: ArrayLike | None = None, **options: Any) -> FloatArray:
+    """Return the expected diversity of the models' mean weight over time, exact without overlap.
+
+    Parameters
+    ----------
+    initial_weights : array_like, shape (n, B) or (B,), optional
+        Pi^(0), as of `expected_sq_norm`.
+    **options
+        `n_responses`, `beta`, `n_steps`, `scenario` and the others that `expected_sq_norm`
+        takes, with the same defaults.
+
+    Returns
+    -------
+    ndarray, shape (T+1,)
+        ``E [1 - |x|^2]`` at t = 0..T, x being the mean weight of all models: 0 where all weight
+        is on one component, ``1 - 1/B`` where it is even.
+
+    Raises
+    ------
+    InputError
+        If an argument can't be used.
+
+    Notes
+    -----
+    It says whether the consensus collapses, and `expected_sq_norm` whether there is
+    one: neither says anything about the other. On a web that keeps everything
+    differences vanish while diversity stays; where each step's posts replace those
+    of before, differences stay as long as diversity does, and both vanish.
+
+    Examples
+    --------
+    >>> first = [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]
+    >>> expected_diversity(first, n_steps=100)[[0, 10, 100]].round(3)
+    array([0.499, 0.465, 0.461])
+    >>> expected_diversity(first, n_steps=100, scenario={"keep": "last"})[[0, 10, 100]].round(3)
+    array([0.499, 0.378, 0.036])
+    """
+    return course(Setting(described(initial_weights, **options))).diversity
+
+
 def consensus_moments(net: Network) -> tuple[FloatArray, FloatArray]:
     """Return E mean_i |pi_i - x|^2 and E|P|^2, both (T+1,), in O(1) a step."""
     # Here, so that importing the package takes no numba.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -172,7 +172,7 @@ class Program:
         form = np.zeros((amounts.shape[1], self.state.size))
         total = amounts.sum(0)
         for pool, amount in zip(self.pools.values(), amounts, strict=True):
-            form[:, pool.share] = ratio(amount * 1.0, total * 1.0)
+            form[:, pool.share] = ratio(amount, total)
         return form
 
     def web(self, t: NDArray[np.int64]) -> FloatArray:
@@ -184,7 +184,7 @@ class Program:
         s, model = self.setting, int(group.models[0])
         may = self._readable(model, t)
         if s.scenario.retrieval == "recent":
-            return one_source(self._recent(group.k[t], t), group.k[t] * 1.0)
+            return one_source(self._recent(group.k[t], t), group.k[t].astype(np.float64))
         if s.scenario.read_real is not None:
             share, form = self._anchor(group)
             return real_and_other(
@@ -221,7 +221,7 @@ class Program:
     def _by_weight(self, model: int, may: NDArray[np.int64], t: NDArray[np.int64]) -> FloatArray:
         """Return the form of a read by weights of authors, and what has no author by its number."""
         authors = np.array([isinstance(name, int) for name in self.names])[:, None]
-        common = ratio((may * ~authors).sum(0) * 1.0, may.sum(0) * 1.0)
+        common = ratio((may * ~authors).sum(0), may.sum(0))
         row = self.setting.row(model, t)
         shares = np.zeros(may.shape)
         for g, name in enumerate(self.names):
@@ -240,7 +240,7 @@ class Program:
         for lag, place in enumerate(pool.lags, 1):
             batch = pool.batch(t, lag)
             some = ~whole & (left > 0)
-            form[some, place] = ratio(batch * 1.0, k * 1.0)[some]
+            form[some, place] = ratio(batch, k)[some]
             left = left - np.where(some, batch, 0)
         return form
 
@@ -296,6 +296,7 @@ class Program:
         # Here, so that importing the package takes no numba.
         from lwdstats.theory.scenarios.kernel import propagate
 
+        run_steps: Callable[..., None] = propagate
         state, n_steps = self.state, self.setting.n_steps
         mean, gram = state.mean(), state.gram(pairs)
         if pairs[0, 0] < 0:
@@ -310,6 +311,6 @@ class Program:
             steps = len(arrays[0])
             means = np.empty((steps, *mean.shape))
             grams = np.empty((steps, *gram.shape))
-            propagate(*arrays, totals, pairs, mean, gram, means, grams)
+            run_steps(*arrays, totals, pairs, mean, gram, means, grams)
             every = steps // t.size
             yield Run(first + 1, means[every - 1 :: every], grams[every - 1 :: every])

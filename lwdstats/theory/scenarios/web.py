@@ -6,6 +6,7 @@ Letters in the shapes: C steps of a chunk, S coordinates, T steps in all.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ class Pool:
         return np.where(place >= 0, all_batches[np.maximum(place, 0)], 0)
 
 
-def ratio(numerator: FloatArray, denominator: FloatArray) -> FloatArray:
+def ratio(numerator: NDArray[Any], denominator: NDArray[Any]) -> FloatArray:
     """Return quotients, 0 where nothing is divided by."""
     some = denominator != 0
     return np.where(some, numerator / np.where(some, denominator, 1), 0.0)
