@@ -341,6 +341,9 @@ def second_moments(
     array([0.2   , 0.4821, 0.4821])
     >>> moments.cov_within[:, 0, 0].round(4)
     array([0.    , 0.0185, 0.0193])
+    >>> print(second_moments(first, n_steps=100, scenario={"keep": "last"}))
+    Exact second moments in a scenario (no overlap, no truncation)
+    3 models, 2 components, 101 times from 0 to 100
     """
     spec = described(initial_weights, **options)
     kept = _times(times, spec.n_steps)

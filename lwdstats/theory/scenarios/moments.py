@@ -36,12 +36,15 @@ class ScenarioMoments(Result):
     cov : (m, n + 1, n + 1, B, B) float64
         Covariances between the weights of any two models, and, in the last place, the web's
         composition.
+    n_models : int
+        n.
     """
 
     time: NDArray[np.int64]
     model_mean: FloatArray
     web_mean: FloatArray
     cov: FloatArray
+    n_models: int
 
     @property
     def expected_sq_norm(self) -> FloatArray:
@@ -129,14 +132,7 @@ class Course:
 def course(setting: Setting, *, alike: bool = True) -> Course:
     """Return what the sums over components come to; models that do the same as one group."""
     program = Program(setting, alike)
-    n, size = setting.n_models, program.state.size
-    mean, own = np.zeros(size), np.zeros((size, size))
-    for group in program.groups:
-        share = group.models.size / n
-        mean[group.mean] = share
-        for place in (group.mean, group.apart):
-            if place is not None:
-                own[place, place] = share
+    mean, own = program.weights_of_models()
     parts = []
     for run in program.run():
         deficit = run.gram[:, 0]
@@ -158,19 +154,30 @@ def scenario_moments(setting: Setting, times: NDArray[np.int64]) -> ScenarioMome
         raise InputError("times", got, f"{takes}; expected_sq_norm has no such limit")
     program = Program(setting, alike=False)
     a, b = np.triu_indices(n_b)
-    places = np.array([group.mean for group in program.groups])
-    order = np.argsort([group.models[0] for group in program.groups])
+    places = np.empty(n, np.int64)
+    for group in program.groups:
+        places[group.models] = group.mean
     means = np.empty((times.size, n + 1, n_b))
     second = np.empty((times.size, n + 1, n + 1, n_b, n_b))
     for run in program.run(np.stack([a, b], 1)):
         kept = np.flatnonzero((times >= run.first) & (times < run.first + len(run.mean)))
         t = times[kept]
         form = np.zeros((kept.size, n + 1, program.state.size))
-        form[:, np.arange(n), places[order]] = 1.0
+        form[:, np.arange(n), places] = 1.0
         form[:, n] = program.web(t)
         means[kept] = np.einsum("cis,cbs->cib", form, run.mean[t - run.first])
         gram = np.einsum("cis,cqsr,cjr->cqij", form, run.gram[t - run.first], form, optimize=True)
         second[kept[:, None], :, :, a, b] = gram
         second[kept[:, None], :, :, b, a] = gram.swapaxes(-1, -2)
     cov = second - np.einsum("cia,cjb->cijab", means, means)
-    return ScenarioMoments(times, means[:, :n], means[:, n], cov)
+    return ScenarioMoments(times, means[:, :n], means[:, n], cov, n)
+
+
+def model_means(setting: Setting) -> FloatArray:
+    """Return the expected weights of each model at all times, (T+1, n, B)."""
+    program = Program(setting, alike=False)
+    places = np.empty(setting.n_models, np.int64)
+    for group in program.groups:
+        places[group.models] = group.mean
+    none = np.empty((0, 2), np.int64)
+    return np.concatenate([run.mean[:, :, places].swapaxes(1, 2) for run in program.run(none)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -175,6 +175,16 @@ class Program:
             form[:, pool.share] = ratio(amount, total)
         return form
 
+    def weights_of_models(self) -> tuple[FloatArray, FloatArray]:
+        """Return the form of the mean weight x, (S,), and that of E mean_i |pi_i|^2, (S, S)."""
+        mean, own = np.zeros(self.state.size), np.zeros((self.state.size, self.state.size))
+        for group in self.groups:
+            mean[group.mean] = share = group.models.size / self.setting.n_models
+            for place in (group.mean, group.apart):
+                if place is not None:
+                    own[place, place] = share
+        return mean, own
+
     def web(self, t: NDArray[np.int64]) -> FloatArray:
         """Return the form of the web's composition at times t, (C, S)."""
         return self._mixture(self.sizes[:, t])
@@ -263,6 +273,23 @@ class Program:
             updated(self.state, group, mean, terms, rho, left, half)
         return half
 
+    def kept(self, group: Group, t: NDArray[np.int64]) -> FloatArray:
+        """Return what steps t leave of the weights of a group's models, (C,)."""
+        return draw_weights(self.setting.spec.update, group.alpha[t], group.k[t])[0]
+
+    def equilibrium(self, t: NDArray[np.int64]) -> FloatArray:
+        """Return where repeated steps like the one step t take the mean of each group, (m, S)."""
+        rows = self._reading(t).rows
+        out = np.zeros((len(self.groups), self.state.size))
+        for place, group in enumerate(self.groups):
+            out[place, group.mean] = 1.0
+            if group.mean in rows:
+                row = rows[group.mean][0].copy()
+                left = 1 - row[group.mean]
+                row[group.mean] = 0.0
+                out[place] = row / left if left > 0 else out[place]
+        return out
+
     def halves(self, t: NDArray[np.int64]) -> list[Half]:
         """Return what steps t do: both halves at once, or the posts after the update."""
         s = self.setting
@@ -292,14 +319,17 @@ class Program:
         return matrix, *(a.reshape(2 * n, *a.shape[2:]) for a in joined), to
 
     def run(self, pairs: NDArray[np.int64] = _ALL) -> Iterator[Run]:
-        """Yield the moments at all times, a chunk at a time; see `propagate` for the pairs."""
+        """Yield the moments at all times, a chunk at a time.
+
+        See `propagate` for the pairs; without any, means alone.
+        """
         # Here, so that importing the package takes no numba.
         from lwdstats.theory.scenarios.kernel import propagate
 
-        run_steps: Callable[..., None] = propagate
+        run_steps: Any = propagate
         state, n_steps = self.state, self.setting.n_steps
         mean, gram = state.mean(), state.gram(pairs)
-        if pairs[0, 0] < 0:
+        if pairs.size and pairs[0, 0] < 0:
             mean = mean[:0]  # sums over components need none
         yield Run(0, mean[None].copy(), gram[None].copy())
         totals = np.array(state.totals)

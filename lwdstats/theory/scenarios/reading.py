@@ -131,12 +131,12 @@ def real_law(
     """Return how many of k points may be real, and the chance of each number."""
     if read_real is None:
         values = np.arange(max(0, k - n_other), min(k, n_real) + 1)
-        return values, np.asarray(hypergeom(n_real + n_other, n_real, k).pmf(values))
-    values = np.arange(k + 1)
+        return values, np.asarray(hypergeom.pmf(values, n_real + n_other, n_real, k))
     if isinstance(read_real, tuple):
-        chance = np.asarray(binom(k, read_real[1]).pmf(values))
+        values = np.arange(k + 1)
+        chance = np.asarray(binom.pmf(values, k, read_real[1]))
     else:
-        chance = (values == int(np.floor(read_real * k + 0.5))) * 1.0
+        values, chance = np.array([int(np.floor(read_real * k + 0.5))]), np.ones(1)
     # What one kind lacks the other gives.
     return np.clip(values, k - n_other, n_real), chance
 
@@ -158,7 +158,9 @@ def real_and_other(
     first, second = np.zeros((3, k.size)), np.zeros((3, 3, k.size))
     for step, (many, n_real, n_other) in enumerate(zip(k, *sizes, strict=True)):
         numbers = np.arange(many + 1) if share > 0 else np.array([many])
-        chances = binom(many, 1 - share).pmf(numbers) if share > 0 else np.ones(1)
+        chances = np.ones(1)
+        if share > 0:
+            chances = np.asarray(binom.pmf(numbers, many, 1 - share))
         for n_web, chance in zip(numbers.tolist(), chances.tolist(), strict=True):
             values, law = real_law(read_real, n_web, int(n_real), int(n_other))
             counts = np.stack([values, n_web - values, np.full_like(values, many - n_web)])

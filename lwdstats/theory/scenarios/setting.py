@@ -13,10 +13,10 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
 from lwdstats.mixtures.components import counts_of
 from lwdstats.mixtures.sources import Source, anchors_of, source_of
+from lwdstats.mixtures.spec import MixtureSpec
 from lwdstats.scenario.growth import kept_sizes
 from lwdstats.scenario.reading import added_posts
 from lwdstats.scenario.scenario import Scenario
-from lwdstats.theory.network import CountedSpec
 
 # The most batches that the newest posts may be of.
 _MOST_LAGS = 400
@@ -29,7 +29,7 @@ class Setting:
     Letters in the shapes: n models, B components, T steps.
     """
 
-    spec: CountedSpec
+    spec: MixtureSpec
 
     def __post_init__(self) -> None:
         _check_closes(self)

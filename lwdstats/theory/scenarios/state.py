@@ -63,7 +63,7 @@ class State:
     def gram(self, pairs: NDArray[np.int64]) -> FloatArray:
         """Return the second moments at 0 for pairs of components, as `propagate` has them."""
         mean, totals = np.array(self.start), np.array(self.totals)
-        if pairs[0, 0] < 0:
+        if pairs.size and pairs[0, 0] < 0:
             out = (np.outer(totals, totals) - mean @ mean.T)[None]
             for (i, j), more in self.extra.items():
                 out[0, i, j] -= np.trace(more)

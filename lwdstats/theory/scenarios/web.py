@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
 from lwdstats.arrays import FloatArray
 from lwdstats.theory.scenarios.state import Half, Noise, State
@@ -141,8 +140,12 @@ def _capacity(
     if rule == "reservoir":
         ever = (pool.initial + np.concatenate([[0], np.cumsum(pool.added)]))[t]
         full = ever + added > capacity
-        law = hypergeom((ever + added)[full], added[full], capacity)
-        come[full], variance[full] = law.mean(), law.var()
+        # Hypergeometric: of all that ever came, a sample of the capacity.
+        total = (ever + added)[full]
+        part = added[full] / total
+        come[full] = capacity * part
+        left = (total - capacity) / np.maximum(total - 1, 1)
+        variance[full] = capacity * part * (1 - part) * left
     stay = after - come
     square = come**2 + variance  # E K^2
     size = after.astype(np.float64)
