@@ -92,9 +92,8 @@ def check_decay(
     *Step factor.* So each step is looked at by itself: the difference after over that
     before, as a slope through 0 across runs and pairs, in a band over all steps and their mean.
 
-    *Two tests.* "Differs": the largest \|t\| against theory. "Agrees": two
-    one-sided tests, of being above and below by the margin. A verdict of agreement
-    needs the second: that the first finds nothing shows nothing.
+    *Two tests.* "Differs": the largest \|t\| against theory. "Agrees": two one-sided tests, of
+    being above and below by the margin, as that the first finds nothing shows nothing.
 
     *Scenarios.* The factor is right where what two models read has one law, whatever the web keeps
     and is added. With readers, frozen models, own sources or another update it is not: refused.

@@ -181,3 +181,13 @@ def model_means(setting: Setting) -> FloatArray:
         places[group.models] = group.mean
     none = np.empty((0, 2), np.int64)
     return np.concatenate([run.mean[:, :, places].swapaxes(1, 2) for run in program.run(none)])
+
+
+def web_means(setting: Setting) -> FloatArray:
+    """Return the expected composition of the web at all times, (T+1, B)."""
+    program, none = Program(setting), np.empty((0, 2), np.int64)
+    parts = []
+    for run in program.run(none):
+        web = program.web(np.arange(run.first, run.first + len(run.mean)))
+        parts.append(np.einsum("cs,cbs->cb", web, run.mean))
+    return np.concatenate(parts)

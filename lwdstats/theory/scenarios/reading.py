@@ -129,6 +129,8 @@ def real_law(
     read_real: float | tuple[str, float] | None, k: int, n_real: int, n_other: int
 ) -> tuple[NDArray[np.int64], FloatArray]:
     """Return how many of k points may be real, and the chance of each number."""
+    if k == 0:
+        return np.zeros(1, np.int64), np.ones(1)
     if read_real is None:
         values = np.arange(max(0, k - n_other), min(k, n_real) + 1)
         return values, np.asarray(hypergeom.pmf(values, n_real + n_other, n_real, k))
