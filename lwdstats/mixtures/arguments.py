@@ -172,9 +172,10 @@ def check_update(value: Any) -> str | tuple[str, float]:
     takes = "'sequential', 'refit', or ('prior', nu) with nu > 0 points"
     if isinstance(value, str) and value in ("sequential", "refit"):
         return value
-    prior = isinstance(value, list | tuple) and len(value) == 2 and value[0] == "prior"
-    if prior and is_number(value[1]) and 0 < value[1] < np.inf:
-        return ("prior", float(value[1]))
+    if isinstance(value, list | tuple) and len(value) == 2 and value[0] == "prior":
+        points: Any = value[1]
+        if is_number(points) and 0 < points < np.inf:
+            return ("prior", float(points))
     raise InputError("update", value, takes)
 
 

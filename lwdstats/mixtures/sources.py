@@ -38,18 +38,21 @@ def source_of(name: str, given: Any, means: FloatArray, covariance: FloatArray) 
     if given is None and name == "noise_from":
         centre = means.mean(0)
         spread = covariance + (means - centre).T @ (means - centre) / n_b
-        factor = np.asarray(NOISE_WIDTH * np.linalg.cholesky(spread), np.float64)
-        return Source(np.ones(1), centre[None], factor)
+        return Source(np.ones(1), centre[None], _factor(NOISE_WIDTH**2 * spread))
     takes = f"shares of the {n_b} components, or points of shape (M, {d})"
     given = np.full(n_b, 1 / n_b) if given is None else given
     if isinstance(given, str) or isinstance(given[0], str):
         raise InputError(name, "texts", takes)
     array = np.array(given, dtype=np.float64)
     if array.shape == (n_b,):
-        return Source(array, means, np.linalg.cholesky(covariance))
+        return Source(array, means, _factor(covariance))
     if array.ndim == 1 or array.shape[1] != d:
         raise InputError(name, f"numbers of shape {array.shape}", takes)
     return Source(np.full(len(array), 1 / len(array)), array, np.zeros((d, d)))
+
+
+def _factor(covariance: FloatArray) -> FloatArray:
+    return np.linalg.cholesky(covariance).astype(np.float64)
 
 
 def anchors_of(scenario: Scenario, n: int, n_b: int) -> tuple[float, FloatArray]:

@@ -73,15 +73,15 @@ def log_of(
     `posting` (n,) says which models post their `n_responses`; `fresh` and `noise` are (T,).
     """
     authors = np.repeat(np.flatnonzero(posting), n_responses)
-    time, author, kind = [np.full(n_initial, -1)], [np.full(n_initial, -1)], [[REAL] * n_initial]
-    for t, (real, off_topic) in enumerate(zip(fresh, noise, strict=True)):
-        time.append(np.full(authors.size + real + off_topic, t))
-        author.append(np.concatenate([authors, np.full(real + off_topic, -1)]))
-        kind.append([SYNTHETIC] * authors.size + [REAL] * real + [NOISE] * off_topic)
+    parts = np.stack([np.full(fresh.size, authors.size), fresh, noise], 1)
+    own = np.repeat([SYNTHETIC, REAL, NOISE] * fresh.size, parts.reshape(-1))
+    author = np.full(own.size, -1)
+    author[own == SYNTHETIC] = np.tile(authors, fresh.size)
+    start = np.full(n_initial, -1)
     return Log(
-        np.concatenate(time).astype(np.int64),
-        np.concatenate(author).astype(np.int64),
-        np.concatenate(kind).astype(np.int8),
+        np.concatenate([start, np.repeat(np.arange(fresh.size), parts.sum(1))]).astype(np.int64),
+        np.concatenate([start, author]).astype(np.int64),
+        np.concatenate([np.full(n_initial, REAL), own]).astype(np.int8),
     )
 
 

@@ -242,6 +242,11 @@ class Scenario(Specification):
         return not self.to_json()
 
     @property
+    def real_share(self) -> float | None:
+        """The share of `read_real`; None where posts are read as they come."""
+        return self.read_real[1] if isinstance(self.read_real, tuple) else self.read_real
+
+    @property
     def reads_grow(self) -> bool:
         """Whether what a model reads grows with time, as in the paper."""
         return self.keep == "all" and isinstance(self.n_read, str)
@@ -331,9 +336,9 @@ class Scenario(Specification):
 
     def _check_real(self, has: bool, why: str) -> None:
         """Raise where a share of real posts is asked for and no real post comes."""
-        share = self.read_real[1] if isinstance(self.read_real, tuple) else self.read_real
-        if share and not has:
-            raise InputError("read_real", f"{share:g} with {why}", "a source of real posts")
+        if self.real_share and not has:
+            got = f"{self.real_share:g} with {why}"
+            raise InputError("read_real", got, "a source of real posts")
         if self.real_weight is not None and not has and self.anchors is None:
             got = f"{self.real_weight:g} with {why}"
             raise InputError("real_weight", got, "a source of real posts")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import joblib
@@ -16,9 +17,9 @@ from lwdstats.mixtures.arguments import Rule
 from lwdstats.mixtures.spec import MAX_OVERLAP, GmmSpec
 from lwdstats.scenario.scenario import Scenario
 from lwdstats.simulate.gmm.dataset import Run, dataset
-from lwdstats.simulate.gmm.exact.scenario.run import run_scenario
+from lwdstats.simulate.gmm.exact.scenario.run import prepare, run_scenario
 from lwdstats.simulate.gmm.gaussian.overlap import check_overlap
-from lwdstats.simulate.gmm.gaussian.run import run_gaussian
+from lwdstats.simulate.gmm.gaussian.run import check_law, run_gaussian
 from lwdstats.simulate.progress import Progress
 from lwdstats.streams import root_words
 
@@ -92,7 +93,9 @@ def simulate_gmm(
         Non-negative integer, or its decimal string. Drawn where not given; always recorded.
     engine : {"exact", "gaussian"}
         Every draw, as the paper has it; or, for components far apart, a model's whole update as
-        one draw from its limit law: weights alone, at a cost that does not grow with t.
+        one draw from its limit law: weights alone, at a cost that does not grow with t. It refuses
+        scenarios in which that is not the law. Components of which few points are read are read one
+        by one, so that it holds where diversity dies.
     max_overlap : float
         Largest J (see `missing_information`) that the Gaussian engine accepts; at 1 it takes any.
     record : int or sequence of int, optional
@@ -137,7 +140,10 @@ def simulate_gmm(
     True
     """
     spec = GmmSpec.of(locals())
-    overlap = check_overlap(spec) if spec.engine == "gaussian" else None
+    overlap = None
+    if spec.engine == "gaussian":
+        check_law(spec)
+        overlap = check_overlap(spec)
     check_jobs(n_jobs)
     bar = Progress(len(spec.replicates), progress)
     _warn_forgetting(spec)
@@ -201,8 +207,9 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
 
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
-    exact = run_exact if spec.is_paper else run_scenario
-    run: Callable[..., Run] = exact if spec.engine == "exact" else run_gaussian
+    run: Callable[..., Run] = run_exact if spec.engine == "exact" else run_gaussian
+    if spec.engine == "exact" and not spec.is_paper:
+        run = partial(run_scenario, shared=prepare(spec))
     tasks = [joblib.delayed(run)(spec, position) for position in range(spec.n_replicates)]
     options: dict[str, Any] = {"prefer": "threads"}
     if n_jobs is not None:

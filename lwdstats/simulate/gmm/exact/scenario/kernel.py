@@ -16,16 +16,16 @@ from lwdstats.simulate.gmm.exact import update as paper_update
 from lwdstats.simulate.gmm.exact.kernel import BLOCK, emit
 from lwdstats.simulate.gmm.exact.scenario.pools import (
     append,
-    binomial,
     draw,
     draw_by_author,
     mix,
-    shuffle,
     thin,
 )
 from lwdstats.simulate.gmm.exact.scenario.update import absorb_drawn, refit
 from lwdstats.simulate.gmm.exact.update import post
-from lwdstats.simulate.gmm.xoshiro import digest, start_stream
+from lwdstats.simulate.gmm.gaussian import binomial as binomials
+from lwdstats.simulate.gmm.gaussian.binomial import binomial
+from lwdstats.simulate.gmm.xoshiro import digest, start_stream, uniform
 
 # What `keep`, `retrieval`, `read_real` and `update` are in a kernel.
 ALL, LAST, RANDOM, RESERVOIR = 0, 1, 2, 3
@@ -140,14 +140,14 @@ def size_of(weighted: bool, row: Any, own: int, n_strata: int, head: Any, tail: 
 
 @numba.njit(nogil=True)
 def read_pool(
-    retrieval: int, lists: Any, start: int, stop: int, k: int, order: Any, halves: Any,
+    retrieval: int, lists: Any, start: int, stop: int, k: Any, order: Any,
     states: Any, model: int, out: Any,
 ) -> None:  # fmt: skip
     """Draw `k` posts of a list from `start` to `stop`, any or the newest."""
     if retrieval == UNIFORM:
-        draw(lists[start:stop], stop - start, k, order, halves, states, model, out)
+        draw(lists[start:stop], stop - start, k, order, states, model, out)
     elif retrieval == RECENT:
-        draw(lists[stop - k : stop], k, k, order, halves, states, model, out)
+        draw(lists[stop - k : stop], k, k, order, states, model, out)
     else:
         out[:k] = lists[stop - k : stop]
 
@@ -155,61 +155,62 @@ def read_pool(
 @numba.njit(nogil=True)
 def choose_posts(
     rules: Any, weighted: bool, row: Any, own: int, lists: Any, offset: Any, head: Any, tail: Any,
-    k: int, order: Any, halves: Any, below: Any, states: Any, model: int, out: Any,
-) -> int:  # fmt: skip
+    k: Any, order: Any, below: Any, states: Any, model: int, out: Any,
+) -> Any:  # fmt: skip
     """Fill the first places of `out` with what a model reads of the web; return how many.
 
-    The rest of `k` is for its anchor. Where several lists are read, what is read is
-    brought into a random order, or that of the log, by the caller.
+    The rest of `k` is for its anchor, and mixed with it by the caller.
     """
     n_web = k
     if rules.anchor_share > 0.0:
-        n_web -= binomial(k, rules.anchor_share, states, model)
+        n_web -= np.int64(binomial(float(k), rules.anchor_share, states, model))
     if weighted:
         draw_by_author(row, lists, offset, head, tail, n_web, states, model, below, out)
         return n_web
     if rules.read_real == AS_THEY_COME:
         start, stop = offset[own] + head[own], offset[own] + tail[own]
-        read_pool(rules.retrieval, lists, start, stop, n_web, order, halves, states, model, out)
+        read_pool(rules.retrieval, lists, start, stop, n_web, order, states, model, out)
         return n_web
     if rules.read_real == STRATIFIED:
         n_real = np.int64(np.floor(rules.real_share * n_web + 0.5))
     else:
-        n_real = binomial(n_web, rules.real_share, states, model)
+        n_real = np.int64(binomial(float(n_web), rules.real_share, states, model))
     other, real = own * 2, own * 2 + 1
     n_real = max(n_real, n_web - (tail[other] - head[other]))
     n_real = min(n_real, tail[real] - head[real])
     start, stop = offset[real] + head[real], offset[real] + tail[real]
-    read_pool(rules.retrieval, lists, start, stop, n_real, order, halves, states, model, out)
+    read_pool(rules.retrieval, lists, start, stop, n_real, order, states, model, out)
     start, stop = offset[other] + head[other], offset[other] + tail[other]
     read_pool(
-        rules.retrieval, lists, start, stop, n_web - n_real, order, halves, states, model,
-        out[n_real:],
-    )  # fmt: skip
+        rules.retrieval, lists, start, stop, n_web - n_real, order, states, model, out[n_real:]
+    )
+    if rules.retrieval == AS_POSTED:
+        out[:n_web] = np.sort(out[:n_web])
+    elif rules.update == SEQUENTIAL:
+        mix(out, n_real, n_web, states, model)
     return n_web
 
 
 @numba.njit(nogil=True)
 def keep_some(
-    rules: Any, alive: Any, n_alive: int, n_ever: int, now: int, n_new: int, states: Any
+    rules: Any, alive: Any, n_alive: int, n_ever: int, n_new: int, order: Any, states: Any
 ) -> int:
     """Put the posts of a step on a web of fixed capacity; return how many are there then.
 
-    `alive` holds their rows, the new ones being ``now : now + n_new``; see `survivors`.
+    `alive` holds their rows of the log, where the new ones come after `n_ever`; see `survivors`.
     """
     capacity = rules.keep_size
-    new = np.arange(now, now + n_new)
+    new = np.arange(n_ever, n_ever + n_new)
     come = n_new
     if n_alive + n_new > capacity:
         if rules.keep == RESERVOIR:
             # A uniform sample of all posts has as many new ones as these draws say.
             come, left = 0, n_ever + n_new
             for _ in range(n_new):
-                draws = binomial(1, (capacity - come) / left, states, 0)
-                come += draws
+                come += uniform(states, 0) * left < capacity - come
                 left -= 1
-            thin(new, n_new, come, states)
-        thin(alive, n_alive, capacity - come, states)
+            thin(new, n_new, come, order, states)
+        thin(alive, n_alive, capacity - come, order, states)
         n_alive = capacity - come
     for j in range(come):
         alive[n_alive + j] = new[j]
@@ -307,13 +308,15 @@ def simulate(
     n_alive = n_initial
     if capped:
         alive[:n_initial] = np.arange(n_initial)
-    order = np.arange(max(gains.sizes.size, 2)).astype(np.int32)
+    longest = gains.sizes.size
+    for t in range(n_steps):
+        longest = max(longest, posts.first[t + 1] - posts.first[t])
+    order = np.arange(longest + 1).astype(np.int32)
 
     emitting = np.empty((4, n_models), np.uint64)
     retrieving = np.empty((4, n_models), np.uint64)
     anchoring = np.empty((4, n_models), np.uint64)
     others = np.empty((3, 4, 1), np.uint64)
-    halves = np.zeros(n_models, np.uint64)
     weights = np.ones((n_models, stride))
     for i in range(n_models):
         start_stream(roots[0], replicate, i, emitting)
@@ -395,7 +398,7 @@ def simulate(
                 row = readers.weights[period, i] if weighted else below[:0]
                 n_web = choose_posts(
                     rules, weighted, row, readers.own_class[period, i], lists, offset, head, tail,
-                    k[m], order, halves, below, retrieving, i, chosen[m],
+                    k[m], order, below, retrieving, i, chosen[m],
                 )  # fmt: skip
                 start = n_log + m * most
                 n_own = k[m] - n_web
@@ -405,13 +408,8 @@ def simulate(
                     post(web, start, stop, whiten, centres, rows)
                     for j in range(n_own):
                         chosen[m, n_web + j] = start + j
-                if rules.retrieval == AS_POSTED:
-                    chosen[m, :n_web] = np.sort(chosen[m, :n_web])
-                if rules.update == SEQUENTIAL and (n_own > 0 or n_strata == 2):
-                    if rules.retrieval == AS_POSTED:
-                        mix(chosen[m], n_web, k[m], retrieving, i)
-                    else:
-                        shuffle(chosen[m], k[m], halves, retrieving, i)
+                if n_own > 0 and rules.update == SEQUENTIAL:
+                    mix(chosen[m], n_web, k[m], retrieving, i)
                 synthetic, n_real = k[m], 0
                 if mixed:
                     synthetic = 0
@@ -456,7 +454,7 @@ def simulate(
         emit(noise.weights, noise.means, noise.factor, others[1], 0, web[begin:stop])
         post(web, now, stop, whiten, centres, rows)
         if capped:
-            n_alive = keep_some(rules, alive, n_alive, now, now, stop - now, others[2])
+            n_alive = keep_some(rules, alive, n_alive, now, stop - now, order, others[2])
         if not rules.after:
             for i in range(n_models):
                 emit(weights[i, :n_components], means, factor, emitting, i, points[i])
@@ -473,4 +471,4 @@ def _cached(sources: str) -> Any:
     return run_replicate
 
 
-run_replicate = _cached(digest(__file__, paper_update.__file__))
+run_replicate = _cached(digest(__file__, paper_update.__file__, binomials.__file__))

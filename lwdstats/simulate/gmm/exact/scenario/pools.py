@@ -15,14 +15,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from lwdstats.simulate.gmm.xoshiro import (
-    LOW_HALF,
-    U64,
-    next_word,
-    restore_order,
-    settle,
-    uniform,
-)
+from lwdstats.simulate.gmm.exact.simd import unlikely
+from lwdstats.simulate.gmm.xoshiro import LOW_HALF, U64, restore_order, settle, step
 
 
 @numba.njit(nogil=True)
@@ -61,87 +55,84 @@ def append(
 
 
 @numba.njit(nogil=True)
-def thin(items: Any, n: int, n_kept: int, states: Any) -> None:
-    """Keep `n_kept` of the first `n` items, each set as likely, in their order, at the front."""
-    kept = 0
-    for i in range(n):
-        if uniform(states, 0) * (n - i) < n_kept - kept:
-            items[kept] = items[i]
-            kept += 1
-
-
-@numba.njit(nogil=True)
-def shuffled(span: Any, odd: bool, halves: Any, states: Any, model: Any) -> Any:
-    """Return a number uniform below `span`, 32 random bits each: a word serves two of them."""
-    if odd:
-        half = halves[model]
-    else:
-        word = next_word(states, model)
-        halves[model] = word >> U64(32)
-        half = word & LOW_HALF
-    product = half * span
-    if product & LOW_HALF < span:
-        product = settle(span, product, states, model)
-    return product >> U64(32)
-
-
-@numba.njit(nogil=True)
-def draw(
-    pool: Any, n: int, k: int, order: Any, halves: Any, states: Any, model: int, out: Any
-) -> None:
+def draw(pool: Any, n: int, k: int, order: Any, states: Any, model: int, out: Any) -> None:
     """Draw `k` of the first `n` rows of a pool without replacement, in random order.
 
     `order` counts up from 0, is longer than `n`, and is left as it was. The draws are those
     of `absorb`, so that one web that all read gives the same run.
     """
-    for j in range(k):
-        place = j + np.int64(shuffled(np.uint64(n - j), j & 1 == 1, halves, states, model))
+    s0, s1, s2, s3 = states[0, model], states[1, model], states[2, model], states[3, model]
+    left = U64(0)
+    for j in range(np.uint64(k)):
+        # 32 bits each: the low half of a word at even j, and then the high one.
+        if j & U64(1) == U64(0):
+            word, s0, s1, s2, s3 = step(s0, s1, s2, s3)
+            left = word >> U64(32)
+            half = word & LOW_HALF
+        else:
+            half = left
+        span = np.uint64(n) - j
+        product = half * span
+        if unlikely(product & LOW_HALF < span):
+            states[0, model], states[1, model], states[2, model], states[3, model] = s0, s1, s2, s3
+            product = settle(span, product, states, model)
+            s0, s1, s2, s3 = states[0, model], states[1, model], states[2, model], states[3, model]
+        place = j + (product >> U64(32))
         item = order[place]
         order[place] = order[j]
         order[j] = item
-        out[j] = pool[item]
+        out[j] = pool[np.uint64(np.uint32(item))]
+    states[0, model], states[1, model], states[2, model], states[3, model] = s0, s1, s2, s3
     restore_order(order, n, k)
 
 
 @numba.njit(nogil=True)
-def shuffle(items: Any, k: int, halves: Any, states: Any, model: int) -> None:
-    """Bring the first `k` items into a random order."""
-    for j in range(k - 1):
-        place = j + np.int64(shuffled(np.uint64(k - j), j & 1 == 1, halves, states, model))
-        item = items[place]
-        items[place] = items[j]
-        items[j] = item
+def thin(items: Any, n: int, n_kept: int, order: Any, states: Any) -> None:
+    """Keep `n_kept` of the first `n` items, each set as likely, in their order, at the front.
+
+    `order` and `states`, of one column, are as `draw` takes them.
+    """
+    gone = np.empty(n - n_kept, np.int32)
+    draw(order, n, n - n_kept, order.copy(), states, 0, gone)
+    gone.sort()
+    kept, at = 0, 0
+    for i in range(n):
+        if at < gone.size and gone[at] == i:
+            at += 1
+        else:
+            items[kept] = items[i]
+            kept += 1
 
 
 @numba.njit(nogil=True)
-def mix(items: Any, n_first: int, k: int, states: Any, model: int) -> None:
+def mix(items: Any, n_first: Any, k: Any, states: Any, model: int) -> None:
     """Mix the first of `k` items with the rest, at random places, each part in its order.
 
     From the end: a place goes to one of the rest with their share of what is left.
     """
+    s0, s1, s2, s3 = states[0, model], states[1, model], states[2, model], states[3, model]
     rest = items[n_first:k].copy()
-    left, right = n_first, k - n_first
-    for place in range(k - 1, -1, -1):
-        if uniform(states, model) * (left + right) < right:
-            right -= 1
-            items[place] = rest[right]
+    right = np.uint64(k - n_first)
+    for left in range(np.uint64(k), np.uint64(0), -1):
+        if right == U64(0):
+            break
+        word, s0, s1, s2, s3 = step(s0, s1, s2, s3)
+        product = (word >> U64(32)) * left
+        if unlikely(product & LOW_HALF < left):
+            states[0, model], states[1, model], states[2, model], states[3, model] = s0, s1, s2, s3
+            product = settle(left, product, states, model)
+            s0, s1, s2, s3 = states[0, model], states[1, model], states[2, model], states[3, model]
+        if product >> U64(32) < right:
+            right -= U64(1)
+            items[left - U64(1)] = rest[right]
         else:
-            left -= 1
-            items[place] = items[left]
-
-
-@numba.njit(nogil=True)
-def binomial(k: int, share: float, states: Any, model: int) -> int:
-    """Return how many of `k` are, each with chance `share`."""
-    count = 0
-    for _ in range(k):
-        count += uniform(states, model) < share
-    return count
+            items[left - U64(1)] = items[left - U64(1) - right]
+    states[0, model], states[1, model], states[2, model], states[3, model] = s0, s1, s2, s3
 
 
 @numba.njit(nogil=True)
 def draw_by_author(
-    row: Any, lists: Any, offset: Any, head: Any, tail: Any, k: int, states: Any, model: int,
+    row: Any, lists: Any, offset: Any, head: Any, tail: Any, k: Any, states: Any, model: int,
     below: Any, out: Any,
 ) -> None:  # fmt: skip
     """Draw `k` posts with replacement, authors by weight, and those without author by number.
@@ -158,14 +149,27 @@ def draw_by_author(
             total += size
             mass += row[a]
         below[a] = mass
+    # Authors' part of the line from 0 to `total` follows that of posts without author.
+    scale = mass / max(total - common, 1)
+    s0, s1, s2, s3 = states[0, model], states[1, model], states[2, model], states[3, model]
     for j in range(k):
-        target = uniform(states, model) * total
+        word, s0, s1, s2, s3 = step(s0, s1, s2, s3)
+        target = (word >> U64(11)) * 2.0**-53 * total
         a = n
         if target >= common:
-            wanted = uniform(states, model) * mass
-            a = min(np.searchsorted(below, wanted, side="right"), n - 1)
-            while below[a] == (below[a - 1] if a > 0 else 0.0):
-                a -= 1  # rounding may leave it past the last that has weight
+            target = (target - common) * scale
+            low, high = 0, n - 1
+            while low < high:
+                middle = (low + high) >> 1
+                if target < below[middle]:
+                    high = middle
+                else:
+                    low = middle + 1
+            a = low
+            while tail[a] == head[a] or row[a] == 0.0:
+                a -= 1  # rounding may leave it past the last author that has posts
         size = tail[a] - head[a]
-        place = min(np.int64(uniform(states, model) * size), size - 1)
+        word, s0, s1, s2, s3 = step(s0, s1, s2, s3)
+        place = min(np.int64((word >> U64(11)) * 2.0**-53 * size), size - 1)
         out[j] = lists[offset[a] + head[a] + place]
+    states[0, model], states[1, model], states[2, model], states[3, model] = s0, s1, s2, s3

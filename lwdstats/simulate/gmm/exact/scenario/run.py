@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from lwdstats.mixtures.sources import anchors_of, source_of
 from lwdstats.mixtures.spec import GmmSpec
+from lwdstats.scenario.growth import read_sizes
 from lwdstats.scenario.readers import has_weights
 from lwdstats.scenario.reading import Log
 from lwdstats.simulate.gmm.dataset import Run
@@ -14,39 +17,19 @@ from lwdstats.streams import root_words
 PURPOSES = ("emission", "retrieval", "fresh", "noise", "anchors", "keep")
 
 
-def run_scenario(spec: GmmSpec, position: int) -> Run:
-    """Simulate the replicate at a position of ``spec.replicates``, draw by draw."""
+def run_scenario(spec: GmmSpec, position: int, shared: tuple[Any, ...] | None = None) -> Run:
+    """Simulate the replicate at a position of ``spec.replicates``, draw by draw.
+
+    `shared` is what `prepare` makes of the specification.
+    """
     # Here, so that importing the package and refusing an argument take no numba.
-    from lwdstats.simulate.gmm.exact.scenario import kernel
+    from lwdstats.simulate.gmm.exact.scenario.kernel import run_replicate
     from lwdstats.simulate.gmm.exact.update import row_stride
 
     scenario = spec.scenario
-    log = scenario.log(spec.labels, spec.n_responses, spec.n_initial, spec.n_steps)
-    share, laws = anchors_of(scenario, spec.n_models, spec.n_components)
-    named = isinstance(scenario.read_real, tuple)
-    real_share = scenario.read_real[1] if named else scenario.read_real
-    read_real = kernel.AT_RANDOM if named else kernel.STRATIFIED
-    sequential = spec.update == "sequential"
-    rules = kernel.Rules(
-        n_responses=spec.n_responses,
-        keep=("all", "last", "random", "reservoir").index(scenario.keep_rule),
-        keep_size=scenario.keep_size,
-        retrieval=("uniform", "recent", "recent as posted").index(scenario.retrieval),
-        read_real=kernel.AS_THEY_COME if real_share is None else read_real,
-        real_share=float(real_share or 0.0),
-        real_weight=float("nan" if scenario.real_weight is None else scenario.real_weight),
-        anchor_share=share,
-        after=scenario.posts == "after update",
-        update=kernel.SEQUENTIAL if sequential else kernel.REFIT,
-        prior=float(spec.update[1]) if isinstance(spec.update, tuple) else 0.0,
-        threshold=spec.threshold,
-    )
     factor = np.linalg.cholesky(spec.covariance)
-    weight, points, n_truncated, synthetic_share, n_read, n_empty = kernel.run_replicate(
-        rules,
-        _posts(spec, log),
-        _readers(spec, log),
-        _gains(spec),
+    weight, points, n_truncated, synthetic_share, n_read, n_empty = run_replicate(
+        *(prepare(spec) if shared is None else shared),
         np.array(spec.first_weights(position)),
         np.array(spec.first_points(position)),
         np.array(spec.means),
@@ -54,7 +37,7 @@ def run_scenario(spec: GmmSpec, position: int) -> Run:
         np.linalg.inv(factor),
         source_of("fresh_from", scenario.fresh_from, spec.means, spec.covariance),
         source_of("noise_from", scenario.noise_from, spec.means, spec.covariance),
-        laws,
+        anchors_of(scenario, spec.n_models, spec.n_components)[1],
         spec.slot,
         row_stride(spec.n_components),
         *_row_shape(spec.n_components),
@@ -66,15 +49,42 @@ def run_scenario(spec: GmmSpec, position: int) -> Run:
     )
 
 
+def prepare(spec: GmmSpec) -> tuple[Any, ...]:
+    """Return what the kernel takes of a scenario, for all replicates."""
+    from lwdstats.simulate.gmm.exact.scenario import kernel
+
+    scenario = spec.scenario
+    log = scenario.log(spec.labels, spec.n_responses, spec.n_initial, spec.n_steps)
+    at_random = isinstance(scenario.read_real, tuple)
+    read_real = kernel.AT_RANDOM if at_random else kernel.STRATIFIED
+    sequential = spec.update == "sequential"
+    rules = kernel.Rules(
+        n_responses=spec.n_responses,
+        keep=("all", "last", "random", "reservoir").index(scenario.keep_rule),
+        keep_size=scenario.keep_size,
+        retrieval=("uniform", "recent", "recent as posted").index(scenario.retrieval),
+        read_real=kernel.AS_THEY_COME if scenario.real_share is None else read_real,
+        real_share=scenario.real_share or 0.0,
+        real_weight=float("nan" if scenario.real_weight is None else scenario.real_weight),
+        anchor_share=anchors_of(scenario, spec.n_models, spec.n_components)[0],
+        after=scenario.posts == "after update",
+        update=kernel.SEQUENTIAL if sequential else kernel.REFIT,
+        prior=float(spec.update[1]) if isinstance(spec.update, tuple) else 0.0,
+        threshold=spec.threshold,
+    )
+    return rules, _posts(spec, log), _readers(spec, log), _gains(spec)
+
+
 def _row_shape(n_components: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return how a row is cut, each way a compilation: for up to 2, up to 4 and more components."""
+    """Return how a row is cut; each way takes a compilation, and here two must do."""
     from lwdstats.simulate.gmm.exact.update import row_shape
 
     lanes, chunks = row_shape(n_components)
-    return lanes, chunks if len(chunks) == 1 else ()
+    return lanes, chunks if n_components <= 2 else ()
 
 
-def _posts(spec: GmmSpec, log: Log):
+def _posts(spec: GmmSpec, log: Log) -> Any:
+    """Return the log, and who posts and learns."""
     from lwdstats.simulate.gmm.exact.scenario import kernel
 
     steps = np.arange(spec.n_steps)
@@ -91,25 +101,24 @@ def _posts(spec: GmmSpec, log: Log):
     )
 
 
-def _gains(spec: GmmSpec):
-    from lwdstats.scenario.growth import read_sizes
+def _gains(spec: GmmSpec) -> Any:
+    """Return how much is read, and step sizes."""
     from lwdstats.simulate.gmm.exact.scenario import kernel
 
     by_size = spec.n_pool is None
-    shape = (spec.n_steps, -1)
-    most = spec.n_web.max()
+    # A column for all, for each model, or for each number that may be read.
+    width = 1 if spec.alpha.ndim == 1 else spec.alpha.shape[1]
+    shape = (spec.n_steps, width)
     return kernel.Gains(
-        sizes=read_sizes(spec.scenario.n_read, spec.beta, np.arange(most + 1)),
-        alpha=np.ascontiguousarray(spec.alpha.reshape(shape) if spec.n_steps else np.empty((0, 1))),
-        complexity=np.ascontiguousarray(
-            spec.c.reshape(shape) if spec.n_steps else np.empty((0, 1))
-        ),
-        by_model=int(not by_size and spec.alpha.ndim == 2),
+        sizes=read_sizes(spec.scenario.n_read, spec.beta, np.arange(spec.n_web.max() + 1)),
+        alpha=np.array(spec.alpha.reshape(shape)),
+        complexity=np.array(spec.c.reshape(shape)),
+        by_model=int(not by_size and width > 1),
         by_size=int(by_size),
     )
 
 
-def _readers(spec: GmmSpec, log: Log):
+def _readers(spec: GmmSpec, log: Log) -> Any:
     """Return the readers of each period as classes that may read the same posts."""
     from lwdstats.simulate.gmm.exact.scenario import kernel
 
