@@ -27,7 +27,7 @@ from lwdstats.theory.scenarios.state import Half, State, stacked, together
 from lwdstats.theory.scenarios.web import Origin, Pool, posting, ratio
 
 # How many numbers the steps of one chunk may hold.
-_CHUNK = 1_000_000
+_CHUNK = 4_000_000
 # The sum over components, as the kernel takes it.
 _ALL = np.array([[-1, -1]])
 
@@ -120,9 +120,9 @@ class Program:
                 continue
             added = sum((o.count for o in some), np.zeros(s.n_steps, np.int64))
             share = self.state.add(s.share if initial else None)
-            size = kept_sizes(s.scenario.keep, initial, added)
+            size = kept_sizes(s.keep, initial, added)
             pool = Pool(share, some, initial, size)
-            for lag in range(self._n_lags(pool)):
+            for lag in range(self._n_lags()):
                 first = s.share if lag == 0 and initial else None
                 pool.lags.append(self.state.add(first))
             self.pools[name] = pool
@@ -136,11 +136,8 @@ class Program:
         }
         return authors | {"web": origins["real"] + origins["noise"]}
 
-    def _n_lags(self, pool: Pool) -> int:
-        s = self.setting
-        kept = s.scenario.keep_size - 1 if s.scenario.keep_rule == "last" else 0
-        # The window that is kept need be no longer than the run.
-        return max(min(kept, s.n_steps), s.recent_lags())
+    def _n_lags(self) -> int:
+        return max(self.setting.kept_lags, self.setting.recent_lags())
 
     def _group_of(self, part: dict[str, Any]) -> Group:
         k, alpha, c = self.setting.of_model(int(part["models"][0]))
@@ -158,21 +155,29 @@ class Program:
             len(self.pools), self.setting.n_steps + 1
         )
 
+    @cached_property
+    def _authors(self) -> tuple[NDArray[np.bool_], list[int]]:
+        """Which pools are of an author, (G,), and the authors of those."""
+        return (
+            np.array([isinstance(name, int) for name in self.names], bool),
+            [name for name in self.names if isinstance(name, int)],
+        )
+
     def _readable(self, model: int, t: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many posts of each pool a model may read in steps t, (G, C)."""
         sizes = self.sizes[:, t]
         if not self.setting.by_author:
             return sizes
-        row = self.setting.row(model, t)
-        may = [row[:, n] > 0 if isinstance(n, int) else np.ones(t.size, bool) for n in self.names]
-        return sizes * np.array(may)
+        by_author, authors = self._authors
+        may = sizes.copy()
+        may[by_author] *= (self.setting.row(model, t)[:, authors] > 0).T
+        return may
 
     def _mixture(self, amounts: FloatArray | NDArray[np.int64]) -> FloatArray:
         """Return the form of a mixture of pools by amounts (G, C), which need not sum to 1."""
         form = np.zeros((amounts.shape[1], self.state.size))
-        total = amounts.sum(0)
-        for pool, amount in zip(self.pools.values(), amounts, strict=True):
-            form[:, pool.share] = ratio(amount, total)
+        places = [pool.share for pool in self.pools.values()]
+        form[:, places] = ratio(amounts, np.broadcast_to(amounts.sum(0), amounts.shape)).T
         return form
 
     def weights_of_models(self) -> tuple[FloatArray, FloatArray]:
@@ -230,15 +235,12 @@ class Program:
 
     def _by_weight(self, model: int, may: NDArray[np.int64], t: NDArray[np.int64]) -> FloatArray:
         """Return the form of a read by weights of authors, and what has no author by its number."""
-        authors = np.array([isinstance(name, int) for name in self.names])[:, None]
-        common = ratio((may * ~authors).sum(0), may.sum(0))
-        row = self.setting.row(model, t)
+        by_author, authors = self._authors
+        common = ratio((may * ~by_author[:, None]).sum(0), may.sum(0))
         shares = np.zeros(may.shape)
-        for g, name in enumerate(self.names):
-            if isinstance(name, int):
-                shares[g] = row[:, name] * (may[g] > 0)
+        shares[by_author] = self.setting.row(model, t)[:, authors].T * (may[by_author] > 0)
         shares = ratio(shares, np.broadcast_to(shares.sum(0), shares.shape)) * (1 - common)
-        others = self._mixture(may * ~authors)
+        others = self._mixture(may * ~by_author[:, None])
         return common[:, None] * others + self._mixture(shares) * shares.sum(0)[:, None]
 
     def _recent(self, k: NDArray[np.int64], t: NDArray[np.int64]) -> FloatArray:
@@ -294,7 +296,7 @@ class Program:
         """Return what steps t do: both halves at once, or the posts after the update."""
         s = self.setting
         read = self._reading(t)
-        posted = posting(self.state, list(self.pools.values()), s.scenario.keep, t)
+        posted = posting(self.state, list(self.pools.values()), s.keep, t)
         if s.scenario.posts == "before update":
             return [together(read, posted)]
         return [read, posted]

@@ -18,8 +18,8 @@ from lwdstats.scenario.growth import kept_sizes
 from lwdstats.scenario.reading import added_posts
 from lwdstats.scenario.scenario import Scenario
 
-# The most batches that the newest posts may be of.
-_MOST_LAGS = 400
+# The most batches that a window, or the newest posts, may be of.
+_MOST_LAGS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +53,17 @@ class Setting:
     def n_steps(self) -> int:
         """The number T."""
         return self.spec.n_steps
+
+    @property
+    def keep(self) -> str | tuple[str, int]:
+        """What the web keeps: all, too, where a window is longer than the run."""
+        rule, size = self.scenario.keep_rule, self.scenario.keep_size
+        return "all" if rule == "last" and size > self.n_steps else self.scenario.keep
+
+    @property
+    def kept_lags(self) -> int:
+        """How many batches of a window there are besides the oldest."""
+        return 0 if isinstance(self.keep, str) or self.keep[0] != "last" else self.keep[1] - 1
 
     @cached_property
     def reads(self) -> NDArray[np.bool_]:
@@ -139,15 +150,21 @@ class Setting:
 
     def row(self, model: int, t: NDArray[np.int64]) -> FloatArray:
         """Return whom a model reads at times t, (C, n)."""
-        rows = np.array([net[model] for net in self.networks.values()])
-        return rows[self._period(t)]
+        return self._stacked[self._period(t), model]
 
     def weighted(self, t: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return at which times t readers go by weights, (C,)."""
         if not self.by_author:
             return np.zeros(t.size, bool)
-        each = [not np.isin(net, (0.0, 1.0)).all() for net in self.networks.values()]
-        return np.array(each)[self._period(t)]
+        return self._by_weight[self._period(t)]
+
+    @cached_property
+    def _stacked(self) -> FloatArray:
+        return np.array(list(self.networks.values()))
+
+    @cached_property
+    def _by_weight(self) -> NDArray[np.bool_]:
+        return np.array([not np.isin(net, (0.0, 1.0)).all() for net in self.networks.values()])
 
     def parts(self, alike: bool) -> list[NDArray[np.int64]]:
         """Return the models by groups that do the same, or each by itself."""
@@ -179,7 +196,7 @@ class Setting:
         """
         n_posted = int(self.posts.sum()) * self.spec.n_responses
         added = n_posted + self.added[0] + self.added[1]
-        size = kept_sizes(self.scenario.keep, self.spec.n_initial, added)[:-1]
+        size = kept_sizes(self.keep, self.spec.n_initial, added)[:-1]
         come = np.concatenate([[0, self.spec.n_initial], self.spec.n_initial + np.cumsum(added)])
         k = self.spec.n_retrieved
         k = (k if k.ndim == 1 else k.max(1))[:-1]
@@ -221,6 +238,9 @@ def _check_closes(setting: Setting) -> None:
     if setting.scenario.retrieval == "recent as posted":
         takes = f"'uniform', or 'recent' in random order, {closed}"
         raise InputError("retrieval", scenario.retrieval, takes)
+    if setting.kept_lags > _MOST_LAGS:
+        got = f"{scenario.keep!r} over {setting.n_steps} steps"
+        raise InputError("keep", got, f"a window of at most {_MOST_LAGS} steps, {closed}")
     capped = scenario.keep_rule in ("random", "reservoir")
     if capped and (setting.by_author or setting.by_kind):
         name = "readers" if setting.by_author else "real_weight"
