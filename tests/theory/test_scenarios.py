@@ -39,7 +39,7 @@ as_floats = lambda rows: [[float(x) for x in row] for row in rows]  # noqa: E731
 
 CASES = {
     "the paper's": case({}, **complexity(7)),
-    "after update": case({"posts": "after update"}, after=True),
+    "after update": case({"posts": "after update"}, n_steps=2, after=True),
     "replace": case({"keep": "last"}, keep=("last", 1), n_steps=4),
     "replace, complexity": case({"keep": "last"}, keep=("last", 1), n_steps=4, **complexity(5)),
     "replace, three components": case(
@@ -52,7 +52,7 @@ CASES = {
     "window of three": case(
         {"keep": ("last", 3), "n_read": 1}, keep=("last", 3), n_steps=4, **fixed(1)
     ),
-    "constant k": case({"n_read": 2}, counts=(2, 1), **fixed(2)),
+    "constant k": case({"n_read": 2}, n_steps=2, counts=(2, 1), **fixed(2)),
     "k by a formula": case({"n_read": "sqrt(N)"}, k=lambda size: int(size**0.5)),
     "random capacity": case({"keep": ("random", 3)}, keep=("random", 3), n_steps=4),
     "random capacity, fresh": case(
@@ -111,7 +111,7 @@ CASES = {
     ),
     "frozen": case({"frozen": [0]}, frozen=(0,), n_steps=3),
     "frozen, replace": case({"frozen": [0], "keep": "last"}, frozen=(0,), keep=("last", 1)),
-    "silent": case({"silent": [1]}, silent=(1,), n_steps=4),
+    "silent": case({"silent": [1]}, silent=(1,), n_steps=3),
     "anchors": case({"anchors": (0.25, as_floats(U))}, anchors=(F(1, 4), U), n_steps=2),
     "anchors, replace": case(
         {"anchors": (0.25, as_floats(U)), "keep": "last", "n_read": 2}, keep=("last", 1),
@@ -129,7 +129,7 @@ CASES = {
         k=lambda size: size,
     ),
     "real weight": case(
-        {"real_weight": 0.6, "n_read": 2}, update=("prior", 2.0), real_weight=F(3, 5), n_steps=3,
+        {"real_weight": 0.6, "n_read": 2}, update=("prior", 2.0), real_weight=F(3, 5), n_steps=2,
         counts=(1, 2), **fixed(2),
     ),
     "real weight and a real share": case(

@@ -125,6 +125,15 @@ def with_anchor(web: Reads, share: float, form: FloatArray) -> Reads:
     return Reads(sources, weight, joint, size)
 
 
+def likely(mean: float, variance: float, low: int, high: int) -> NDArray[np.int64]:
+    """Return the integers from `low` to `high` that a sum of draws can be.
+
+    Those beyond 12 standard deviations add up to less than the smallest rounding error.
+    """
+    reach = 12 * np.sqrt(variance) + 2
+    return np.arange(max(low, int(mean - reach)), min(high, int(mean + reach) + 1) + 1)
+
+
 def real_law(
     read_real: float | tuple[str, float] | None, k: int, n_real: int, n_other: int
 ) -> tuple[NDArray[np.int64], FloatArray]:
@@ -132,11 +141,15 @@ def real_law(
     if k == 0:
         return np.zeros(1, np.int64), np.ones(1)
     if read_real is None:
-        values = np.arange(max(0, k - n_other), min(k, n_real) + 1)
-        return values, np.asarray(hypergeom.pmf(values, n_real + n_other, n_real, k))
+        total = n_real + n_other
+        share = n_real / total
+        variance = k * share * (1 - share)
+        values = likely(k * share, variance, max(0, k - n_other), min(k, n_real))
+        return values, np.asarray(hypergeom.pmf(values, total, n_real, k))
     if isinstance(read_real, tuple):
-        values = np.arange(k + 1)
-        chance = np.asarray(binom.pmf(values, k, read_real[1]))
+        w = read_real[1]
+        values = likely(k * w, k * w * (1 - w), 0, k)
+        chance = np.asarray(binom.pmf(values, k, w))
     else:
         values, chance = np.array([int(np.floor(read_real * k + 0.5))]), np.ones(1)
     # What one kind lacks the other gives.
@@ -159,9 +172,9 @@ def real_and_other(
     # Of a source as the first of two reads, and of two: E K and E K (K - 1), or E K K'.
     first, second = np.zeros((3, k.size)), np.zeros((3, 3, k.size))
     for step, (many, n_real, n_other) in enumerate(zip(k, *sizes, strict=True)):
-        numbers = np.arange(many + 1) if share > 0 else np.array([many])
-        chances = np.ones(1)
+        numbers, chances = np.array([many]), np.ones(1)
         if share > 0:
+            numbers = likely(many * (1 - share), many * share * (1 - share), 0, int(many))
             chances = np.asarray(binom.pmf(numbers, many, 1 - share))
         for n_web, chance in zip(numbers.tolist(), chances.tolist(), strict=True):
             values, law = real_law(read_real, n_web, int(n_real), int(n_other))
