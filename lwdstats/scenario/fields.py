@@ -90,7 +90,7 @@ def check_law(name: str, shares: Any) -> tuple[float, ...]:
     takes = "shares of at least 0 that sum to 1"
     array = _numbers(name, shares, takes)
     if array.ndim != 1 or not array.size or array.min() < 0:
-        raise InputError(name, shares, takes)
+        raise InputError(name, array.tolist(), takes)
     if abs(array.sum() - 1) > 1e-8:
         raise InputError(name, f"shares that sum to {array.sum():.12g}", takes)
     return tuple(array.tolist())

@@ -155,17 +155,21 @@ def read_pool(
 @numba.njit(nogil=True)
 def choose_posts(
     rules: Any, weighted: bool, row: Any, own: int, lists: Any, offset: Any, head: Any, tail: Any,
-    k: Any, order: Any, below: Any, states: Any, model: int, out: Any,
+    k: Any, order: Any, chance: Any,
+    bound: Any, alias: Any, states: Any, model: int, out: Any,
 ) -> Any:  # fmt: skip
     """Fill the first places of `out` with what a model reads of the web; return how many.
 
-    The rest of `k` is for its anchor, and mixed with it by the caller.
+    `chance`, `bound` and `alias` are room for `draw_by_author`. The rest of `k` is for its
+    anchor, and mixed with it by the caller.
     """
     n_web = k
     if rules.anchor_share > 0.0:
         n_web -= np.int64(binomial(float(k), rules.anchor_share, states, model))
     if weighted:
-        draw_by_author(row, lists, offset, head, tail, n_web, states, model, below, out)
+        draw_by_author(
+            row, lists, offset, head, tail, n_web, states, model, chance, bound, alias, out
+        )
         return n_web
     if rules.read_real == AS_THEY_COME:
         start, stop = offset[own] + head[own], offset[own] + tail[own]
@@ -332,7 +336,8 @@ def simulate(
     k = np.zeros(BLOCK, np.int64)
     alpha, complexity = np.empty((BLOCK, 2)), np.empty(BLOCK)
     counts = np.ones(2)
-    below = np.empty(n_models)
+    chance, bound = np.empty(n_models + 1), np.empty(n_models + 1)
+    alias = np.empty(n_models + 1, np.int64)
     fired, share = np.empty(n_models), np.empty(n_models)
     read = np.zeros(n_models, np.int64)
     points = np.empty((n_models, n_responses, n_features), np.float32)
@@ -371,7 +376,7 @@ def simulate(
         for i in range(n_models):
             read[i] = 0
             if posts.learning[i]:
-                row = readers.weights[period, i] if weighted else below[:0]
+                row = readers.weights[period, i] if weighted else chance[:0]
                 own = readers.own_class[period, i]
                 size = size_of(weighted, row, own, n_strata, head, tail)
                 read[i] = gains.sizes[size]
@@ -395,10 +400,10 @@ def simulate(
                 alpha[m], complexity[m] = 0.0, 0.0
                 if k[m] == 0:
                     continue
-                row = readers.weights[period, i] if weighted else below[:0]
+                row = readers.weights[period, i] if weighted else chance[:0]
                 n_web = choose_posts(
                     rules, weighted, row, readers.own_class[period, i], lists, offset, head, tail,
-                    k[m], order, below, retrieving, i, chosen[m],
+                    k[m], order, chance, bound, alias, retrieving, i, chosen[m],
                 )  # fmt: skip
                 start = n_log + m * most
                 n_own = k[m] - n_web

@@ -131,45 +131,68 @@ def mix(items: Any, n_first: Any, k: Any, states: Any, model: int) -> None:
 
 
 @numba.njit(nogil=True)
+def alias_table(chance: Any, bound: Any, alias: Any) -> None:
+    """Write Walker's table of a law: cell a stays below ``bound[a]``, and is ``alias[a]`` above.
+
+    All (m,); `chance` sums to about 1, and is lost.
+    """
+    m = chance.size
+    small, large = np.empty(m, np.int64), np.empty(m, np.int64)
+    n_small, n_large = 0, 0
+    for a in range(m):
+        chance[a] *= m
+        bound[a], alias[a] = 1.0, a
+        if chance[a] < 1.0:
+            small[n_small] = a
+            n_small += 1
+        else:
+            large[n_large] = a
+            n_large += 1
+    while n_small > 0 and n_large > 0:
+        n_small -= 1
+        low, high = small[n_small], large[n_large - 1]
+        bound[low], alias[low] = chance[low], high
+        chance[high] -= 1.0 - chance[low]
+        if chance[high] < 1.0:
+            n_large -= 1
+            small[n_small] = high
+            n_small += 1
+    # By rounding a cell of no chance may be left over; the last to give is as good as full.
+    for j in range(n_small):
+        if chance[small[j]] <= 0.0:
+            bound[small[j]], alias[small[j]] = 0.0, large[0]
+
+
+@numba.njit(nogil=True)
 def draw_by_author(
     row: Any, lists: Any, offset: Any, head: Any, tail: Any, k: Any, states: Any, model: int,
-    below: Any, out: Any,
+    chance: Any, bound: Any, alias: Any, out: Any,
 ) -> None:  # fmt: skip
     """Draw `k` posts with replacement, authors by weight, and those without author by number.
 
     `row` (n,) are weights of authors, whose lists come first; the last list is that of posts
-    without author. `below` (n,) is room to work in.
+    without author. `chance`, `bound` and `alias` (n + 1,) are room to work in.
     """
     n = row.size
     common = tail[n] - head[n]
     total, mass = common, 0.0
     for a in range(n):
-        size = tail[a] - head[a]
-        if row[a] > 0.0 and size > 0:
-            total += size
+        if row[a] > 0.0 and tail[a] > head[a]:
+            total += tail[a] - head[a]
             mass += row[a]
-        below[a] = mass
-    # Authors' part of the line from 0 to `total` follows that of posts without author.
-    scale = mass / max(total - common, 1)
+    for a in range(n):
+        there = row[a] > 0.0 and tail[a] > head[a]
+        chance[a] = row[a] / mass * (total - common) / total if there else 0.0
+    chance[n] = common / total
+    alias_table(chance, bound, alias)
     s0, s1, s2, s3 = states[0, model], states[1, model], states[2, model], states[3, model]
     for j in range(k):
         word, s0, s1, s2, s3 = step(s0, s1, s2, s3)
-        target = (word >> U64(11)) * 2.0**-53 * total
-        a = n
-        if target >= common:
-            target = (target - common) * scale
-            low, high = 0, n - 1
-            while low < high:
-                middle = (low + high) >> 1
-                if target < below[middle]:
-                    high = middle
-                else:
-                    low = middle + 1
-            a = low
-            while tail[a] == head[a] or row[a] == 0.0:
-                a -= 1  # rounding may leave it past the last author that has posts
-        size = tail[a] - head[a]
+        target = (word >> U64(11)) * 2.0**-53 * (n + 1)
+        cell = min(np.int64(target), n)
+        a = cell if target - cell < bound[cell] else alias[cell]
         word, s0, s1, s2, s3 = step(s0, s1, s2, s3)
+        size = tail[a] - head[a]
         place = min(np.int64((word >> U64(11)) * 2.0**-53 * size), size - 1)
         out[j] = lists[offset[a] + head[a] + place]
     states[0, model], states[1, model], states[2, model], states[3, model] = s0, s1, s2, s3
