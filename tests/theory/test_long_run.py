@@ -188,6 +188,22 @@ def test_real_posts_hold_the_consensus():
     assert kept.diversity_limit == pytest.approx(0.42, rel=1e-6)
 
 
+@pytest.mark.parametrize(("fresh", "share"), [(0.3, 0.6), (0.5, 0.2)])
+def test_differences_with_real_reads_of_the_web(fresh, share):
+    """Each kind is read without replacement from its own part of the web."""
+    law, t = np.array([0.3, 0.7]), 2000
+    scenario = {"fresh": fresh, "fresh_from": law, "read_real": share}
+    first = np.tile(law, (3, 1))
+    norm = expected_sq_norm(
+        first, n_steps=t, scenario=scenario, complexity=0.0, initial_counts=[3, 7]
+    )[t]
+    rho = np.exp(-1)
+    parts = (1 - share) ** 2 / (1 - fresh) + share**2 / fresh
+    bracket = (1 - rho**2) / (2 * 0.5) - (1 - rho) ** 2 * parts
+    limit = 2 * 3 * 2 * 0.42 / (1 - rho**2) * bracket
+    assert 9 / (1 - fresh) * t * norm == pytest.approx(limit, rel=0.006)
+
+
 def test_a_constant_step_size_never_averages_out():
     found = long_run(FIRST, step_size=0.05, complexity=0.0)
     assert found.norm_law == "constant"
