@@ -81,9 +81,13 @@ from lwdstats.theory.asymptotics import asymptotics as asymptotics
 from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm
 from lwdstats.theory.bounds import norm_bound as norm_bound
 from lwdstats.theory.bounds import steps_to as steps_to
+from lwdstats.theory.collapse_rate import collapse_rate as collapse_rate
+from lwdstats.theory.collapse_rate import effective_size as effective_size
 from lwdstats.theory.decay import decay_factor as decay_factor
 from lwdstats.theory.decay import decay_product as decay_product
 from lwdstats.theory.decay import expected_difference as expected_difference
+from lwdstats.theory.long_run import long_run as long_run
+from lwdstats.theory.moments import expected_diversity as expected_diversity
 from lwdstats.theory.moments import expected_sq_norm as expected_sq_norm
 from lwdstats.theory.moments import second_moments as second_moments
 from lwdstats.theory.overlap.information import missing_information as missing_information

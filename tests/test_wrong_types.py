@@ -18,6 +18,10 @@ CURVE = {"x": 0.1 + np.exp(-np.arange(30.0) / 5), "debias": None}
 CALLS = {
     "expected_sq_norm": {"initial_weights": WEIGHTS, "n_steps": 3},
     "second_moments": {"initial_weights": WEIGHTS, "times": [1], "n_steps": 3},
+    "expected_diversity": {"initial_weights": WEIGHTS, "n_steps": 3},
+    "collapse_rate": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
+    "effective_size": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
+    "long_run": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
     "norm_bound": {"initial_weights": WEIGHTS, "n_steps": 3},
     "steps_to": {"bound": 0.5, "initial_weights": WEIGHTS},
     "decay_factor": {"k": 3, "alpha": 0.5},
