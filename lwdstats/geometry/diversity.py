@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import positions
 from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError, check_bool, check_choice
@@ -14,7 +15,13 @@ from lwdstats.geometry.distance import mean_variance, over_queries, signed_root
 _CELL = ("time", "model", "replicate")
 
 
-def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) -> xr.DataArray:
+def drift(
+    ds: xr.Dataset,
+    origin: str | None = None,
+    *,
+    debias: bool = False,
+    embedding: str = "embedding",
+) -> xr.DataArray:
     """Return how far each model is from the initial web, or from its own start.
 
     Parameters
@@ -27,6 +34,8 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
         holds one, else from the start; the result's `long_name` says which.
     debias : bool
         Take out what a finite number of responses adds, as in `fnorm`.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -71,6 +80,7 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
     0.0
     """
     check_bool("debias", debias)
+    ds = by_embedding(ds, embedding, "ds")
     position = positions(ds)
     if origin is None:
         origin = "web" if _has_web(ds) else "start"
@@ -102,7 +112,11 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
 
 
 def inner_diversity(
-    ds: xr.Dataset, measure: str = "variance", *, of: str | None = None
+    ds: xr.Dataset,
+    measure: str = "variance",
+    *,
+    of: str | None = None,
+    embedding: str = "embedding",
 ) -> xr.DataArray:
     """Return how much the answers of one model at one time differ from each other.
 
@@ -117,6 +131,8 @@ def inner_diversity(
         Estimate it from the answers, or compute it from the mixture they are
         drawn from. By default from the mixture where a dataset has its weights
         and components and the measure is "variance".
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -164,7 +180,7 @@ def inner_diversity(
     >>> inner_diversity(ds).values.ravel()
     array([26., 26., 26.])
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     check_choice("measure", measure, ("variance", "distance"))
     mixture = {"weight", "component_mean", "component_covariance"} <= set(ds.data_vars)
     if of is None:
