@@ -110,8 +110,7 @@ def summary(x: Any, **kwargs: Any) -> Any:
     """
     if not isinstance(x, xr.Dataset):
         return generics.summary(x, **kwargs)
-    known = embeddings_of(validate(x, source="x"))
-    given = x
+    given = validate(x, source="x")
     x = by_embedding(x, kwargs.pop("embedding", "embedding"), "x")
     if kwargs:
         raise InputError(next(iter(kwargs)), "an argument of a result", "none, of a dataset")
@@ -119,7 +118,7 @@ def summary(x: Any, **kwargs: Any) -> Any:
     spec = spec_of(x)
     facts = _run_facts(x, spec)
     facts += _mixture_facts(x, spec) if "weight" in x else _answer_facts(x, spec)
-    if known[1:]:
+    if (known := embeddings_of(given))[1:]:
         facts += [(name, _embedder_said(given, name)) for name in known]
     norm = _norm_table(x)
     return DatasetSummary(str(x.attrs["title"]), tuple(facts), norm, tuple(_notes(x, norm)))

@@ -165,8 +165,8 @@ def as_results(
     _tell_missing(answers)
     known = _covariates(covariates, data, places["model"], answers.labels["model"].tolist())
     check_choice("long", long, LONG)
-    several = isinstance(embedder, list | tuple) and len(embedder) > 0
-    embedder, *others = map(embedders.loaded, embedder if several else [embedder])
+    several = isinstance(embedder, list | tuple)
+    embedder, *others = map(embedders.loaded, (embedder or [None]) if several else [embedder])
     embed = None if embedder is None else _reader(embedder, long)
     for other in others:
         embed_with(other)

@@ -51,10 +51,9 @@ def positions(ds: xr.Dataset, *, embedding: str = "embedding", source: str = "ds
     if "weight" in ds:
         weight = ds["weight"].astype("float64", copy=False)
         return weight.transpose("time", "replicate", "model", "component").rename("position")
-    embedding = answers(ds, source=source)
     mean = xr.apply_ufunc(
         _mean_answers,
-        embedding.transpose("time", ..., "response", "feature"),
+        answers(ds, source=source).transpose("time", ..., "response", "feature"),
         input_core_dims=[["response", "feature"]],
         output_core_dims=[["feature"]],
     )

@@ -83,10 +83,10 @@ class RobustToEmbedder(Result):
 
     def _said(self, name: str) -> str:
         """Return a sentence about what the function gave by this name."""
-        values = self.table[name]
+        values, rows = self.table[name].to_numpy(), self.table.index
         if name != "p_value":
-            low, high = str(values.idxmin()), str(values.idxmax())
-            few, most = (_number(values[row]) for row in (low, high))
+            low, high = rows[np.argmin(values)], rows[np.argmax(values)]
+            few, most = _number(values.min()), _number(values.max())
             if few == most:
                 return f"{name} is {few} by all of them."
             return f"{name} goes from {few} (by {low}) to {most} (by {high})."
@@ -97,10 +97,10 @@ class RobustToEmbedder(Result):
         if not small.any():
             smallest = format_p([values.min()], 3)[0]
             return f"p is above {self.level:g} by all of them (the smallest {smallest})."
-        one, other = (" and ".join(map(str, values.index[rows])) for rows in (small, ~small))
+        one, other = (" and ".join(map(str, rows[which])) for which in (small, ~small))
         return (
             f"p is at most {self.level:g} by {one}, but not by {other}: "
-            "the finding hangs on the embedder."
+            "whether it counts as found depends on the embedder."
         )
 
     def _agreed(self) -> list[str]:
@@ -196,9 +196,9 @@ def robust_to_embedder(
     -----
     Embedders differ in what they take for near, so distances of one are not in the units of
     another: compare what has no unit, such as p, R2 or a correlation. That all embeddings
-    give p below `level` is no test of its own; that only one does is what a reader should
-    know. p of `mantel` and `protest` says that two embedders agree more than by chance, and
-    with few models can't be small: that of 3 is at least 1/6.
+    give p below `level` is no test of its own; and p on both sides of it does not show that
+    embedders differ: see the statistics. p of `mantel` and `protest` says that two embedders
+    agree more than by chance, and with few models can't be small: that of 3 is at least 1/6.
 
     References
     ----------

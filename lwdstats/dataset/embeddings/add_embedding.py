@@ -105,7 +105,7 @@ def embedded_again(
         raise InputError("ds", "no text at all", "a dataset with the texts of its answers")
     vectors = embed_texts(embedder, asked, long)
     if normalize:
-        vectors = unit_vectors(vectors, "embedder")
+        vectors = unit_vectors(vectors, "embedder", asked)
     said = {"embedder": embedders.name_of(embedder)}
     if prefix := str(getattr(owner_of(embedder), "prefix", "")):
         said["embedder_prefix"] = prefix

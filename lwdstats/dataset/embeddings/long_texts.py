@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -126,37 +127,23 @@ def split_text(text: str, count: Callable[[str], int], most: int) -> Chunks:
     [('one two three', 3), ('four', 1)]
     """
     added = count("")
-    parts, start = [], 0
-    while start < len(text):
-        end = _reach(text, start, count, most)
-        part = text[start:end].strip()
+    ends = [word.end() for word in re.finditer(r"\S+", text)]
+    parts, start, done = [], 0, 0
+    while done < len(ends):
+        # A word has a token at least.
+        stops: Sequence[int] = ends[done : done + most]
+        n = bisect_right(stops, most, key=lambda end, start=start: count(text[start:end]))
+        if n:
+            done += n
+        else:
+            # A word that is longer than what is read; a letter is taken in any case.
+            stops = range(start + 1, stops[0])
+            n = max(1, bisect_right(stops, most, key=lambda e, start=start: count(text[start:e])))
+        part = text[start : stops[n - 1]].strip()
+        start = stops[n - 1]
         if part:
             parts.append((part, max(1, count(part) - added)))
-        start = end
     return parts
-
-
-def _reach(text: str, start: int, count: Callable[[str], int], most: int) -> int:
-    """Return where the longest part of a text from `start` on ends."""
-    fits, beyond_it = start + 1, start + 2 * most
-    while beyond_it < len(text) and count(text[start:beyond_it]) <= most:
-        fits, beyond_it = beyond_it, 2 * beyond_it - start
-    if beyond_it >= len(text):
-        beyond_it = len(text)
-        if count(text[start:]) <= most:
-            return len(text)
-    while beyond_it - fits > 1:
-        middle = (fits + beyond_it) // 2
-        if count(text[start:middle]) <= most:
-            fits = middle
-        else:
-            beyond_it = middle
-    if not text[fits].isspace():
-        # Not within a word, unless it is all that there is.
-        word = re.search(r"\s\S*$", text[start:fits])
-        if word is not None and text[start : start + word.start()].strip():
-            return start + word.start()
-    return fits
 
 
 def _splitter(embedder: Any) -> Callable[[str], Chunks] | None:

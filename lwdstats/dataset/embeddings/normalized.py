@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,21 +62,23 @@ def normalized(ds: xr.Dataset, embedding: str = "embedding") -> xr.Dataset:
     return out
 
 
-def unit_vectors(x: NDArray[Any], label: str) -> NDArray[Any]:
+def unit_vectors(x: NDArray[Any], label: str, texts: Sequence[str] | None = None) -> NDArray[Any]:
     """Return vectors (..., d) scaled to length 1, as precise as they are; NaN stays.
 
     Raises
     ------
     InputError
-        If one is 0; `label` names them.
+        If one is 0; `label` names them, and the error quotes the first such of `texts`, (m,),
+        where vectors are (m, d).
     """
     length = np.sqrt(np.einsum("...i,...i->...", x, x, dtype=np.float64))
     zero = length == 0
     if zero.any():
+        place = np.argwhere(zero)[0]
+        first = "at " + ", ".join(map(str, place)) if texts is None else f"of {texts[place[0]]!r}"
         raise InputError(
             label,
-            f"{int(zero.sum())} of {zero.size} vectors of length 0 (first at "
-            f"{', '.join(map(str, np.argwhere(zero)[0]))})",
+            f"{int(zero.sum())} of {zero.size} vectors of length 0 (first {first})",
             "vectors with a direction, to scale them to length 1",
         )
     # Scaled again, what has length 1 but for rounding would change in its last digits.
