@@ -2,6 +2,9 @@
 
 from lwdstats.dataset.as_results import as_results as as_results
 from lwdstats.dataset.combine import combine as combine
+from lwdstats.dataset.embeddings.add_embedding import add_embedding as add_embedding
+from lwdstats.dataset.embeddings.choose_embedding import choose_embedding as choose_embedding
+from lwdstats.dataset.embeddings.normalized import normalized as normalized
 from lwdstats.dataset.files import write_results as write_results
 from lwdstats.dataset.logs.read_log import read_log as read_log
 from lwdstats.dataset.positions import positions as positions
@@ -76,6 +79,7 @@ from lwdstats.simulate.read_results import read_results as read_results
 from lwdstats.simulate.specs import read_spec as read_spec
 from lwdstats.simulate.specs import run_spec as run_spec
 from lwdstats.studies.phrases import phrases as phrases
+from lwdstats.studies.robust_to_embedder import robust_to_embedder as robust_to_embedder
 from lwdstats.summaries import summary as summary
 from lwdstats.theory.asymptotics import asymptotics as asymptotics
 from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm

@@ -10,6 +10,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from lwdstats.arrays import FloatArray, as_floats
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, is_number
@@ -36,7 +37,8 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
     x : object
         What a function of the package returned, or a dataset:
 
-        - a dataset: ||D||_F over time, as `plot_norm`, which takes `log` and `color`;
+        - a dataset: ||D||_F over time, as `plot_norm`, which takes `log`, `color` and
+          `embedding`;
         - `nls`: the data and the fitted curve, where there is one predictor;
           otherwise what was observed over what was fitted;
         - `collapse_time`: the share of replicates that have not collapsed;
@@ -94,7 +96,12 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
 
 
 def plot_norm(
-    ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = False, color: Any = None
+    ds: xr.Dataset,
+    *,
+    ax: drawing.Axes | None = None,
+    log: bool = False,
+    color: Any = None,
+    embedding: str = "embedding",
 ) -> drawing.Axes:
     """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6), and the diversity.
 
@@ -115,6 +122,8 @@ def plot_norm(
         A covariate of the models, of texts: its name, or a value a model. Draws the
         distance of two models of a group, a line a group, and of two of different groups,
         as root mean squares over pairs and replicates.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -133,7 +142,7 @@ def plot_norm(
     >>> len(ax.lines)
     5
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     check_bool("log", log)
     by = covariate("color", color, along(ds), _labels(ds))
     if by is not None and not by.is_text:
@@ -172,6 +181,7 @@ def plot_answers(
     color: Any = None,
     marker: Any = None,
     names: bool | int | Sequence[str] | None = None,
+    embedding: str = "embedding",
 ) -> list[drawing.Axes]:
     """Draw every answer as a point in the plane of classical scaling (Figure 3).
 
@@ -192,12 +202,14 @@ def plot_answers(
     names : bool, int or sequence of str, optional
         Models whose names stand at the mean of their answers: how many (the outermost), or
         which. By default 10 where the legend does not name them.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
     list of matplotlib.axes.Axes
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     if "embedding" not in ds:
         raise InputError("ds", "no embedding", "a dataset with answers or points")
     shown = _times(ds, times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import positions
 from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError, check_bool, check_choice
@@ -14,13 +15,15 @@ from lwdstats.geometry.distance import fnorm, mean_variance, over_queries, signe
 _CELL = ("time", "model", "replicate")
 
 
-def diversity(ds: xr.Dataset) -> xr.DataArray:
+def diversity(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
     """Return how diverse the network is as a whole: what ||D||_F does not tell.
 
     Parameters
     ----------
     ds : xarray.Dataset
         A dataset of either simulation, or one's own.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -62,6 +65,7 @@ def diversity(ds: xr.Dataset) -> xr.DataArray:
     >>> round(float(lwd.diversity(ds).squeeze()), 3)
     0.5
     """
+    ds = by_embedding(ds, embedding, "ds")
     position = positions(ds)
     if "component" in position.dims:
         mean = position.mean("model")
@@ -75,7 +79,13 @@ def diversity(ds: xr.Dataset) -> xr.DataArray:
     return named(out.transpose("time", "replicate"), "diversity", what)
 
 
-def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) -> xr.DataArray:
+def drift(
+    ds: xr.Dataset,
+    origin: str | None = None,
+    *,
+    debias: bool = False,
+    embedding: str = "embedding",
+) -> xr.DataArray:
     """Return how far each model is from the initial web, or from its own start.
 
     Parameters
@@ -88,6 +98,8 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
         holds one, else from the start; the result's `long_name` says which.
     debias : bool
         Take out what a finite number of responses adds, as in `fnorm`.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -132,6 +144,7 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
     0.0
     """
     check_bool("debias", debias)
+    ds = by_embedding(ds, embedding, "ds")
     position = positions(ds)
     if origin is None:
         origin = "web" if _has_web(ds) else "start"
@@ -163,7 +176,11 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
 
 
 def inner_diversity(
-    ds: xr.Dataset, measure: str = "variance", *, of: str | None = None
+    ds: xr.Dataset,
+    measure: str = "variance",
+    *,
+    of: str | None = None,
+    embedding: str = "embedding",
 ) -> xr.DataArray:
     """Return how much the answers of one model at one time differ from each other.
 
@@ -178,6 +195,8 @@ def inner_diversity(
         Estimate it from the answers, or compute it from the mixture they are
         drawn from. By default from the mixture where a dataset has its weights
         and components and the measure is "variance".
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -225,7 +244,7 @@ def inner_diversity(
     >>> inner_diversity(ds).values.ravel()
     array([26., 26., 26.])
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     check_choice("measure", measure, ("variance", "distance"))
     mixture = {"weight", "component_mean", "component_covariance"} <= set(ds.data_vars)
     if of is None:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import positions
 from lwdstats.errors import InputError, check_bool
 from lwdstats.geometry.distance import fnorm, mean_variance, over_queries, signed_root
@@ -20,6 +21,7 @@ def polarization(
     *,
     share: bool = False,
     debias: bool = False,
+    embedding: str = "embedding",
 ) -> xr.DataArray:
     """Return the part of ||D||_F that lies between groups of models.
 
@@ -35,6 +37,8 @@ def polarization(
         models of a group are all alike).
     debias : bool
         Take out what a finite number of responses adds, as in `fnorm`.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -67,6 +71,7 @@ def polarization(
     """
     check_bool("share", share)
     check_bool("debias", debias)
+    ds = by_embedding(ds, embedding, "ds")
     position = positions(ds)
     codes = _codes(ds, groups)
     n = codes.size

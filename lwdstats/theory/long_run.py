@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lwdstats.errors import InputError
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.network import described
 from lwdstats.theory.scenarios.flow import FAR, check_moves, flow

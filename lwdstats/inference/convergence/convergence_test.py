@@ -24,6 +24,7 @@ def convergence_test(
     square: bool | None = None,
     errors: str | None = None,
     debias: bool | None = None,
+    embedding: str = "embedding",
     level: float = 0.95,
 ) -> HTest:
     """Test that ||D^(t)||_F goes to 0, against a limit c > 0.
@@ -45,7 +46,7 @@ def convergence_test(
         not look like a limit.
     errors : {"relative", "constant"}, optional
         As for `convergence_fit`.
-    debias : bool, optional
+    debias, embedding : bool, optional, and str
         As for `convergence_fit`.
     level : float
         Level of the one-sided interval of c, above .5.
@@ -106,7 +107,7 @@ def convergence_test(
     if level <= 0.5:
         raise InputError("level", level, "a number in (0.5, 1)")
     how: dict[str, Any] = {"since": since, "square": square, "errors": errors, "debias": debias}
-    fit = convergence_fit(x, law, **how, level=level)
+    fit = convergence_fit(x, law, **how, embedding=embedding, level=level)
     sample = fit.sample
     null = sample.fit({0: 0.0})
     if null.problem is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.scenarios.program import Program
 from lwdstats.theory.scenarios.setting import Setting
