@@ -2,6 +2,9 @@
 
 from lwdstats.dataset.as_results import as_results as as_results
 from lwdstats.dataset.combine import combine as combine
+from lwdstats.dataset.embeddings.add_embedding import add_embedding as add_embedding
+from lwdstats.dataset.embeddings.choose_embedding import choose_embedding as choose_embedding
+from lwdstats.dataset.embeddings.normalized import normalized as normalized
 from lwdstats.dataset.files import write_results as write_results
 from lwdstats.dataset.logs.read_log import read_log as read_log
 from lwdstats.dataset.positions import positions as positions
@@ -12,6 +15,7 @@ from lwdstats.geometry.cmdscale import cmdscale as cmdscale
 from lwdstats.geometry.distance import dist as dist
 from lwdstats.geometry.distance import fnorm as fnorm
 from lwdstats.geometry.distance import noise_floor as noise_floor
+from lwdstats.geometry.diversity import diversity as diversity
 from lwdstats.geometry.diversity import drift as drift
 from lwdstats.geometry.diversity import inner_diversity as inner_diversity
 from lwdstats.geometry.dkps.dkps import dkps as dkps
@@ -19,6 +23,7 @@ from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood as prof
 from lwdstats.geometry.lexical import distinct_n as distinct_n
 from lwdstats.geometry.lexical import sentiment_share as sentiment_share
 from lwdstats.geometry.out_of_sample import out_of_sample as out_of_sample
+from lwdstats.geometry.polarization import polarization as polarization
 from lwdstats.geometry.procrustes import procrustes as procrustes
 from lwdstats.inference.changepoints.changepoints import changepoints as changepoints
 from lwdstats.inference.collapse_time import collapse_time as collapse_time
@@ -75,14 +80,19 @@ from lwdstats.simulate.read_results import read_results as read_results
 from lwdstats.simulate.specs import read_spec as read_spec
 from lwdstats.simulate.specs import run_spec as run_spec
 from lwdstats.studies.phrases import phrases as phrases
+from lwdstats.studies.robust_to_embedder import robust_to_embedder as robust_to_embedder
 from lwdstats.summaries import summary as summary
 from lwdstats.theory.asymptotics import asymptotics as asymptotics
 from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm
 from lwdstats.theory.bounds import norm_bound as norm_bound
 from lwdstats.theory.bounds import steps_to as steps_to
+from lwdstats.theory.collapse_rate import collapse_rate as collapse_rate
+from lwdstats.theory.collapse_rate import effective_size as effective_size
 from lwdstats.theory.decay import decay_factor as decay_factor
 from lwdstats.theory.decay import decay_product as decay_product
 from lwdstats.theory.decay import expected_difference as expected_difference
+from lwdstats.theory.long_run import long_run as long_run
+from lwdstats.theory.moments import expected_diversity as expected_diversity
 from lwdstats.theory.moments import expected_sq_norm as expected_sq_norm
 from lwdstats.theory.moments import second_moments as second_moments
 from lwdstats.theory.overlap.information import missing_information as missing_information

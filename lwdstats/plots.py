@@ -10,11 +10,13 @@ import xarray as xr
 from scipy.stats import norm
 
 from lwdstats.arrays import FloatArray, as_floats
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.distance import dist, fnorm, noise_floor
+from lwdstats.geometry.diversity import diversity
 from lwdstats.results.pictures import drawing
 from lwdstats.results.pictures.covariates import Covariate, along, covariate
 from lwdstats.results.pictures.looks import Key, Looks, looks
@@ -35,7 +37,8 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
     x : object
         What a function of the package returned, or a dataset:
 
-        - a dataset: ||D||_F over time, as `plot_norm`, which takes `log` and `color`;
+        - a dataset: ||D||_F over time, as `plot_norm`, which takes `log`, `color` and
+          `embedding`;
         - `nls`: the data and the fitted curve, where there is one predictor;
           otherwise what was observed over what was fitted;
         - `collapse_time`: the share of replicates that have not collapsed;
@@ -93,29 +96,39 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
 
 
 def plot_norm(
-    ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = False, color: Any = None
+    ds: xr.Dataset,
+    *,
+    ax: drawing.Axes | None = None,
+    log: bool = False,
+    color: Any = None,
+    embedding: str = "embedding",
 ) -> drawing.Axes:
-    """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6).
+    """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6), and the diversity.
 
     Where models are compared by the mean of L answers, the dashed line is the
-    noise floor: what ||D||_F would be if all models were the same.
+    noise floor: what ||D||_F would be if all models were the same. A second panel
+    has the diversity H of the network, of which ||D||_F says nothing.
 
     Parameters
     ----------
     ds : xarray.Dataset
         A dataset of either simulation.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default on a new figure.
+        Where to draw ||D||_F alone; by default on a new figure, with the diversity below
+        where the dataset has mixture weights or two answers a model.
     log : bool
         Logarithmic axes for both, on which a power law is a straight line.
     color : str, mapping or sequence, optional
         A covariate of the models, of texts: its name, or a value a model. Draws the
         distance of two models of a group, a line a group, and of two of different groups,
         as root mean squares over pairs and replicates.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Of ||D||_F; the other panel is ``ax.figure.axes[1]``.
 
     Raises
     ------
@@ -129,13 +142,16 @@ def plot_norm(
     >>> len(ax.lines)
     5
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     check_bool("log", log)
     by = covariate("color", color, along(ds), _labels(ds))
     if by is not None and not by.is_text:
         takes = "a covariate of texts, whose values are groups of models"
         raise InputError("color", f"{by.name}, of numbers", takes)
     with styled():
+        below = None
+        if ax is None and ("weight" in ds or fewest_answers(ds) > 1):
+            ax, below = drawing.stacked_axes()
         ax = drawing.new_axes(ax)
         time = ds["time"].values + (1 if log else 0)
         if by is None:
@@ -147,8 +163,12 @@ def plot_norm(
         else:
             ax.locator_params(axis="x", integer=True)
             ax.set_ylim(bottom=0)
-        ax.set_xlabel("time t + 1" if log else "time t")
         drawing.title(ax, f"Distance between {ds.sizes['model']} models")
+        if below is not None:
+            _draw_curves(below, time, diversity(ds))
+            below.set_ylim(bottom=0)
+            below.set_ylabel("diversity H")
+        (below or ax).set_xlabel("time t + 1" if log else "time t")
         return drawing.settle(ax)
 
 
@@ -161,6 +181,7 @@ def plot_answers(
     color: Any = None,
     marker: Any = None,
     names: bool | int | Sequence[str] | None = None,
+    embedding: str = "embedding",
 ) -> list[drawing.Axes]:
     """Draw every answer as a point in the plane of classical scaling (Figure 3).
 
@@ -181,12 +202,14 @@ def plot_answers(
     names : bool, int or sequence of str, optional
         Models whose names stand at the mean of their answers: how many (the outermost), or
         which. By default 10 where the legend does not name them.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
     list of matplotlib.axes.Axes
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     if "embedding" not in ds:
         raise InputError("ds", "no embedding", "a dataset with answers or points")
     shown = _times(ds, times)
@@ -277,17 +300,22 @@ def plot_mixtures(
 
 def _draw_norms(ds: xr.Dataset, ax: drawing.Axes, time: np.ndarray) -> None:
     """Draw the norm of each replicate, and the noise floor."""
-    norms = fnorm(ds).transpose("time", "replicate")
-    replicates = norms["replicate"].values
-    lines = drawing.series(len(replicates))
-    for values, replicate, line in zip(norms.values.T, replicates, lines, strict=True):
-        named = len(replicates) <= drawing.MOST_LOOKS
-        ax.plot(time, values, label=f"replicate {replicate}" if named else None, **line)
+    _draw_curves(ax, time, fnorm(ds))
     if "weight" not in ds and fewest_answers(ds) > 1:
         floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
         ax.plot(time, floor, "--", color="0.4", label="noise floor")
     ax.set_ylabel(r"$\|D^{(t)}\|_F$")
     drawing.legend(ax)
+
+
+def _draw_curves(ax: drawing.Axes, time: np.ndarray, curves: xr.DataArray) -> None:
+    """Draw one line a replicate, named where they can be told apart."""
+    curves = curves.transpose("time", "replicate")
+    replicates = curves["replicate"].values
+    lines = drawing.series(len(replicates))
+    for values, replicate, line in zip(curves.values.T, replicates, lines, strict=True):
+        named = len(replicates) <= drawing.MOST_LOOKS
+        ax.plot(time, values, label=f"replicate {replicate}" if named else None, **line)
 
 
 def _draw_groups(ds: xr.Dataset, ax: drawing.Axes, time: np.ndarray, by: Covariate) -> None:

@@ -48,7 +48,8 @@ TOPICS = {
     "simulate.llm.storing.journal": "what a stopped run leaves, and the error that says so",
     "theory.bounds": "norm_bound, and what follows from it",
     "theory.decay": "the factor of a step and its products",
-    "theory.moments": "second moments and the expected norm",
+    "theory.collapse_rate": "the rate of collapse, and the size that it is worth",
+    "theory.moments": "second moments, the expected norm and diversity",
     "theory.overlap.information": "missing information and the factor it gives",
     "theory.overlap.step": "the factor of one step, computed and measured",
 }

@@ -14,7 +14,7 @@ import xarray as xr
 from lwdstats.dataset import attributes, schema
 from lwdstats.dataset.answer_grid import REASONS
 from lwdstats.dataset.files import read_file
-from lwdstats.dataset.schema import spec_of, validate
+from lwdstats.dataset.schema import embeddings_of, spec_of, validate
 from lwdstats.errors import InputError, check_choice
 
 # Arguments that hold one array a replicate where their lists are three deep.
@@ -23,6 +23,8 @@ _BY_REPLICATE = {"initial_weights", "initial_points"}
 _OWN = ("seed", "spec", "parts")
 # Attributes without which embeddings can't be compared.
 _SAME = ("embedder", "embedder_prefix", "embedder_normalize")
+# And of vectors: their embedder, and whether they were scaled or are means of parts.
+_SAME_OF_VECTORS = {"embedder": None, "normalized": "True", "long_texts": "mean"}
 
 
 def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") -> xr.Dataset:
@@ -151,6 +153,11 @@ def _check_alike(first: xr.Dataset, other: xr.Dataset, name: str, label: str) ->
     for attribute in _SAME:
         if first.attrs.get(attribute) != other.attrs.get(attribute):
             refuse(f"the attribute {attribute}")
+    for variable in embeddings_of(first):
+        for attribute, value in _SAME_OF_VECTORS.items():
+            said = [ds[variable].attrs.get(attribute) for ds in (first, other)]
+            if said[0] != said[1] and value in (None, *said):
+                refuse(f"the attribute {attribute} of {variable}")
 
 
 def _beside_dims(ds: xr.Dataset) -> dict[Hashable, None]:
@@ -164,8 +171,8 @@ def _add_counts(out: xr.Dataset, loaded: list[xr.Dataset]) -> None:
     runs = {}
     for i, ds in enumerate(loaded):
         runs[ds.attrs["spec"] if spec_of(ds).get("simulator") else i] = ds
-    for name in [name for name in ("embedding", "text") if name in out]:
-        for count in ("n_cut", "n_reasoning", *(f"n_{why}" for why in REASONS)):
+    for name in [*embeddings_of(out), *(["text"] if "text" in out else [])]:
+        for count in ("n_cut", "n_averaged", "n_reasoning", *(f"n_{why}" for why in REASONS)):
             each = [ds[name].attrs[count] for ds in runs.values() if count in ds[name].attrs]
             if each:
                 out[name].attrs[count] = sum(each)

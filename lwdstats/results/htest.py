@@ -48,6 +48,8 @@ class HTest(PermutationResult):
         Level of `conf_int`.
     permuted : numpy.ndarray, shape (B,), or None
         The statistic under the permutations of a permutation test.
+    note : str or None
+        What limits what the test can say, printed below it.
 
     Notes
     -----
@@ -79,6 +81,7 @@ class HTest(PermutationResult):
     statistic_name: str = "statistic"
     conf_level: float = 0.95
     permuted: FloatArray | None = field(default=None, repr=False, compare=False)
+    note: str | None = None
 
     def lines(self) -> list[str]:
         """Return the block of R's ``print.htest``."""
@@ -98,6 +101,8 @@ class HTest(PermutationResult):
         if self.estimate:
             lines += ["sample estimates:"]
             lines += named_lines(list(self.estimate), list(self.estimate.values()), 7)
+        if self.note is not None:
+            lines += textwrap.wrap(self.note, 72)
         return [*lines, ""]
 
     def _alternative(self, alternative: str) -> str:
@@ -127,6 +132,8 @@ class HTest(PermutationResult):
         row["method"] = self.method
         if self.alternative is not None:
             row["alternative"] = self.alternative
+        if self.note is not None:
+            row["note"] = self.note
         return one_row(row)
 
     def _permuted(self) -> tuple[FloatArray | None, float, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.errors import InputError, check_bool, check_choice, check_integer, is_number
 from lwdstats.geometry import samples
 from lwdstats.geometry.cmdscale import goodness
@@ -26,6 +27,7 @@ def dkps(
     aggregate: str = "mean",
     joint: bool = True,
     bandwidth: float | None = None,
+    embedding: str = "embedding",
 ) -> DKPS:
     """Embed the models of a network as points, by classical scaling of their distances.
 
@@ -49,6 +51,8 @@ def dkps(
         Scale h of the kernel ``exp(-|x - y|^2 / (2 h^2))`` of "mmd". By default
         the root mean square distance of an answer from the mean of all answers
         to its query.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -64,8 +68,7 @@ def dkps(
     Warns
     -----
     UserWarning
-        If fewer than the `k` asked for eigenvalues are positive; the
-        coordinates past them are 0.
+        If fewer than `k` eigenvalues are positive; coordinates past them are 0.
 
     Notes
     -----
@@ -82,8 +85,7 @@ def dkps(
     are apart by ``(E|x - x'| + E|y - y'|)/L`` in the square for "energy"
     (independent answers, L each).
 
-    Replicates share one space, as their positions do. For a space of one replicate
-    take ``ds.isel(replicate=[r])``.
+    Replicates share one space; for that of one take ``ds.isel(replicate=[r])``.
 
     R: ``cmdscale(dist(X), k, eig = TRUE)``, X having one row a (time,
     replicate, model); signs as in `cmdscale`. ``energy::eqdist.e`` of two
@@ -110,6 +112,7 @@ def dkps(
     """
     aggregate = check_choice("aggregate", aggregate, AGGREGATES)
     joint = check_bool("joint", joint)
+    ds = by_embedding(ds, embedding, "ds")
     template = perspectives.template_of(ds, aggregate)
     n_times = template.sizes["time"]
     n_points = template.size // (1 if joint else n_times)
@@ -154,6 +157,7 @@ def dkps(
             data=np.concatenate([squares for _, _, squares in raw]).reshape(template.shape)
         ).rename("mean_square"),
         data=ds,
+        embedding=embedding,
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import as_floats
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import named
 from lwdstats.errors import InputError, check_choice, check_integer, check_level
@@ -66,6 +67,8 @@ class DKPS(Result):
         dimensions (time, replicate, model).
     data : xarray.Dataset
         What was embedded.
+    embedding : str
+        Which embedding of its answers.
     """
 
     points: xr.DataArray
@@ -77,6 +80,7 @@ class DKPS(Result):
     bandwidth: float | None
     mean_square: xr.DataArray
     data: xr.Dataset = field(repr=False)
+    embedding: str = "embedding"
 
     @cached_property
     def distances(self) -> xr.DataArray:
@@ -104,7 +108,7 @@ class DKPS(Result):
         Parameters
         ----------
         ds : xarray.Dataset
-            Answers to the same queries, embedded alike.
+            Answers to the same queries, with the same embedding.
         method : {"gower", "trosset-priebe"}
             See `out_of_sample`.
 
@@ -122,6 +126,7 @@ class DKPS(Result):
         method = check_choice("method", method, METHODS)
         if not self.joint:
             raise InputError("place", "one space a time", "a space with joint=True")
+        ds = by_embedding(ds, self.embedding, "ds")
         template = perspectives.template_of(ds, self.aggregate)
         new = perspectives.answers_of(ds, self.aggregate)
         old = perspectives.answers_of(self.data, self.aggregate)

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.given_distances import as_distances, made_euclidean
 from lwdstats.geometry.kernels import distances, gower
@@ -48,6 +49,7 @@ def adonis2(
     model: str = "reduced",
     sqrt_dist: bool = False,
     add: bool | str = False,
+    embedding: str = "embedding",
     seed: int | str | None = None,
 ) -> Adonis:
     """Test which terms explain the distances between observations (PERMANOVA).
@@ -63,21 +65,22 @@ def adonis2(
         labels, in any. Of a dataset at one time, ``ds.sel(time=t)``, the answers, with the
         factors `model`, `replicate`, `query`, `response` and coordinates along these.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
-        Distances; of a dataset by default the Euclidean ones between answers; those
-        between its models may be given, as ``dist(ds)`` of one time and replicate.
+        Distances; of a dataset by default the Euclidean ones between answers; or those between
+        its models, as ``dist(ds)`` of one time and replicate.
     permutations : int or array_like, shape (B, n)
         Their number, or rows of indices from 0. If no more exist, all are taken, and p is exact.
     strata : str, list of str or array_like, shape (n,), optional
         Labels, or columns of `data`, within which to permute.
     by : {"terms", "margin", None}
-        Test each term after those before it, each after all the others (without those
-        that are part of an interaction), or the whole model.
+        Test each term after earlier ones, after all (but its interactions), or the whole model.
     model : {"reduced", "direct"}
         Permute residuals of the model without the tested term, or observations, as vegan.
     sqrt_dist, add : bool, and bool or {"lingoes", "cailliez"}
         Take square roots of the distances first; make them Euclidean, as `betadisper`.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
     seed : int or str, optional
-        Seed of the permutations; drawn and kept in the result when None.
+        Seed of the permutations; drawn and kept in the result if None.
 
     Returns
     -------
@@ -91,20 +94,19 @@ def adonis2(
 
     Notes
     -----
-    With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on what is new
-    in a term, ``SS = tr(H G)``, of ``tr(G)`` in all; R2 is the share of that, and
-    ``F = (SS / df) / (SS_residual / df_residual)``. With several terms the test of one is
-    approximate (``docs/methods.md``). Dispersion alone can make F large: see `betadisper`.
+    With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on what is new in a
+    term, ``SS = tr(H G)``, R2 is its share of ``tr(G)``, and F the ratio of mean squares. With
+    several terms the test of one is approximate (``docs/methods.md``). Dispersion alone can
+    make F large: see `betadisper`.
 
-    Answers of a dataset are exchangeable among models, if these answer alike at what each
-    has read, but not across replicates, queries or times: several are refused unless
-    `strata` keeps them apart, as ``["replicate", "query"]``; or see `collapse_test`. A
-    warning says where a coordinate is of models that answer more than once.
+    Answers of a dataset are exchangeable among models, if these answer alike at what each has
+    read, but not across replicates, queries or times: `strata` has to keep them apart, as
+    ``["replicate", "query"]``; or see `collapse_test`. A coordinate of models that answer more
+    than once is warned of.
 
-    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, sqrt.dist, add, by, strata)``,
-    coding too, all numbers but p being the same; ``model="direct"`` gives vegan's p. Beside
-    others, a nested factor or collinear column has what it adds; of two interactions without
-    main effects the earlier has what both share.
+    Follows R's ``vegan::adonis2``, coding too, all numbers but p being the same;
+    ``model="direct"`` gives vegan's p. Beside others, a nested factor or collinear column has
+    what it adds; of two interactions without main effects the earlier has what both share.
 
     References
     ----------
@@ -134,6 +136,7 @@ def adonis2(
     if by is not None:
         by = check_choice("by", by, ("terms", "margin"))
     model = check_choice("model", model, ("reduced", "direct"))
+    data = by_embedding(data, embedding, "data")
     answers = isinstance(data, xr.Dataset)
     matrix, points, rows = None, None, data
     if isinstance(data, xr.Dataset):

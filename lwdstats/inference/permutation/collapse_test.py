@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import positions
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_choice, check_integer
@@ -129,6 +130,7 @@ def collapse_test(
     statistic: str | None = None,
     permutations: int = 999,
     correction: str = "max-T",
+    embedding: str = "embedding",
     seed: int | str | None = None,
 ) -> CollapseTest:
     """Test whether the models of a network are still told apart by their answers.
@@ -138,7 +140,7 @@ def collapse_test(
     ds : xarray.Dataset
         A dataset of either simulation.
     time : int or sequence of int, optional
-        The time or times to test; all by default.
+        Which to test; all by default.
     null : {"given_prompts", "model"}
         The null hypothesis, see below.
     statistic : {"energy", "f"}, optional
@@ -149,6 +151,8 @@ def collapse_test(
         Number of permutations.
     correction : {"max-T", "holm"}
         How p is adjusted for the number of times tested.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
     seed : int or str, optional
         Seed of the permutations; drawn and kept in the result when None.
 
@@ -187,18 +191,16 @@ def collapse_test(
     1)``. In a single cell F is that of ``energy::disco(x, factors, index = 1)`` or
     ``vegan::adonis2``; of one answer a question, ``adonis2(d ~ query + model)``'s.
 
-    Times share their permutations, and "max-T" compares F with the largest of all
-    times under each permutation (Westfall and Young). That is exact for "model"; for
-    "given_prompts" it takes answers at different times as independent given their
-    prompts.
+    Times share their permutations, and "max-T" compares F with the largest of all times
+    under each (Westfall and Young). That is exact for "model"; for "given_prompts" it takes
+    answers at different times as independent given their prompts.
 
-    A large p does not show that the models have collapsed: read it with `r2_adjusted` and
-    `energy_distance` (``docs/methods.md``; which test when: ``docs/which-test.md``).
+    A large p does not show a collapse: read it with `r2_adjusted` and `energy_distance`
+    (``docs/methods.md``; which test when: ``docs/which-test.md``).
 
     References
     ----------
-    Rizzo, M. L. and Székely, G. J. (2010), Annals of Applied Statistics 4,
-    1034-1055.
+    Rizzo, M. L. and Székely, G. J. (2010), Annals of Applied Statistics 4, 1034-1055.
     Westfall, P. H. and Young, S. S. (1993), Resampling-based multiple testing.
     Anderson, M. J. (2001), Austral Ecology 26, 32-46.
 
@@ -212,7 +214,7 @@ def collapse_test(
     >>> float(test.table.loc[0, "p_value"])
     0.001
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     null = check_choice("null", null, tuple(NULLS))
     if statistic is not None:
         statistic = check_choice("statistic", statistic, ("energy", "f"))

@@ -148,6 +148,7 @@ def mann_kendall(
     level: float = 0.95,
     n_bootstrap: int = 999,
     debias: bool | None = None,
+    embedding: str = "embedding",
     seed: int | str | None = None,
 ) -> HTest | TrendTests:
     """Test whether a path has a monotone trend.
@@ -165,8 +166,8 @@ def mann_kendall(
         one-sided where `alternative` is.
     n_bootstrap : int
         Number of simulated paths ("ar1" only).
-    debias : bool, optional
-        Of a dataset's `fnorm`; by default where it is made of two answers or more.
+    debias, embedding : bool, optional, and str
+        As of a dataset's `fnorm`; `debias` by default where it is made of two answers or more.
     seed : int or str, optional
         Seed of the simulated paths; drawn when None.
 
@@ -230,7 +231,7 @@ def mann_kendall(
     check_level(level)
     B = check_integer("n_bootstrap", n_bootstrap, minimum=1)
     root = resolve_seed(seed)
-    curve = curves(x, debias=debias)
+    curve = curves(x, debias=debias, embedding=embedding)
     n = len(curve.time)
     least = 8 if autocorrelation == "ar1" else 4
     if n < least:

@@ -50,6 +50,19 @@ def new_figure(
     return figure, list(axes)
 
 
+def stacked_axes() -> tuple[Axes, Axes]:
+    """Return the axes of a new figure, and lower ones below with the same horizontal axis."""
+    from matplotlib import pyplot, rcParams
+
+    from lwdstats.results.pictures.legend import OWN
+
+    width, height = rcParams["figure.figsize"]
+    figure = pyplot.figure(figsize=(width, 1.5 * height), layout="constrained")
+    OWN.add(figure)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    return above, below
+
+
 def legend(ax: Axes, title: str | None = None) -> None:
     """Write what the lines of a picture are, by their labels, of our own making, beside it."""
     from lwdstats.results.pictures.legend import outside

@@ -182,6 +182,9 @@ class OptionalParts:
         None: it can't be told.
     reads : str
         How much an embedder reads of a text, such as "256 word pieces".
+    chunks : callable or None
+        From a text to its parts that the embedder reads whole, each with its number of tokens,
+        as `split_text` gives them. None: it can't be split.
     """
 
     name: str
@@ -199,6 +202,7 @@ class OptionalParts:
     prefix: str = ""
     too_long: Callable[[Sequence[str]], Sequence[bool] | NDArray[np.bool_]] | None = None
     reads: str = ""
+    chunks: Callable[[str], list[tuple[str, int]]] | None = None
 
 
 def optional_parts(one: object) -> OptionalParts:

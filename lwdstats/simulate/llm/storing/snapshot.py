@@ -14,7 +14,7 @@ from typing import Any
 
 import xarray as xr
 
-from lwdstats.dataset.embedded_texts import Cut
+from lwdstats.dataset.embeddings.embedded_texts import Cut
 from lwdstats.dataset.schema import as_written_now
 from lwdstats.errors import InputError
 from lwdstats.simulate.llm.dataset import build_dataset, last_time, note_unanswered, origin_of

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lwdstats.dataset.embedded_texts import Cut, cut_texts
+from lwdstats.dataset.embeddings.embedded_texts import Cut, cut_texts
 from lwdstats.errors import InputError, check_choice
 from lwdstats.simulate.llm.dataset import Origin, last_time, origin_of
 from lwdstats.simulate.llm.spec import LlmSpec

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import embed_each_once
+from lwdstats.dataset.embeddings.long_texts import split_text
 from lwdstats.simulate.models.gguf.engine import Engine
 from lwdstats.simulate.models.gguf.header import CONTROL, Header
 from lwdstats.simulate.models.protocol import text_prefix
@@ -58,6 +59,10 @@ class GgufEmbedder:
     def too_long(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Return for each text whether it is longer than what is read, the prefix counted."""
         return np.array([len(self._tokens(text)) > self._most for text in texts], dtype=bool)
+
+    def chunks(self, text: str) -> list[tuple[str, int]]:
+        """Return a text in parts that are read whole, each with its number of tokens."""
+        return split_text(text, lambda part: len(self._tokens(part)), self._most)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).

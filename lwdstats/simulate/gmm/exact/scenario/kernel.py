@@ -32,8 +32,8 @@ ALL, LAST, RANDOM, RESERVOIR = 0, 1, 2, 3
 UNIFORM, RECENT, AS_POSTED = 0, 1, 2
 AS_THEY_COME, STRATIFIED, AT_RANDOM = 0, 1, 2
 SEQUENTIAL, REFIT = 0, 1
-# Where c is 0, a weight that nothing feeds falls for ever and never to 0. It stops here, before
-# its products with likelihoods (see LOST) are subnormal numbers, which cost a hundred times as much.
+# Where c is 0, a weight that nothing feeds falls for ever and never to 0. It stops here, before its
+# products with likelihoods (see LOST) are subnormal, which cost a hundred times as much.
 LEAST = 1e-50
 
 

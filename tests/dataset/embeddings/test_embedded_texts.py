@@ -6,7 +6,7 @@ import pytest
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.dataset.embedded_texts import cut_texts
+from lwdstats.dataset.embeddings.embedded_texts import cut_texts
 from lwdstats.simulate.models.protocol import optional_parts
 
 # 254 words of one piece each, so 256 with begin and end.
