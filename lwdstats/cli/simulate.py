@@ -137,12 +137,13 @@ def plan(
     from lwdstats.simulate.llm.plan.plan import plan as plan_run
     from lwdstats.simulate.specs import read_spec
 
+    held = {} if spec is None else read_spec(spec)
     shown = plan_run(
-        {} if spec is None else read_spec(spec),
+        held,
         answer_tokens=answer_tokens,
         **_spending(max_cost, max_tokens_total, price_in, price_out),
         context_length=by_label("context_length", context_length, int),
-        **read_options(LlmSpec, given),
+        **_changes(LlmSpec, held, given),
     )
     typer.echo(shown)
 
@@ -158,6 +159,20 @@ def _spending(
     }
 
 
+def _changes(
+    arguments: type[Specification], spec: dict[str, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments that options say; they replace single fields of a file's table."""
+    changes = read_options(arguments, given)
+    for name in arguments.parts():
+        if name in changes and isinstance(spec.get(name), dict):
+            changes[name] = spec[name] | changes[name]
+    if "retrieval" in changes.get("scenario", {}):
+        # A file of before has it outside the table.
+        spec.pop("retrieval", None)
+    return changes
+
+
 def _simulate(
     arguments: type[Specification],
     file: Path | None,
@@ -170,19 +185,12 @@ def _simulate(
     from lwdstats.summaries import summary as summarise
 
     simulator = arguments.simulator
-    changes = read_options(arguments, given)
     spec = {"simulator": simulator} if file is None else read_spec(file)
+    changes = _changes(arguments, spec, given)
     if spec.setdefault("simulator", simulator) != simulator:
         raise InputError(
             "spec", f"a specification for {spec['simulator']!r}", f"one for {simulator!r}"
         )
-    for name in arguments.parts():
-        # An option replaces one field of a table of the file.
-        if name in changes and isinstance(spec.get(name), dict):
-            changes[name] = spec[name] | changes[name]
-    if "retrieval" in changes.get("scenario", {}):
-        # A file of before has it outside the table.
-        spec.pop("retrieval", None)
     # Before the work, not after it.
     check_writable(output)
     try:

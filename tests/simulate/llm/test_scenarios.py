@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -452,6 +453,12 @@ def test_a_file_runs_from_the_command_line_and_goes_on_after_a_stop(tmp_path, mo
     assert scenario["fresh_from"] == ["one", "two", "three", "four"]
     assert scenario["retrieval"] == "recent"
     assert str(tmp_path) not in str(whole.attrs)
+    # A plan takes the same options.
+    line = ["plan", str(tmp_path / "run.toml"), "--n-read", "2", "--retrieval", "recent"]
+    done = CliRunner().invoke(app, line)
+    assert done.exit_code == 0, done.output
+    # Of the table fresh posts and a capacity are left: 5, 6, 6, ... posts.
+    assert re.search(r"^ +1 +6 +2 ", done.output, re.M)
 
 
 FIELDS = {
