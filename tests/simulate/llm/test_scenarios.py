@@ -357,6 +357,18 @@ def test_contexts_hold_what_is_read(name):
         assert rebuilt == Counter(few[label].prompts)
 
 
+def test_a_context_that_is_not_reached_caps_nobody():
+    # Model 0 reads more than the others, whose contexts hold what they read themselves.
+    contexts = {"a": None, "b": 500, "c": 500, "d": 90}
+    models = {label: Words(label, context) for label, context in contexts.items()}
+    told = {"posts": POSTS, "scenario": {"readers": "star"}, "max_new_tokens": 7, **ARGUMENTS}
+    free, capped = (plan(models=models, context=how, **told).reads for how in ("error", "fewest"))
+    assert (free["a"][1:] > free["d"][1:]).all()
+    assert capped.equals(free)
+    ds = lwd.simulate_llm(models, embedder=Hasher(), context="fewest", **told)
+    assert (ds["n_retrieved"].transpose("time", "model", ...)[..., 0, 0] == capped.values).all()
+
+
 BAD = [
     ("real_weight", {"real_weight": 0.5}),
     ("fresh_from", {"fresh": 1}),

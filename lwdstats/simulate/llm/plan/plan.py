@@ -211,11 +211,12 @@ class _Model:
         return self.base + k * self.post
 
     def room(self, k: Any) -> Any:
-        """Return how many of k posts the context holds at each time, (T+1,)."""
+        """Return how many of its k posts the context holds at each time, inf for all, (T+1,)."""
         if self.context is None:
-            return k
+            return np.full(len(k), np.inf)
         room = (self.context - self.longest_answer - self.base) / np.maximum(self.post, 1)
-        return np.where(k > 0, np.minimum(np.maximum(np.floor(room), 0), k), np.inf)
+        room = np.maximum(np.floor(room), 0)
+        return np.where(room < k, room, np.inf)
 
 
 def _means(spec: LlmSpec, label: str, costs: list[int]) -> FloatArray:
