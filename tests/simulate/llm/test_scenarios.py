@@ -19,6 +19,7 @@ from lwdstats.simulate.llm.replay import prompt_of
 from lwdstats.simulate.llm.storing.journal import RunStoppedError
 from lwdstats.simulate.models.backends import BACKENDS
 from lwdstats.simulate.models.protocol import Backend, Prompt
+from lwdstats.streams import generator
 
 POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain.", "Banks are closed.", "Hope."]
 LABELS = ["a", "b", "c", "d"]
@@ -252,6 +253,19 @@ def test_a_replicate_is_the_same_alone():
     both, alone = run(scenario), run(scenario, replicates=[1])
     for name in ("text", "retrieved", "post_text", "post_left"):
         np.testing.assert_array_equal(alone[name].values, both[name].sel(replicate=[1]).values)
+
+
+def test_the_paper_draws_as_it_did_before_scenarios():
+    ds = run(None)
+    assert ds.equals(run(lwd.Scenario()))
+    assert not {"post_left", "post_kind", "post_real"} & set(ds.data_vars)
+    assert "n_empty_pools" not in ds.attrs
+    for t, i, r, q in itertools.product(range(7), range(4), range(2), range(2)):
+        n = len(POSTS) + len(LABELS) * t
+        rows = generator(ARGUMENTS["seed"], "retrieval", r, i, t, q).choice(
+            n, n // 2, replace=False
+        )
+        np.testing.assert_array_equal(ds["retrieved"].values[t, i, r, q, : n // 2], rows)
 
 
 def test_after_update_is_the_same_run():
