@@ -66,8 +66,8 @@ def sizes() -> Iterator[tuple[str, float, float]]:
         n_l = 9
         matrix = named(name, n)
         reads = [draws(n_l * row.astype(bool).sum()) for row in matrix]
-        values, vectors = np.linalg.eig(matrix.T)
-        still = vectors[:, values.real.argmax()].real
+        values, vectors = map(np.asarray, np.linalg.eig(matrix.T))
+        still = np.real(vectors[:, np.real(values).argmax()])
         still = still / still.sum()
         rho = reads[0][0]
         lost = sum(p**2 * (v + (1 - r) ** 2 / n_l) for p, (r, v) in zip(still, reads, strict=True))
@@ -197,7 +197,11 @@ def accumulated(n: int, n_l: int) -> tuple[str, float, float]:
     v = np.concatenate([v, v[-1] * n_web[1999] / n_web[2000:]])
     weight = f / (f + 1 - rho)
     formula = 1 - polygamma(1, 2 + 1 / (1 - rho)) / n_posted - (weight**2 * v).sum() / n
-    return f"all kept, n = L = {n}: H_inf / H_0", found.diversity_limit / first, float(formula)
+    return (
+        f"all kept, n = L = {n}: H_inf / H_0",
+        float(found.diversity_limit / first),
+        float(formula),
+    )
 
 
 def real_share() -> tuple[str, float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def expected_sq_norm(
         T.
     step_size, complexity : str, float, callable or sequence
         alpha_t and c_{t,B}, as `simulate_gmm` takes them.
-    scenario, update
+    scenario, update : Scenario or mapping, and str or tuple, optional
         How the web grows and who reads what, and how a model learns, as `simulate_gmm`
         takes them. Refused where the second moments do not close: see Notes.
     initial_points : array_like, shape (N0,) or (N0, d), optional
@@ -300,6 +300,22 @@ class SecondMoments(Result):
         return 4 * n**2 * (2 * (n - 1) * squared + 4 * self.decay**2 * fixed)
 
 
+@overload
+def second_moments(
+    initial_weights: ArrayLike | None = ...,
+    *,
+    times: ArrayLike | None = ...,
+    scenario: None = ...,
+    **options: Any,
+) -> SecondMoments: ...
+@overload
+def second_moments(
+    initial_weights: ArrayLike | None = ...,
+    *,
+    times: ArrayLike | None = ...,
+    scenario: Any,
+    **options: Any,
+) -> SecondMoments | ScenarioMoments: ...
 def second_moments(
     initial_weights: ArrayLike | None = None, *, times: ArrayLike | None = None, **options: Any
 ) -> SecondMoments | ScenarioMoments:

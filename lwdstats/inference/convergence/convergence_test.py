@@ -15,6 +15,9 @@ from lwdstats.inference.convergence.result import ConvergenceFit
 from lwdstats.inference.convergence.scores import interval, noise, path_problem, score_test
 from lwdstats.results.htest import HTest
 
+# A power law that may fall by less than this share over a run is not told from a limit.
+_LEAST_FALL = 0.2
+
 
 def convergence_test(
     x: xr.Dataset | xr.DataArray | npt.ArrayLike,
@@ -82,9 +85,9 @@ def convergence_test(
 
     A p-value that is not small does not show that c is 0: read the interval of
     ``convergence_fit(x, law).confint("c")`` for how large it may be. Where the power b may be so
-    small that (t + 1)^-b does not halve over the times used, a limit and a slow power can't be
-    told apart: a p above 1 - level is then no verdict, and the result's `note` says so, without
-    an estimate of c. Which scenario has which b is in ``docs/convergence.md``.
+    small that (t + 1)^-b falls by less than a fifth over the times used, a limit and a slow power
+    can't be told apart: a p above 1 - level is then no verdict, and the result's `note` says so,
+    without an interval of c. Which scenario has which b is in ``docs/convergence.md``.
 
     R has no such test.
 
@@ -127,7 +130,7 @@ def convergence_test(
     conf_int, estimate, note = None, None, None
     if law == "power_floor" and p_value > 1.0 - level:
         note = _no_verdict(fit, level)
-    if note is None and fit.problem is None:
+    if fit.problem is None:
         estimate = {"c": fit.limit}
     if note is None and fit.no_interval is None:
         conf_int = interval(sample, fit.theta, 0, 2.0 * level - 1.0)[0], math.inf
@@ -151,10 +154,10 @@ def _no_verdict(fit: ConvergenceFit, level: float) -> str | None:
     """Return why a limit can't be told from a slow power law, where it can't."""
     low = 0.0 if fit.no_interval is not None else fit.confint("b", level).table.iloc[0, 0]
     span = float(fit.sample.s[-1] - fit.sample.s[0])
-    if low * span >= math.log(2.0):
+    if low * span >= -math.log1p(-_LEAST_FALL):
         return None
     return (
         f"No verdict on c: the power b may be as small as {low:.2g}, with which (t + 1)^-b would "
-        "not halve over these times, so that a limit above 0 and a slow decay to 0 can't be "
-        "told apart. Longer runs, or more replicates, may tell."
+        "fall by less than a fifth over these times, so that a limit above 0 and a slow decay to "
+        "0 can't be told apart. Longer runs, or more replicates, may tell."
     )
