@@ -33,7 +33,7 @@ def fill_and_read(kind: str, n: int) -> int:
             ]
             web.append(posts, rng.random((BLOCK, 64), dtype=np.float32))
         for _ in range(50):
-            rows = rng.choice(len(web), 100, replace=False)
+            rows = rng.choice(len(web), 100, replace=False).astype(np.int32)
             for row, text in zip(rows, web.texts(rows), strict=True):
                 if not text.startswith(f"post {row:012d} "):
                     sys.exit(f"row {row} holds {text[:20]!r}")

@@ -159,6 +159,8 @@ TAKES = {
     "noise_floor": {},
     "drift": {"origin": "web"},
     "inner_diversity": {},
+    "diversity": {},
+    "polarization": {"groups": list("abc")},
     "dkps": {"k": 1, "aggregate": "energy"},
     "collapse_test": {"permutations": 9, "seed": 1},
     "adonis2": {"permutations": 9, "seed": 1},
