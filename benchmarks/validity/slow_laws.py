@@ -15,7 +15,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-from coverage_convergence import SEED, networks, row
+from coverage_convergence import SEED, networks
+from scipy.stats import binomtest
 
 import lwdstats as lwd
 from lwdstats.inference.laws import POWER_FLOOR, values
@@ -58,7 +59,10 @@ def main() -> None:
                     rejected.append(test.p_value <= 0.05)
                     silent += test.note is not None
                 shares = f"{silent / given.datasets:.3f} | {refused / given.datasets:.3f}"
-                lines.append(f"| {q} | {c} | {last} | {row(np.array(rejected))} | {shares} |")
+                hits = binomtest(sum(rejected), given.datasets)
+                low, high = hits.proportion_ci(0.999)
+                size = f"{hits.statistic:.3f} | {low:.3f} to {high:.3f}"
+                lines.append(f"| {q} | {c} | {last} | {size} | {shares} |")
                 print(lines[-1], flush=True)
     head = HEAD.format(n=given.datasets, R=R)
     Path(__file__).with_suffix(".md").write_text(head + "\n".join(lines) + "\n", encoding="utf-8")
