@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
@@ -10,6 +10,7 @@ import lwdstats as lwd
 GROUPS = ["a", "a", "b", "b", "b"]
 
 
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**16))
 def test_between_and_within_make_the_whole(seed):
     rng = np.random.default_rng(seed)
