@@ -13,6 +13,7 @@ from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import positions
 from lwdstats.errors import InputError, check_bool
 from lwdstats.geometry.distance import fnorm, mean_variance, over_queries, signed_root
+from lwdstats.results.pictures.covariates import along, covariate
 
 
 def polarization(
@@ -105,29 +106,12 @@ def _answers(ds: xr.Dataset) -> xr.DataArray:
 
 def _codes(ds: xr.Dataset, groups: Any) -> np.ndarray:
     """Return the group of each model, (n,), as integers from 0."""
-    labels = ds["model"].values.tolist() if "model" in ds.coords else range(ds.sizes["model"])
-    along = [str(name) for name in ds.coords if name != "model" and ds[name].dims == ("model",)]
-    takes = f"a group for each of {ds.sizes['model']} models"
-    takes += f", or one of {', '.join(along)}" if along else ""
-    if isinstance(groups, str):
-        if groups not in along:
-            raise InputError("groups", groups, takes)
-        values = ds[groups].values.tolist()
-    elif isinstance(groups, Mapping):
-        lacking = [label for label in labels if label not in groups]
-        if lacking:
-            raise InputError("groups", f"nothing for {lacking[0]!r}", takes)
-        values = [groups[label] for label in labels]
-    else:
-        try:
-            values = list(groups)
-        except TypeError:
-            raise InputError("groups", groups, takes) from None
-    if len(values) != ds.sizes["model"]:
-        raise InputError("groups", f"{len(values)} values", takes)
-    if pd.isna(pd.Series(values, dtype=object)).any():
-        raise InputError("groups", "a model without a group", takes)
-    codes, found = pd.factorize(pd.Series(list(map(str, values))))
+    by = covariate("groups", groups, along(ds), [str(label) for label in ds["model"].values])
+    if by is None:
+        raise InputError("groups", None, "a group for each model")
+    if (pd.isna(by.values) | (by.values == "")).any():
+        raise InputError("groups", "a model without a group", "a group for each model")
+    codes, found = pd.factorize(by.values)
     if len(found) < 2:
         raise InputError("groups", f"{len(found)} group", "two or more")
     return codes

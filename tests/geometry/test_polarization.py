@@ -51,11 +51,12 @@ def test_debiased_squares_are_unbiased_with_spreads_of_their_own():
     ("groups", "said"),
     [
         ("kind", "groups: got .*kind"),
-        (["a", "b"], "2 values"),
+        (["a", "b"], r"values of shape \(2,\)"),
         (["a"] * 5, "1 group"),
-        ({0: "a"}, "nothing for 1"),
+        ({0: "a"}, "no value for 1"),
         (["a", "a", None, "b", "b"], "without a group"),
-        (3, "got 3"),
+        (3, r"values of shape \(\)"),
+        (None, "got None"),
     ],
 )
 def test_groups_that_are_none(groups, said):
