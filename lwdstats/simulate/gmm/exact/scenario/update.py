@@ -19,10 +19,15 @@ from lwdstats.simulate.gmm.exact.simd import (
     multiply_add,
     splat,
     store,
-    total,
     unlikely,
 )
-from lwdstats.simulate.gmm.exact.update import FAINT, absorb_faint, log_likelihood, truncate
+from lwdstats.simulate.gmm.exact.update import (
+    FAINT,
+    absorb_faint,
+    log_likelihood,
+    product,
+    truncate,
+)
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -98,13 +103,7 @@ def absorb_drawn(
             which = np.uint64(real[point]) if apart else np.uint64(0)
             own = model * stride
             row = np.uint64(np.uint32(point)) * stride
-            sums = multiply(load(weights, own, lanes), load(rows, row, lanes))
-            for c in range(np.uint64(1), n_chunks):
-                here = c * width
-                sums = multiply_add(
-                    load(weights, own + here, lanes), load(rows, row + here, lanes), sums
-                )
-            density = total(sums)
+            density = product(weights, own, rows, row, n_chunks, lanes)
             start = (m * np.uint64(2) + which) * stride
             if unlikely(density < FAINT):
                 log_likelihood(web[point], whiten, centres, scratch, logs)
@@ -186,13 +185,7 @@ def refit(
         point = drawn[j]
         count = counts[real[point]]
         row = np.uint64(np.uint32(point)) * stride
-        products = multiply(load(weights, own, lanes), load(rows, row, lanes))
-        for c in range(np.uint64(1), n_chunks):
-            here = c * width
-            products = multiply_add(
-                load(weights, own + here, lanes), load(rows, row + here, lanes), products
-            )
-        density = total(products)
+        density = product(weights, own, rows, row, n_chunks, lanes)
         if unlikely(density < FAINT):
             log_likelihood(web[point], whiten, centres, scratch, logs)
             for b in range(n_components):
