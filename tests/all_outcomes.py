@@ -8,7 +8,7 @@ from collections import defaultdict
 from fractions import Fraction
 from functools import cache
 from itertools import combinations, permutations, product
-from math import comb, floor
+from math import comb, floor, lcm
 
 import numpy as np
 
@@ -230,11 +230,30 @@ def laws(key, case, n_steps):
 
 
 def moments(law, n_b):
-    """Means (n + 1, B) and second moments (n + 1, n + 1, B, B) of models and web."""
+    """Means (n + 1, B) and second moments (n + 1, n + 1, B, B) of models and web.
+
+    Sums are of integers over a common denominator; each result is rounded once, at the end.
+    """
     rows = []
     for pi, web in law:
-        share = [sum(p[0] == b for p in web) / max(len(web), 1) for b in range(n_b)]
-        rows.append([*([float(w) for w in one] for one in pi), share])
-    chance, rows = np.array([float(q) for q in law.values()]), np.array(rows)
-    mean = np.tensordot(chance, rows, 1)
-    return mean, np.einsum("o,oia,ojb->ijab", chance, rows, rows, optimize=True)
+        share = [F(sum(p[0] == b for p in web), max(len(web), 1)) for b in range(n_b)]
+        rows.append([*(w for one in pi for w in one), *share])
+    whole, parts = over_common(list(law.values()))
+    size, numbers = over_common([x for row in rows for x in row])
+    numbers = numbers.reshape(len(rows), -1)
+    weighted = parts[:, None] * numbers
+    mean = rounded(weighted.sum(0), whole * size)
+    second = rounded(weighted.T @ numbers, whole * size**2)
+    n = len(mean) // n_b
+    return mean.reshape(n, n_b), second.reshape(n, n_b, n, n_b).swapaxes(1, 2)
+
+
+def over_common(fractions):
+    """The common denominator of some fractions, and their numerators over it."""
+    size = lcm(*{one.denominator for one in fractions})
+    return size, np.array([one.numerator * (size // one.denominator) for one in fractions], object)
+
+
+def rounded(numerators, denominator):
+    """Exact quotients as the nearest floats."""
+    return np.vectorize(lambda one: float(F(one, denominator)), otypes=[float])(numerators)
