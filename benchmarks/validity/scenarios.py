@@ -296,6 +296,52 @@ def simulated(runs: int) -> Iterator[tuple[str, list[float], list[float]]]:
         yield name, scores[0], scores[1]
 
 
+COLLAPSES = {
+    "replace, n = L = 3": (3, 600, {"scenario": {"keep": "last"}}),
+    "replace, posts after update, n = L = 3": (
+        3, 300, {"scenario": {"keep": "last", "posts": "after update"}}
+    ),
+    "window of 5, n = L = 3": (3, 2500, {"scenario": {"keep": ("last", 5)}}),
+    "capacity 45, n = L = 3": (3, 3000, {"scenario": {"keep": ("random", 45)}}),
+    "replace, n = L = 10": (10, 7000, {"scenario": {"keep": "last"}}),
+}  # fmt: skip
+
+
+def collapses(runs: int) -> Iterator[tuple[str, float, float, float, float, float]]:
+    """Yield settings with mean times until x is within .01 of a vertex, and E H / H_0 at N_e.
+
+    Of the time: simulated, its standard error, and of the diffusion from two even components,
+    ``2 N_e (h(1/2) - h(.01))`` with ``h(p) = -p log p - (1 - p) log(1 - p)``.
+    """
+    edge = 0.01
+    far = log(2) + edge * log(edge) + (1 - edge) * log(1 - edge)
+    for name, (n, n_steps, options) in COLLAPSES.items():
+        shared = {"n_models": n, "n_responses": n, "initial_weights": [[0.5, 0.5]] * n}
+        size = lwd.effective_size(**shared, **options)
+        # Every step where that is small, for the first time is rounded up to a recorded one.
+        stride = max(1, round(size / 100))
+        times = np.arange(0, n_steps + 1, stride)
+        ds = lwd.simulate_gmm(
+            **shared, **options, n_steps=n_steps, means=[-50.0, 50.0], complexity=0.0,
+            initial_points=[-50.0] * n + [50.0] * n, threshold=0.0, replicates=runs, seed=2,
+            record=times, n_jobs=-1,
+        )  # fmt: skip
+        mean = ds["weight"].mean("model").transpose("time", "replicate", "component").values
+        near = mean.max(-1) >= 1 - edge
+        if not near.any(0).all():
+            raise RuntimeError(f"{name}: {n_steps} steps are too few")
+        first = times[near.argmax(0)] - (stride - 1) / 2
+        at = int(np.searchsorted(times, size))
+        left = 2 * (1 - (mean[at] ** 2).sum(-1))
+        exact = lwd.expected_diversity(
+            **shared, **options, n_steps=int(times[at]), initial_counts=[n, n], complexity=0.0
+        )[-1]
+        z = (left.mean() - 2 * exact) / (left.std(ddof=1) / sqrt(runs))
+        error = first.std(ddof=1) / sqrt(runs)
+        print(name, flush=True)
+        yield name, float(first.mean()), float(error), 2 * size * far, float(left.mean()), float(z)
+
+
 def table(head: str, rows: list[str]) -> str:
     """Return a table in Markdown."""
     rule = "| " + " | ".join("---" for _ in head.split("|")) + " |"
@@ -346,6 +392,16 @@ def main() -> None:
             f"{scores.size} moments: root mean square of z {np.sqrt((scores**2).mean()):.2f}, "
             f"{(abs(scores) > 2).mean():.1%} beyond 2, the largest {abs(scores).max():.2f}.",
         ]
+        few = max(args.runs // 20, 1)
+        text += [
+            "## Times to collapse",
+            f"{few:,} runs a row from two even components: the first time at which the mean weight "
+            "of one is .99, beside that of the diffusion with N_e (for large N_e), and H / H_0 at "
+            "t = N_e with its z against the exact recursion.",
+            table("setting | simulated | standard error | diffusion | H / H_0 at N_e | z", [
+                f"| {name} | {a:.2f} | {b:.2f} | {c:.2f} | {d:.4f} | {e:+.1f} |"
+                for name, a, b, c, d, e in collapses(few)]),
+        ]  # fmt: skip
     (HERE / "scenarios.md").write_text("\n\n".join(text) + "\n")
 
 
