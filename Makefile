@@ -19,7 +19,7 @@ PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 help:
 	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
 	@echo "make test         set up, run lint, types and tests"
-	@echo "make test-large   set up, run the tests that load a model of more than a gigabyte"
+	@echo "make test-large   set up, run the tests that take long or much memory"
 	@echo "make test-latest  the same with the newest releases that setup.cfg allows, in .venv-latest"
 	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
 	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
@@ -49,14 +49,15 @@ demo: setup
 	RESULTS=$(RESULTS) BIN=$(BIN) sh analysis/demo.sh
 
 # Real models take memory, and time on both cores: they come after the other tests, in one process.
-QUICK := not slow and not large
+QUICK := not slow and not large and not long
 MODEL_FILES := lwdstats/simulate/models/local tests/simulate/models/local
 test: lint
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m '$(QUICK) and not llm' $(MODEL_FILES:%=--ignore=%)
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m '$(QUICK) and llm'
 
 test-large: setup
-	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m 'large and not slow'
+	$(BIN)/python -m pytest -q -n 2 -m 'long and not llm'
+	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m 'large or long and llm'
 
 test-latest:
 	$(MAKE) test VENV=.venv-latest LOCK=constraints.in

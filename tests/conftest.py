@@ -18,7 +18,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.g
 import hypothesis
 import pytest
 
-hypothesis.settings.register_profile("lwdstats", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("lwdstats", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("lwdstats")
 
 

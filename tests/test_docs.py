@@ -45,6 +45,7 @@ def test_pages_run_and_print_what_they_say(page):
     assert tried.failed == 0
 
 
+@pytest.mark.long
 def test_pages_hold_what_the_scripts_print():
     command = [sys.executable, "-W", "error", "analysis/pages.py", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -205,6 +205,7 @@ def test_help_teaches():
     assert "Example:" in shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("figure", [2, 3, 4, 5, 6])
 def test_figure_scripts(figure, tmp_path, gmm):
     ds = small_llm() if figure in (2, 3) else gmm
@@ -285,6 +286,7 @@ def test_zeros_have_no_sign_in_a_summary():
     assert "-0.0000" not in str(lwd.summary(ds))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("script", ["collapse", "diversity"])
 def test_scripts_take_the_times_that_a_file_has(tmp_path, script):
     rng = np.random.default_rng(2)

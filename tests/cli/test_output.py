@@ -79,6 +79,7 @@ def test_pictures_are_not_drawn_where_they_could_not_be_written(
     assert done.exception.argument == "output"
 
 
+@pytest.mark.long
 def test_a_figure_script_says_it_in_one_line(places, run_file):
     command = [sys.executable, ROOT / "analysis" / "figure4.py"]
     for words in ([run_file, places["below a file"]], [run_file.parent / "none.nc", "."]):

@@ -71,6 +71,7 @@ def run(code, *arguments):
     return float(done.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["equal", "different"])
 def test_texts_take_their_own_room(tmp_path, kind):
     path = str(tmp_path / "run.nc")

@@ -40,6 +40,7 @@ def test_noise_is_taken_off_as_plain_algebra_does():
     np.testing.assert_allclose(abs(y), abs(expected), atol=1e-3)
 
 
+@pytest.mark.long
 @settings(max_examples=8)
 @given(st.integers(0, 50), st.floats(0.2, 3.0), st.floats(-9.0, 9.0))
 def test_regions_turn_move_and_grow_with_the_answers(seed, scale, shift):

@@ -170,6 +170,7 @@ def test_differences_without_variance_have_no_p_value():
     np.testing.assert_array_equal(table[["diff", "lwr", "upr"]], 0.0)
 
 
+@pytest.mark.long
 @settings(max_examples=5)
 @given(SEEDS)
 def test_tukey_is_that_of_distances_to_centres(seed):

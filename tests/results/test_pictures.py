@@ -263,6 +263,7 @@ def test_axes_of_one_s_own_hold_it_too(draw):
     check_legend_is_beside(axes[0].figure)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("n", [3, 22, 120])
 @pytest.mark.parametrize(
     "options", [{}, {"color": "family"}, {"color": "size", "marker": "family"}]

@@ -232,6 +232,7 @@ def test_misfit_is_that_of_the_best_law():
     assert least_misfit(y, TIME) == pytest.approx(min(spread, np.std(y) / y.mean()), rel=0.5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sigma", [1e-5, 1e-3])
 @pytest.mark.parametrize("base", [np.ones(N), (TIME + 1) ** -1.0])
 def test_false_alarms_are_as_stated_at_the_limits_of_the_law(base, sigma):
@@ -275,6 +276,7 @@ def test_decision_is_that_of_p_and_of_the_penalty():
     assert ((ends >= 5) & (ends <= N - 5)).all()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("phi", [0.0, 0.4, 0.7])
 def test_p_is_uniform_without_a_change(phi):
     y = smooth()[:, None] * np.exp(noise(7, phi, 0.3, count=250).T)
@@ -284,6 +286,7 @@ def test_p_is_uniform_without_a_change(phi):
         assert binomtest(hits, len(p), level).pvalue > 1e-3
 
 
+@pytest.mark.long
 def test_false_alarms_are_as_stated_on_networks_of_mixtures():
     y = lwd.fnorm(lwd.simulate_gmm(n_steps=100, replicates=200, seed=1))
     p = changepoints(y, n_bootstrap=19, seed=1).paths["p_value"]

@@ -222,6 +222,7 @@ def test_a_law_without_noise_is_found_and_chosen():
         )
 
 
+@pytest.mark.long
 def test_the_test_of_the_limit_sees_one_and_is_silent_without():
     assert lwd.convergence_test(networks(12, 1, c=0.5)).p_value < 0.01
     p = [lwd.convergence_test(networks(8, seed)).p_value for seed in range(200)]

@@ -348,6 +348,7 @@ def test_to_permute_within_groups_changes_nothing(seed, kind, p):
     assert test.table["p_value"].iloc[0] == 1.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "draw", "m", "sets"),
     [
@@ -519,6 +520,7 @@ def test_two_points_and_one_leave_nothing_within_groups(d):
     assert permutest(fit).table.loc["Groups", "p_value"] == 1.0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["centroid", "median"])
 @pytest.mark.parametrize("texts", ["aaabcd", "aabbcc", "aaaabc", "aaaaab", "aabcde", "aaabbb"])
 def test_repeated_answers_reject_no_true_null_too_often(texts, kind):

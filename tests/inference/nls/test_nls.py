@@ -302,6 +302,7 @@ def test_a_limit_below_zero_is_given_as_it_is():
     assert binom.ppf(0.0005, 40, 0.5) <= np.sum(np.array(limits) < 0) <= binom.ppf(0.9995, 40, 0.5)
 
 
+@pytest.mark.long
 def test_coverage_with_independent_errors():
     # The assumption of the intervals. At this size the profile's error is far below that
     # of 300 draws.

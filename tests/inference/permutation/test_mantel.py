@@ -54,6 +54,7 @@ def test_partial_mantel_and_kendall_agree_with_r(case):
         assert same_block(str(test), theirs["printed"])
 
 
+@pytest.mark.long
 @settings(max_examples=6)
 @given(SEEDS, st.booleans())
 def test_partial_p_values_by_enumeration(seed, ties):
@@ -208,6 +209,7 @@ def test_unit_origin_and_direction_do_not_matter(seed):
         assert a.p_value == b.p_value
 
 
+@pytest.mark.long
 def test_p_values_are_uniform_when_nothing_is_associated():
     rng = np.random.default_rng(20240501)
     p = np.empty((600, 2))

@@ -289,6 +289,7 @@ LAWS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LAWS)
 def test_law_of_the_norm_is_that_of_the_exact_engine(name):
     arguments = {"n_steps": 60, "record": [2, 5, 20, 60]} | LAWS[name]

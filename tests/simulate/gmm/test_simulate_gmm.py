@@ -206,6 +206,7 @@ def test_law_has_the_exact_second_moment(setting):
     assert (np.abs(norms.mean(axis=1) - expected)[1:] < 4 * error[1:]).all()
 
 
+@pytest.mark.long
 def test_norm_stalls_without_a_threshold_and_falls_with_one():
     def norms(eps):
         ds = lwd.simulate_gmm(

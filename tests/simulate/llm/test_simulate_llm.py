@@ -122,6 +122,7 @@ def test_embeddings_are_of_the_texts(two, minilm):
     np.testing.assert_allclose(two["embedding"].values[1, 0, 0, 0], minilm.embed(texts), atol=1e-6)
 
 
+@pytest.mark.long
 def test_a_replicate_is_the_same_alone(two, third, tenth, minilm):
     alone = run(third, tenth, minilm, replicates=[1])
     for name in ("text", "text_raw", "embedding", "retrieved", "post_text"):

@@ -39,6 +39,7 @@ def test_a_store_changes_nothing(whole, tmp_path):
     assert same(run(), whole)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("web", ["memory", "lance"])
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, RuntimeError])
 def test_stopped_at_any_call_it_goes_on_to_the_same(whole, tmp_path, kind, web):
@@ -157,6 +158,7 @@ def test_a_damaged_store_is_refused(tmp_path):
         run(store=tmp_path / "run")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("web", ["memory", "lance"])
 def test_a_full_disk_stops_it_at_once_and_it_goes_on_later(tmp_path, web):
     own_mounts = ["unshare", "-Urm"]
@@ -204,6 +206,7 @@ def test_other_versions_are_recorded(whole, tmp_path, monkeypatch):
     assert "going on under another torch" in (store / "log.txt").read_text()
 
 
+@pytest.mark.long
 def test_killed_processes_lose_nothing_that_was_kept(whole, tmp_path):
     store, rng = tmp_path / "run", np.random.default_rng(3)
     for _ in range(3):

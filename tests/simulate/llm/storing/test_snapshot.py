@@ -115,6 +115,7 @@ def test_a_store_that_has_not_begun_or_is_damaged(tmp_path):
         lwd.read_results(tmp_path)
 
 
+@pytest.mark.long
 def test_a_run_is_watched_while_another_process_writes(tmp_path):
     whole = run()
     store, shown, errors = tmp_path / "run", [], []
@@ -240,6 +241,7 @@ def test_a_store_of_before_is_read(tmp_path):
     assert "date" not in spec_of(shown)
 
 
+@pytest.mark.long
 def test_no_model_is_loaded(tmp_path):
     store = stopped(tmp_path / "run", PER_STEP)
     code = (

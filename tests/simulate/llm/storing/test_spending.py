@@ -337,6 +337,7 @@ def check_setting(seed, folder):
     return ended
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:openai:UserWarning")
 @pytest.mark.parametrize("first", [0, 10])
 def test_no_setting_exceeds_its_cap(first, tmp_path):
@@ -367,6 +368,7 @@ lwd.simulate_llm({{"a": model}}, POSTS, embedder=Hasher(), store=store, max_cost
 """
 
 
+@pytest.mark.long
 def test_a_cap_holds_for_all_starts_of_a_run_that_is_killed(tmp_path):
     arguments = ARGUMENTS | {"replicates": 4, "price_in": 100, "price_out": 300}
     prices = {"price_in": {"a": 100}, "price_out": {"a": 300}}

@@ -70,6 +70,7 @@ def expected(third, tenth):
     return answers(third, tenth)
 
 
+@pytest.mark.long
 def test_where_all_fit_none_leaves(budget, expected, third_folder, tenth_folder):
     big, small = TransformersModel(third_folder), TransformersModel(tenth_folder)
     assert answers(big, small) == expected
@@ -77,6 +78,7 @@ def test_where_all_fit_none_leaves(budget, expected, third_folder, tenth_folder)
     assert budget.loaded() == sorted([third_folder, tenth_folder])
 
 
+@pytest.mark.long
 def test_with_room_for_one_of_two_answers_are_the_same(
     budget, expected, third_folder, tenth_folder
 ):

@@ -158,6 +158,7 @@ def test_repeating_the_prompt_gives_the_same(smol):
     assert repeated == shared
 
 
+@pytest.mark.long
 def test_stopping_cuts_answers_and_changes_nothing_before(smol):
     prompt, sampling = Prompt(POSTS[:3], QUERY), Sampling(max_new_tokens=40)
     whole = smol.generate(prompt, 4, seed=2, sampling=sampling)

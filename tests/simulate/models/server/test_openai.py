@@ -709,6 +709,7 @@ def simulate(url, temperature, **options):
     return ds, models
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("temperature", [0.0, 0.9])
 @pytest.mark.parametrize("several", ["honoured", "ignored"])
 def test_a_run_through_faults_is_that_without(temperature, several, tmp_path, caplog):
