@@ -29,7 +29,7 @@ from lwdstats.inference.permutation.answers import (
     models_of,
     warn_of_models,
 )
-from lwdstats.inference.permutation.design import design_of, terms_to_test
+from lwdstats.inference.permutation.design import designs_of, terms_to_test
 from lwdstats.inference.permutation.scheme import p_values, scheme
 
 # A pass over points takes about so many times as long a number as a product with distances.
@@ -157,7 +157,7 @@ def adonis2(
     if len(frame) != n:
         raise InputError("data", f"{len(frame)} rows", f"{n} rows, as many as observations in d")
     labels = _strata(strata, frame, own)
-    names, designs, orders = design_of(formula, frame.reset_index(drop=True))
+    names, designs, orders = designs_of(formula, frame.reset_index(drop=True))
     plan = scheme(n, permutations, labels, seed)
     if answers:
         check_blocks(frame, labels, "data", ", or give strata=['replicate', 'query']")

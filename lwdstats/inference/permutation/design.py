@@ -1,121 +1,38 @@
-"""From a formula and data to the directions that its terms span."""
+"""The directions that the terms of a formula span, one beside the other."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from lwdstats.arrays import FloatArray, refuse_dates
-from lwdstats.errors import InputError, is_number
-from lwdstats.inference.permutation.formula.evaluate import evaluate
-from lwdstats.inference.permutation.formula.factors import as_factor
-from lwdstats.inference.permutation.formula.functions import CONSTANTS
-from lwdstats.inference.permutation.formula.syntax import Name, Tree, names_in, number_text, written
-from lwdstats.inference.permutation.formula.terms import TAKES, name_of, parse_formula
-from lwdstats.inference.permutation.formula.values import Factor, Value
+from lwdstats.arrays import FloatArray
+from lwdstats.errors import InputError
+from lwdstats.inference.formula.design import design_of, values_of
+from lwdstats.inference.formula.syntax import Name
+from lwdstats.inference.formula.terms import parse_formula
+from lwdstats.inference.formula.values import Factor
 
+TAKES = "'d ~ terms', the terms being columns of data, such as 'd ~ group * dose'"
 # A direction counts as new if this share of a column is left outside of those before it,
 # as in R's qr.
 _RANK = 1e-7
 
 
-def design_of(
+def designs_of(
     formula: str, data: pd.DataFrame
 ) -> tuple[list[str], list[FloatArray], list[frozenset[str]]]:
-    """Return names, columns (n, .) and factors of the terms, coded as by R."""
-    parsed = parse_formula(formula, [str(name) for name in data.columns])
-    variables = list(dict.fromkeys(variable for term in parsed.terms for variable in term))
-    columns = _columns(variables, data)
-    values = {variable: _variable(variable, columns, len(data)) for variable in variables}
-    if not parsed.intercept and not all(isinstance(values[v], Factor) for v in parsed.terms[0]):
-        takes = "a formula without -1 or +0, as distances are centred in any case"
-        raise InputError("formula", f"{formula!r} without an intercept", takes)
-    names = [name_of(term) for term in parsed.terms]
-    factors = [frozenset(map(written, term)) for term in parsed.terms]
-    return names, _coded(parsed.terms, values), factors
-
-
-def _coded(
-    terms: list[tuple[Tree, ...]], values: dict[Tree, FloatArray | Factor]
-) -> list[FloatArray]:
-    """Return the columns (n, .) of terms with contrasts where R has them.
-
-    R's rule, where a factor has contrasts in a term: what is left of the term without it is
-    part of a term before. It decides what of two interactions is whose, where their main
-    effects are not in the model. A factor alone spans the same in any coding.
-    """
-    out, before = [], []
-    for term in terms:
-        x = None
-        for variable in term:  # the first of them changes fastest
-            value = values[variable]
-            if isinstance(value, Factor):
-                rest = set(term) - {variable}
-                contrasts = bool(rest) and any(rest <= other for other in before)
-                value = value.columns(contrasts=contrasts)
-            x = value if x is None else (value[:, :, None] * x[:, None, :]).reshape(len(x), -1)
-        out.append(x)
-        before.append(set(term))
-    return out
-
-
-def _variable(variable: Tree, columns: dict[str, Value], n: int) -> FloatArray | Factor:
-    """Return a variable of a formula: numbers (n, .), or else a factor."""
-    value = evaluate(variable, columns)
-    if value is None or len(value) != n:
-        got = "nothing" if value is None else f"{len(value)} values"
-        raise InputError("formula", f"{written(variable)}, {got}", f"a value for each of {n} rows")
-    if isinstance(value, np.ndarray) and value.dtype not in (bool, object):
-        numbers = value.astype(np.float64).reshape(n, -1)
-        bad = int((~np.isfinite(numbers)).any(axis=1).sum())
-        value = numbers
-    else:
-        value = as_factor(value)
-        bad = int((value.codes < 0).sum())
-    if bad:
-        argument = "data" if isinstance(variable, Name) else "formula"
-        got = f"{written(variable)}, missing or infinite in {bad} of {n} rows"
-        raise InputError(argument, got, "what is finite in all rows")
-    return value
-
-
-def _columns(variables: list[Tree], data: pd.DataFrame) -> dict[str, Value]:
-    """Return the columns that a formula names, none of them lacking values."""
-    known = [str(name) for name in data.columns]
-    named = dict.fromkeys(name for variable in variables for name in names_in(variable))
-    for name in named:
-        constant = name in CONSTANTS and Name(name) not in variables
-        if name not in known and not constant:
-            got = f"no column {name}, but {', '.join(known)}"
-            raise InputError("data", got, TAKES)
-        if known.count(name) > 1:
-            raise InputError("data", f"more than one column {name}", "names that differ")
-    places = {name: known.index(name) for name in named if name in known}
-    return {name: _column(name, data.iloc[:, place]) for name, place in places.items()}
-
-
-def _column(name: str, column: pd.Series) -> Value:
-    """Return a column as R has it: numbers, truth values, text or a factor."""
-    n = int(np.count_nonzero(pd.isna(column.to_numpy())))
-    if n:
-        raise InputError("data", f"{n} missing in column {name}", "no missing values")
-    # Numbers and truth values may come as objects, as from rows of several kinds.
-    column = column.infer_objects()
-    kind = pd.api.types.infer_dtype(column)
-    if kind in ("mixed-integer", "interval"):
-        column = column.astype("category")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        levels = tuple(number_text(x) if is_number(x) else str(x) for x in column.cat.categories)
-        return Factor(column.cat.codes.to_numpy(np.int64), levels, bool(column.cat.ordered))
-    if kind == "string":
-        return column.to_numpy(object)
-    if kind == "boolean":
-        return column.to_numpy(bool)
-    if kind in ("floating", "integer", "mixed-integer-float", "decimal"):
-        return column.to_numpy(np.float64)
-    refuse_dates(column, f"data: {name}", takes="elapsed time in numbers, or text as a factor")
-    takes = "numbers, text, truth values or a factor"
-    raise InputError("data", f"column {name} of {kind} ({column.dtype})", takes)
+    """Return names, columns (n, .) and variables of the terms of ``d ~ terms``."""
+    parsed = parse_formula(formula, [str(name) for name in data.columns], takes=TAKES)
+    if parsed.left != Name("d"):
+        raise InputError("formula", repr(formula), TAKES)
+    first = parsed.terms[0]
+    if not parsed.intercept:
+        values = values_of(list(first), data).values()
+        if not all(isinstance(value, Factor) for value in values):
+            takes = "a formula without -1 or +0, as distances are centred in any case"
+            raise InputError("formula", f"{formula!r} without an intercept", takes)
+    found = design_of(parsed, data)
+    return [t.name for t in found], [t.columns for t in found], [t.variables for t in found]
 
 
 def terms_to_test(

@@ -6,9 +6,9 @@ import pytest
 from paths import from_r
 
 from lwdstats.inference.permutation.adonis2 import adonis2
-from lwdstats.inference.permutation.formula.evaluate import evaluate
-from lwdstats.inference.permutation.formula.syntax import parse, written
-from lwdstats.inference.permutation.formula.values import Factor
+from lwdstats.inference.formula.evaluate import evaluate
+from lwdstats.inference.formula.syntax import parse, written
+from lwdstats.inference.formula.values import Factor
 
 REFERENCE = from_r("formulas")
 

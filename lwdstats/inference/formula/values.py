@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.permutation.formula.syntax import number_text
+from lwdstats.inference.formula.syntax import number_text
 
 
 @dataclass(frozen=True, eq=False)

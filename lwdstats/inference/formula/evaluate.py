@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from lwdstats.errors import InputError
-from lwdstats.inference.permutation.formula.functions import CONSTANTS, FUNCTIONS
-from lwdstats.inference.permutation.formula.syntax import Call, Constant, Name, Tree, written
-from lwdstats.inference.permutation.formula.values import Argument, UnusableError, Value
+from lwdstats.inference.formula.functions import CONSTANTS, FUNCTIONS
+from lwdstats.inference.formula.syntax import Call, Constant, Name, Tree, written
+from lwdstats.inference.formula.values import Argument, UnusableError, Value
 
 
 def evaluate(tree: Tree, columns: Mapping[str, Value]) -> Argument:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.permutation.formula.values import (
+from lwdstats.inference.formula.values import (
     Argument,
     Factor,
     Switch,

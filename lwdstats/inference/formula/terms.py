@@ -6,41 +6,58 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lwdstats.errors import InputError
-from lwdstats.inference.permutation.formula.syntax import Call, Constant, Name, Tree, parse, written
+from lwdstats.inference.formula.syntax import Call, Constant, Name, Tree, names_in, parse, written
 
-TAKES = "'d ~ terms', the terms being columns of data, such as 'd ~ group * dose'"
 # Anything else is a variable, whose value is that of R's expression.
 _OPERATORS = ("(", "+", "-", ":", "*", "/", "%in%", "^")
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of a formula in R's order, each of its variables in that of the formula."""
+    """A formula: its left side, its terms in R's order, each of its variables in the formula's."""
 
+    left: Tree
     terms: list[tuple[Tree, ...]]
     intercept: bool
 
+    def without(self, function: str) -> tuple[Terms, list[Tree]]:
+        """Return the terms that are no call of a function, and the calls, such as ``strata(x)``."""
 
-def parse_formula(formula: str, columns: Sequence[str]) -> Terms:
-    """Return the terms of ``d ~ terms``, those of `columns` but d where it says ``.``.
+        def is_call(tree: Tree) -> bool:
+            return isinstance(tree, Call) and tree.function == function
+
+        calls = [term[0] for term in self.terms if len(term) == 1 and is_call(term[0])]
+        rest = [term for term in self.terms if not (len(term) == 1 and is_call(term[0]))]
+        inside = [variable for term in rest for variable in term if is_call(variable)]
+        if inside:
+            got = f"{written(inside[0])} in an interaction"
+            raise InputError("formula", got, f"{function}() as a term of its own")
+        return Terms(self.left, rest, self.intercept), calls
+
+
+def parse_formula(formula: str, columns: Sequence[str], *, takes: str, least: int = 1) -> Terms:
+    """Return the sides of ``left ~ terms``; ``.`` is every column that the left does not name.
+
+    An error says what the caller `takes`, who needs `least` terms.
 
     Examples
     --------
-    >>> parsed = parse_formula("d ~ (a + b):(a + log(c))", ["a", "b", "c"])
+    >>> parsed = parse_formula("d ~ (a + b):(a + log(c))", ["a", "b", "c"], takes="'d ~ terms'")
     >>> [name_of(term) for term in parsed.terms]
     ['a', 'a:log(c)', 'a:b', 'b:log(c)']
     """
     tree = parse(formula) if isinstance(formula, str) else None
     sides = tree.arguments if isinstance(tree, Call) and tree.function == "~" else ()
-    if len(sides) != 2 or sides[0] != Name("d"):
-        raise InputError("formula", repr(formula), TAKES)
-    reader = _Reader(formula, [Name(name) for name in columns if name != "d"])
+    if len(sides) != 2:
+        raise InputError("formula", repr(formula), takes)
+    left = set(names_in(sides[0]))
+    reader = _Reader(formula, [Name(name) for name in columns if name not in left])
     found = reader.terms(sides[1], plus=True)
-    if not found:
-        raise InputError("formula", repr(formula), TAKES)
+    if len(found) < least:
+        raise InputError("formula", repr(formula), takes)
     order = {variable: place for place, variable in enumerate(reader.variables)}
     terms = [tuple(sorted(term, key=order.__getitem__)) for term in found]
-    return Terms(sorted(terms, key=len), reader.intercept)
+    return Terms(sides[0], sorted(terms, key=len), reader.intercept)
 
 
 def name_of(term: tuple[Tree, ...]) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.permutation.formula import factors
-from lwdstats.inference.permutation.formula.factors import LONGEST, as_factor, steps
-from lwdstats.inference.permutation.formula.values import (
+from lwdstats.inference.formula import factors
+from lwdstats.inference.formula.factors import LONGEST, as_factor, steps
+from lwdstats.inference.formula.values import (
     Argument,
     Factor,
     Switch,
