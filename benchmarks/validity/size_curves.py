@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 import lwdstats as lwd
 from lwdstats.inference.changepoints import search as kernel
 from lwdstats.inference.changepoints.changepoints import changepoints, law_clock
-from lwdstats.inference.collapse_time import collapse_time
+from lwdstats.inference.survival.collapse_time import collapse_time
 from lwdstats.inference.trend import kendall as trend
 from lwdstats.inference.trend.mann_kendall import TrendTests
 

@@ -9,19 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from scipy.stats import norm
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level, is_number
 from lwdstats.inference.curves import curves
+from lwdstats.inference.survival.kaplan_meier import ESTIMATE, kaplan_meier, quantile_of
 from lwdstats.results.confint import ConfInt, confidence_intervals
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers
 from lwdstats.results.result import Result, aligned, one_row
 
-# R's tolerance for "the curve is flat at this probability".
-_TOLERANCE = math.sqrt(np.finfo(np.float64).eps)
-_ESTIMATE = ["estimate", "conf_low", "conf_high"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +90,8 @@ class CollapseTime(Result):
         asked = np.atleast_1d(np.asarray(probs, dtype=float))
         if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
             raise InputError("probs", repr(probs), "probabilities between 0 and 1")
-        rows = [(p, *_quantile(self.survival, p)) for p in asked.tolist()]
-        return pd.DataFrame(rows, columns=["prob", *_ESTIMATE])
+        rows = [(p, *quantile_of(self.survival, p)) for p in asked.tolist()]
+        return pd.DataFrame(rows, columns=["prob", *ESTIMATE])
 
     def confint(self, level: float | None = None) -> ConfInt:
         """Return the confidence interval of the median time.
@@ -117,7 +114,7 @@ class CollapseTime(Result):
         level = self.level if level is None else level
         check_level(level)
         time, collapsed = (self.times[c].to_numpy() for c in ("time", "collapsed"))
-        row = _quantile(kaplan_meier(time, collapsed, float(level)), 0.5)[1:]
+        row = quantile_of(kaplan_meier(time, collapsed, float(level)), 0.5)[1:]
         return confidence_intervals(["median"], [row], level, "Kaplan-Meier")
 
     def tidy(self) -> pd.DataFrame:
@@ -160,7 +157,7 @@ class CollapseTime(Result):
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the share of replicates that have not collapsed, with its pointwise interval."""
         ax = drawing.new_axes(ax)
-        curve = self.survival[["time", *_ESTIMATE]].to_numpy(dtype=float)
+        curve = self.survival[["time", *ESTIMATE]].to_numpy(dtype=float)
         time, share, low, high = np.insert(curve, 0, (0.0, 1.0, 1.0, 1.0), axis=0).T
         (line,) = ax.step(time, share, where="post")
         ax.fill_between(time, low, high, step="post", alpha=0.2, color=line.get_color())
@@ -252,7 +249,7 @@ def collapse_time(
     time, collapsed = first_for_good(curve.time, curve.values, float(threshold))
     survival = kaplan_meier(time, collapsed, float(level))
     index = pd.Index(curve.replicates, name="replicate")
-    median, low, high = _quantile(survival, 0.5)
+    median, low, high = quantile_of(survival, 0.5)
     return CollapseTime(
         times=pd.DataFrame({"time": time, "collapsed": collapsed}, index=index),
         survival=survival,
@@ -274,53 +271,3 @@ def first_for_good(
     # The last value that is not below; where there is none, argmax is 0, too.
     last = np.where(above.any(axis=0), end - np.argmax(above[::-1], axis=0), -1)
     return time[np.minimum(last + 1, end)], ~above[end]
-
-
-def kaplan_meier(time: FloatArray, event: npt.NDArray[np.bool_], level: float) -> pd.DataFrame:
-    """Return the Kaplan-Meier curve of times (R,), censored where `event` is False."""
-    from statsmodels.duration.survfunc import SurvfuncRight
-
-    at, inverse, n_left = np.unique(time, return_inverse=True, return_counts=True)
-    n_event = np.bincount(inverse, weights=event).astype(np.int64)
-    # It has a row for each time of an event; here, as in R, censored times have one, too.
-    curve = SurvfuncRight(time, event)
-    row = np.cumsum(n_event > 0)
-    estimate = np.append(1.0, curve.surv_prob)[row]
-    error = np.append(0.0, curve.surv_prob_se)[row] / estimate
-    inside = (estimate > 0) & (estimate < 1)
-    log_s = np.log(np.where(inside, estimate, 0.5))
-    # The complementary log-log scale turns the sides round.
-    reach = norm.isf((1.0 - level) / 2.0) * error / np.abs(log_s)
-    low = np.where(inside, np.exp(log_s * np.exp(reach)), np.nan)
-    high = np.where(inside, np.exp(log_s * np.exp(-reach)), np.nan)
-    return pd.DataFrame(
-        {
-            "time": at,
-            "n_risk": np.cumsum(n_left[::-1])[::-1],
-            "n_event": n_event,
-            "n_censor": n_left - n_event,
-            "estimate": estimate,
-            "std_error": error,
-            "conf_high": high,
-            "conf_low": low,
-        }
-    )
-
-
-def _quantile(survival: pd.DataFrame, share: float) -> tuple[float, float, float]:
-    """Return the time by which `share` has collapsed, and its interval."""
-    time, *curves = survival[["time", *_ESTIMATE]].to_numpy(dtype=float).T
-    estimate, low, high = (_crossing(time, curve, 1.0 - share) for curve in curves)
-    return estimate, low, high
-
-
-def _crossing(time: FloatArray, curve: FloatArray, share: float) -> float:
-    """Return the time at which a curve (m,) falls to `share`, NaN if it does not."""
-    reached = np.flatnonzero(curve <= share + _TOLERANCE)
-    if not reached.size:
-        return math.nan
-    first = reached[0]
-    after = np.flatnonzero(curve < share - _TOLERANCE)
-    if abs(curve[first] - share) <= _TOLERANCE and after.size:
-        return float(time[first] + time[after[0]]) / 2.0
-    return float(time[first])

@@ -12,7 +12,8 @@ from paths import from_r
 
 import lwdstats as lwd
 from lwdstats.errors import InputError
-from lwdstats.inference.collapse_time import collapse_time, kaplan_meier
+from lwdstats.inference.survival.collapse_time import collapse_time
+from lwdstats.inference.survival.kaplan_meier import kaplan_meier
 
 CASES = from_r("curves")["survfit"]
 CURVES = arrays(float, st.tuples(st.integers(1, 12), st.integers(1, 8)), elements=st.floats(-2, 2))
