@@ -26,7 +26,6 @@ from lwdstats.geometry.out_of_sample import out_of_sample as out_of_sample
 from lwdstats.geometry.polarization import polarization as polarization
 from lwdstats.geometry.procrustes import procrustes as procrustes
 from lwdstats.inference.changepoints.changepoints import changepoints as changepoints
-from lwdstats.inference.survival.collapse_time import collapse_time as collapse_time
 from lwdstats.inference.convergence.convergence_fit import convergence_fit as convergence_fit
 from lwdstats.inference.convergence.convergence_test import convergence_test as convergence_test
 from lwdstats.inference.dispersion.betadisper import betadisper as betadisper
@@ -40,6 +39,10 @@ from lwdstats.inference.permutation.eqdist_etest import eqdist_etest as eqdist_e
 from lwdstats.inference.permutation.mantel import mantel as mantel
 from lwdstats.inference.permutation.mantel import mantel_partial as mantel_partial
 from lwdstats.inference.permutation.protest import protest as protest
+from lwdstats.inference.survival.collapse_time import collapse_time as collapse_time
+from lwdstats.inference.survival.coxph import coxph as coxph
+from lwdstats.inference.survival.survdiff import survdiff as survdiff
+from lwdstats.inference.survival.survfit import survfit as survfit
 from lwdstats.inference.theorem.check_decay import check_decay as check_decay
 from lwdstats.inference.trend.mann_kendall import mann_kendall as mann_kendall
 from lwdstats.plots import plot as plot

@@ -118,6 +118,7 @@ def coefficient_lines(
     tests: Sequence[str] = (),
     zap: Sequence[str] = (),
     p_value: str | None = None,
+    marks: bool = True,
     missing: str = "NA",
 ) -> list[str]:
     r"""Lay out a table of coefficients, or of an analysis of variance.
@@ -135,7 +136,9 @@ def coefficient_lines(
     zap : sequence of str
         Columns in which what is tiny beside the largest shows as 0.
     p_value : str, optional
-        The column of p-values; it gets stars and a legend.
+        The column of p-values.
+    marks : bool
+        Whether it gets stars and a legend.
     missing : str
         How a missing number shows.
 
@@ -177,7 +180,7 @@ def coefficient_lines(
         columns.append([missing if math.isnan(v) else cell for v, cell in pairs])
     p_values = numbers[p_value].tolist() if p_value is not None else []
     # As in R, a p of exactly 0.1 has its point only beside one that is below 0.1.
-    starred = any(p < 0.1 for p in p_values)
+    starred = marks and any(p < 0.1 for p in p_values)
     if starred:
         head.append("")
         columns.append([stars(p) for p in p_values])

@@ -20,7 +20,6 @@ from lwdstats.results.printing import format_numbers
 from lwdstats.results.result import Result, aligned, one_row
 
 
-
 @dataclass(frozen=True, eq=False)
 class CollapseTime(Result):
     """The result of `collapse_time`.

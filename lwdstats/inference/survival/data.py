@@ -49,7 +49,7 @@ class Survival:
         """Return R's names of the groups that the variables make, and the codes (n,) of rows."""
         if not self.variables:
             return [""], np.zeros(len(self.time), np.int64)
-        parts = [_levels(name, value) for name, value in self.variables.items()]
+        parts = [levels_of(name, value) for name, value in self.variables.items()]
         codes = np.stack([code for _, code in parts], axis=1)
         found, code = np.unique(codes, axis=0, return_inverse=True)
         names = [
@@ -86,15 +86,13 @@ def read_survival(formula: str, data: object, *, least: int) -> Survival:
     inside = [v for call in strata if isinstance(call, Call) for v in call.arguments]
     codes = np.zeros((len(data), 1), np.int64)
     for value in values_of(inside, data).values():
-        codes = np.column_stack([codes, _levels("", value)[1]])
+        codes = np.column_stack([codes, levels_of("", value)[1]])
     _, stratum = np.unique(codes, axis=0, return_inverse=True)
     terms = design_of(plain, data)
     return Survival(formula, time, event, terms, values, stratum.ravel().astype(np.int64))
 
 
-def _times(
-    arguments: Sequence[Tree], data: pd.DataFrame
-) -> tuple[FloatArray, NDArray[np.bool_]]:
+def _times(arguments: Sequence[Tree], data: pd.DataFrame) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Return the times (n,) and whether something happened then."""
     if len(arguments) != 2:
         got = f"Surv() of {len(arguments)}"
@@ -123,7 +121,7 @@ def _times(
     return time, status == 1
 
 
-def _levels(name: str, value: FloatArray | Factor) -> tuple[list[str], NDArray[np.int64]]:
+def levels_of(name: str, value: FloatArray | Factor) -> tuple[list[str], NDArray[np.int64]]:
     """Return R's labels of the values of a variable, and codes (n,)."""
     if isinstance(value, Factor):
         return [f"{name}={level}" for level in value.levels], value.codes

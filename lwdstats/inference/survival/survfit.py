@@ -78,7 +78,7 @@ class SurvFit(Result):
 
     def glance(self) -> pd.DataFrame:
         """Return one row: groups, rows and events."""
-        n, events = int(self.table["n"].sum()), int(self.table["events"].sum())
+        n, events = self.table[["n", "events"]].to_numpy().sum(0).tolist()
         return one_row({"n_groups": len(self.table), "n": n, "events": events})
 
     def lines(self) -> list[str]:
@@ -86,9 +86,9 @@ class SurvFit(Result):
         head = ["n", "events", "median", f"{self.level:g}LCL", f"{self.level:g}UCL"]
         columns = [self.table[name].tolist() for name in ("median", "conf_low", "conf_high")]
         texts = [
-            ["NA" if math.isnan(v) else cell.strip() for v, cell in zip(c, format_numbers(c), strict=True)]
-            for c in columns
-        ]  # fmt: skip
+            ["NA" if math.isnan(v) else cell.strip() for v, cell in zip(c, cells, strict=True)]
+            for c, cells in zip(columns, map(format_numbers, columns), strict=True)
+        ]
         counts = [self.table[name].astype(str).tolist() for name in ("n", "events")]
         names = [str(name) for name in self.table.index]
         rows = list(zip(names, *counts, *texts, strict=True))
@@ -159,7 +159,7 @@ def survfit(
     Survival curves: Surv(time, event) ~ keep
     <BLANKLINE>
               n events median 0.95LCL 0.95UCL
-    keep=all  2      1     NA       9      NA
+    keep=all  2      1      9       9      NA
     keep=last 3      2     23      13      NA
     """
     check_level(level)

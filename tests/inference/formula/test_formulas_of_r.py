@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from paths import from_r
 
-from lwdstats.inference.permutation.adonis2 import adonis2
 from lwdstats.inference.formula.evaluate import evaluate
 from lwdstats.inference.formula.syntax import parse, written
 from lwdstats.inference.formula.values import Factor
+from lwdstats.inference.permutation.adonis2 import adonis2
 
 REFERENCE = from_r("formulas")
 

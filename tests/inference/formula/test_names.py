@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
-from lwdstats.inference.permutation.adonis2 import adonis2
 from lwdstats.inference.formula.syntax import Call, Name, parse, quoted_name, written
+from lwdstats.inference.permutation.adonis2 import adonis2
 
 ODD = [
     *("mean.length", ".x", "dose (mg)", "a b", "a+b", "a:b", "1st", "3", "if", "TRUE", "NULL"),
