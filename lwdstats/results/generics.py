@@ -192,7 +192,7 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
     Parameters
     ----------
     x : Result
-        A fit of `nls`, or a result of `betadisper`.
+        A fit of `nls` or `lm`, or a result of `betadisper`.
     *others : Result
         Fits to compare with `x`.
     **kwargs
@@ -200,13 +200,13 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
 
     Returns
     -------
-    Anova or DispersionTable
+    Anova, AnovaTable or DispersionTable
         The table, with R's block as ``str()``.
 
     Notes
     -----
     Follows R's ``anova``: of fits of `nls` it takes two or more, each nested in the
-    next; of `betadisper` it compares the groups. Fits of other responses are an
+    next; of one fit of `lm` it tests the terms in turn; of `betadisper` it compares the groups. Fits of other responses are an
     error, where R drops them with a warning.
 
     Examples

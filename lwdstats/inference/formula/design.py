@@ -63,6 +63,22 @@ def design_of(terms: Terms, data: pd.DataFrame) -> list[Term]:
     return out
 
 
+def matrix_of(terms: list[Term]) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return all columns (n, p) of a model and their names.
+
+    Raises
+    ------
+    InputError
+        If a term has none, as a factor of one level.
+    """
+    for term in terms:
+        if not term.names:
+            got = f"{term.name}, of one level"
+            raise InputError("formula", got, "factors of two levels or more")
+    names = tuple(name for term in terms for name in term.names)
+    return np.hstack([term.columns for term in terms]), names
+
+
 def _coded(value: FloatArray | Factor, contrasts: bool) -> tuple[FloatArray, list[str]]:
     """Return the columns of a variable, and what R adds to its name for each."""
     if isinstance(value, Factor):

@@ -13,6 +13,8 @@ from scipy.stats import chi2, norm
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.inference.formula.design import matrix_of
+from lwdstats.inference.linear.squares import check_columns, clusters_of
 from lwdstats.inference.survival.data import Survival, levels_of, read_survival
 from lwdstats.inference.survival.separation import Rows, at_the_limit, infinite_directions
 from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
@@ -273,9 +275,8 @@ def coxph(
     """
     check_choice("ties", ties, ("efron", "breslow"))
     given = read_survival(formula, data, least=1)
-    groups, n_clusters = _clusters(cluster, data)
-    x = np.hstack([term.columns for term in given.terms])
-    names = tuple(name for term in given.terms for name in term.names)
+    groups, n_clusters = clusters_of(cluster, data)
+    x, names = matrix_of(given.terms)
     if not given.event.any():
         raise InputError("data", "no event", "an event at least: nothing happened to explain")
     _check_rank(x, names, given.strata)
@@ -286,7 +287,7 @@ def coxph(
     estimate, naive, loglik = _fit(limit, directions, ties)
     infinite = ~np.isfinite(estimate)
     var = naive
-    if n_clusters:
+    if groups is not None:
         u = np.zeros((n_clusters, len(names)))
         np.add.at(u, groups[limit.row], _score_residuals(limit, estimate, ties))
         kept = np.ix_(~infinite, ~infinite)
@@ -303,34 +304,10 @@ def coxph(
     )  # fmt: skip
 
 
-def _clusters(cluster: str | None, data: pd.DataFrame) -> tuple[NDArray[np.int64], int]:
-    """Return the cluster of each row, and how many there are; 0 without."""
-    if cluster is None:
-        return np.arange(len(data)), 0
-    if not isinstance(cluster, str) or cluster not in data.columns:
-        raise InputError("cluster", repr(cluster), f"a column of data: {', '.join(map(str, data))}")
-    codes, found = pd.factorize(data[cluster])
-    if (codes < 0).any():
-        raise InputError("cluster", f"missing values in {cluster}", "a value in every row")
-    if len(found) < 2:
-        raise InputError("cluster", f"one value of {cluster}", "two clusters or more")
-    return codes.astype(np.int64), len(found)
-
-
 def _check_rank(x: FloatArray, names: tuple[str, ...], strata: NDArray[np.int64]) -> None:
     """Raise where a column says nothing beside the others, within strata."""
     means = pd.DataFrame(x).groupby(strata).transform("mean").to_numpy()
-    left = x - means
-    basis: list[FloatArray] = []
-    for column, whole, name in zip(left.T, x.T, names, strict=True):
-        rest = column.copy()
-        for _ in range(2):
-            for b in basis:
-                rest -= b * (b @ rest)
-        if np.linalg.norm(rest) <= 1e-7 * max(float(np.linalg.norm(whole)), 1e-300):
-            got = f"{name}, which says nothing beside the terms before it"
-            raise InputError("formula", got, "terms of which none is a sum of others")
-        basis.append(rest / np.linalg.norm(rest))
+    check_columns(x - means, names, np.linalg.norm(x, axis=0))
 
 
 def _told(names: tuple[str, ...], estimate: FloatArray, given: Survival) -> list[str]:

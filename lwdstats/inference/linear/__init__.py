@@ -1,0 +1,1 @@
+"""Linear models, their analyses of variance and their marginal means."""

@@ -1,0 +1,318 @@
+"""Linear models as R fits them, with errors that may come in clusters."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from lwdstats.arrays import FloatArray
+from lwdstats.errors import InputError, check_level
+from lwdstats.inference.formula.design import Term, design_of, matrix_of, values_of
+from lwdstats.inference.formula.syntax import written
+from lwdstats.inference.formula.terms import Terms, parse_formula
+from lwdstats.inference.formula.values import Factor
+from lwdstats.inference.linear.anova import AnovaTable, sequential, wald
+from lwdstats.inference.linear.squares import (
+    check_columns,
+    clusters_of,
+    hotelling,
+    least_squares,
+)
+from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
+from lwdstats.results.printing import coefficient_lines, format_numbers, format_p, named_lines
+from lwdstats.results.result import Result, Summary, one_row
+
+TAKES = "'y ~ terms', both of columns of data, such as 'log(fnorm) ~ keep * fresh'"
+# Fewer clusters than this, and their robust errors are themselves uncertain.
+_FEW = 10
+
+
+@dataclass(frozen=True, eq=False)
+class LinearModel(Result):
+    """A linear model, by `lm`; ``str()`` gives R's print.
+
+    Letters in the shapes: n rows, p coefficients.
+
+    Attributes
+    ----------
+    formula : str
+        The model.
+    response : str
+        Its left side.
+    names : tuple of str
+        R's names of the coefficients.
+    estimate : numpy.ndarray, shape (p,)
+    var : numpy.ndarray, shape (p, p)
+        Covariances of the estimates; robust where rows come in clusters.
+    fitted_values, residual : numpy.ndarray, shape (n,)
+    df : int
+        Degrees of freedom of t: n - p, or clusters - 1.
+    sigma : float
+        Residual standard error.
+    n_clusters : int
+        0 without.
+    terms : Terms
+        The formula as it was read.
+    data : pandas.DataFrame, n rows
+    """
+
+    formula: str
+    response: str
+    names: tuple[str, ...]
+    estimate: FloatArray
+    var: FloatArray
+    fitted_values: FloatArray = field(repr=False)
+    residual: FloatArray = field(repr=False)
+    df: int
+    sigma: float
+    n_clusters: int
+    terms: Terms = field(repr=False)
+    _blocks: tuple[Term, ...] = field(repr=False)
+    data: pd.DataFrame = field(repr=False)
+    _clusters: NDArray[np.int64] | None = field(repr=False)
+
+    def coef(self) -> pd.Series:
+        """Return the coefficients by name."""
+        return pd.Series(self.estimate, index=list(self.names))
+
+    def vcov(self) -> pd.DataFrame:
+        """Return the covariances of the coefficients."""
+        return pd.DataFrame(self.var, index=list(self.names), columns=list(self.names))
+
+    def fitted(self) -> FloatArray:
+        """Return the fitted values, (n,)."""
+        return self.fitted_values
+
+    def residuals(self) -> FloatArray:
+        """Return the residuals, (n,)."""
+        return self.residual
+
+    def nobs(self) -> int:
+        """Return the number of rows."""
+        return len(self.residual)
+
+    def df_residual(self) -> int:
+        """Return n - p."""
+        return self.nobs() - len(self.names)
+
+    def deviance(self) -> float:
+        """Return the residual sum of squares."""
+        return float(self.residual @ self.residual)
+
+    def logLik(self) -> float:
+        """Return the logarithm of the likelihood with normal errors."""
+        n = self.nobs()
+        return -0.5 * n * (np.log(2 * np.pi) + np.log(self.deviance() / n) + 1)
+
+    def AIC(self) -> float:
+        """Return Akaike's criterion."""
+        return 2 * (len(self.names) + 1) - 2 * self.logLik()
+
+    def BIC(self) -> float:
+        """Return Schwarz's criterion."""
+        return float(np.log(self.nobs()) * (len(self.names) + 1) - 2 * self.logLik())
+
+    def confint(self, parm: Parm = None, level: float = 0.95) -> ConfInt:
+        """Return confidence intervals of coefficients, by Student's t.
+
+        Parameters
+        ----------
+        parm : str, int or sequence, optional
+            Which coefficients; all by default.
+        level : float
+            Confidence level.
+
+        Returns
+        -------
+        ConfInt
+
+        Raises
+        ------
+        InputError
+            If a coefficient is not there, or `level` is not between 0 and 1.
+        """
+        check_level(level)
+        kept = chosen(parm, self.names)
+        place = [self.names.index(name) for name in kept]
+        reach = stats.t.isf((1 - level) / 2, self.df) * np.sqrt(np.diag(self.var))[place]
+        ends = np.stack([self.estimate[place] - reach, self.estimate[place] + reach], axis=1)
+        return confidence_intervals(list(kept), ends, level, "t")
+
+    def anova(self) -> AnovaTable:
+        """Return the analysis of variance, each term beside those before it.
+
+        Of rows in clusters a term is tested by Wald's statistic in the model of the terms up to
+        it, as Hotelling's with as many degrees of freedom as there are clusters.
+        """
+        whole = np.hstack([block.columns for block in self._blocks])
+        y = self.fitted_values + self.residual
+        tested = [block for block in self._blocks if block.name != "(Intercept)"]
+        names, ends = [block.name for block in tested], self._ends()
+        if self._clusters is None:
+            return sequential(self.response, names, ends, whole, y)
+        return wald(self.response, names, ends, whole, y, self._clusters)
+
+    def _ends(self) -> list[int]:
+        """Return after how many columns each tested term begins, and where the last one ends."""
+        sizes = [block.columns.shape[1] for block in self._blocks]
+        first = 1 if self._blocks and self._blocks[0].name == "(Intercept)" else 0
+        return np.cumsum([sizes[0] if first else 0, *sizes[first:]]).tolist()
+
+    def r_squared(self) -> tuple[float, float]:
+        """Return R^2 and its adjusted value."""
+        y = self.fitted_values + self.residual
+        centre = y.mean() if self.terms.intercept else 0.0
+        total = float(((y - centre) ** 2).sum())
+        share = 1 - self.deviance() / total
+        n, lost = self.nobs(), int(self.terms.intercept)
+        return share, 1 - (1 - share) * (n - lost) / self.df_residual()
+
+    def f_test(self) -> tuple[float, int, int]:
+        """Return F that no term but the intercept has an effect, and its degrees of freedom."""
+        kept = np.array([name != "(Intercept)" for name in self.names])
+        b, q = self.estimate[kept], int(kept.sum())
+        if not q:
+            return np.nan, 0, self.df
+        if self._clusters is None:
+            value = b @ np.linalg.solve(self.var[np.ix_(kept, kept)], b) / q
+            return float(value), q, self.df
+        return hotelling(b, self.var[np.ix_(kept, kept)], self.n_clusters)
+
+    def tidy(self) -> pd.DataFrame:
+        """Return broom's row for each coefficient."""
+        error = np.sqrt(np.diag(self.var))
+        t = self.estimate / error
+        columns = {"term": list(self.names), "estimate": self.estimate, "std_error": error}
+        return pd.DataFrame(columns | {"statistic": t, "p_value": 2 * stats.t.sf(abs(t), self.df)})
+
+    def glance(self) -> pd.DataFrame:
+        """Return broom's row about the model."""
+        share, adjusted = self.r_squared()
+        f, q, df = self.f_test()
+        row = {"r_squared": share, "adj_r_squared": adjusted, "sigma": self.sigma, "statistic": f}
+        row |= {"p_value": float(stats.f.sf(f, q, df)) if q and df > 0 else np.nan, "df": q}
+        row |= {"log_lik": self.logLik(), "aic": self.AIC(), "bic": self.BIC()}
+        row |= {"deviance": self.deviance(), "df_residual": self.df_residual()}
+        return one_row(row | {"nobs": self.nobs()})
+
+    def augment(self) -> pd.DataFrame:
+        """Return the data with fitted values and residuals."""
+        return self.data.assign(fitted=self.fitted_values, resid=self.residual)
+
+    def lines(self) -> list[str]:
+        """Return what R prints of an ``lm``."""
+        table = named_lines(list(self.names), self.estimate)
+        return [f"Linear model: {self.formula}", "", "Coefficients:", *table]
+
+    def summary(self) -> Summary:
+        """Return R's summary: coefficients with t tests, R^2 and F."""
+        frame = self.tidy().set_index("term")
+        heads = ["Estimate", "Std. Error", "t value", "Pr(>|t|)"]
+        table = frame.set_axis(heads, axis="columns").rename_axis(None)
+        block = coefficient_lines(
+            table, estimates=heads[:2], tests=[heads[2]], p_value=heads[3], missing="NaN"
+        )
+        sigma = format_numbers([float(f"{self.sigma:.3e}")])[0]
+        free = f"on {self.df_residual()} degrees of freedom"
+        said = [f"Residual standard error: {sigma} {free}"]
+        f, q, df = self.f_test()
+        if q:
+            share, adjusted = (f"{value:.4g}" for value in self.r_squared())
+            p = format_p([stats.f.sf(f, q, max(df, 1))], 4)[0]
+            said += [f"Multiple R-squared:  {share},\tAdjusted R-squared:  {adjusted}"]
+            p = p if p.startswith("<") else f" {p}"
+            if df > 0:
+                said += [f"F-statistic: {f:>5.4g} on {q} and {df} DF,  p-value:{p}"]
+        if self.n_clusters:
+            said += [f"Standard errors by {self.n_clusters} clusters, t with {self.df} df."]
+            if q and df <= 0:
+                said += [f"No F: {q} coefficients can't be tested with so few clusters."]
+        lines = [f"Linear model: {self.formula}", "", "Coefficients:", *block, "", *said]
+        return Summary(self, table, tuple(lines), self._caption())
+
+    def _caption(self) -> str:
+        return f"Linear model: {self.formula}"
+
+
+def lm(formula: str, data: pd.DataFrame, *, cluster: str | None = None) -> LinearModel:
+    """Fit a linear model by least squares.
+
+    Parameters
+    ----------
+    formula : str
+        ``y ~ terms`` in R's grammar; never evaluated as code. The left side may be an expression
+        of columns, such as ``log(fnorm)``.
+    data : pandas.DataFrame
+        A row for each observation, none missing.
+    cluster : str, optional
+        Column whose values rows share that are not independent, such as the replicate of
+        networks that share their random streams. Standard errors are then robust.
+
+    Returns
+    -------
+    LinearModel
+        Coefficients, intervals, an analysis of variance, marginal means (`emmeans`).
+
+    Raises
+    ------
+    InputError
+        If an argument is not as above, or a column says nothing beside those before it.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer than ten clusters.
+
+    Notes
+    -----
+    As R's ``lm``. Without clusters the rows have to be independent, with one variance. With them
+    the covariance is Liang and Zeger's with the factor G/(G - 1) for G clusters (R's
+    ``sandwich::vcovCL(type = "HC0")``), and t has G - 1 degrees of freedom: exact where all
+    clusters have the same rows of the design and normal errors, as in a sweep of which each
+    replicate ran every cell.
+
+    References
+    ----------
+    Liang, K.-Y. and Zeger, S. L. (1986), Biometrika 73, 13-22.
+    Bell, R. M. and McCaffrey, D. F. (2002), Survey Methodology 28, 169-181.
+
+    Examples
+    --------
+    >>> data = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 4.0, 8.0]})
+    >>> lm("y ~ x", data).coef().round(9).to_dict()
+    {'(Intercept)': 0.7, 'x': 2.2}
+    """
+    if not isinstance(data, pd.DataFrame):
+        raise InputError("data", f"an object of type {type(data).__name__}", "a pandas DataFrame")
+    data = data.reset_index(drop=True)
+    parsed = parse_formula(formula, [str(name) for name in data.columns], takes=TAKES, least=0)
+    y = values_of([parsed.left], data)[parsed.left]
+    if isinstance(y, Factor) or y.shape[1] != 1:
+        raise InputError("formula", f"{written(parsed.left)} as the response", "one number a row")
+    blocks = design_of(parsed, data)
+    if parsed.intercept:
+        one = Term("(Intercept)", frozenset(), np.ones((len(data), 1)), ["(Intercept)"])
+        blocks = [one, *blocks]
+    if not blocks:
+        raise InputError("formula", f"{formula!r} without a term", TAKES)
+    (x, names), y = matrix_of(blocks), y[:, 0]
+    check_columns(x, names)
+    if len(y) <= x.shape[1]:
+        raise InputError("data", f"{len(y)} rows for {x.shape[1]} coefficients", "more rows")
+    codes, n_clusters = clusters_of(cluster, data)
+    estimate, var, residual = least_squares(x, y, codes)
+    rest = len(y) - x.shape[1]
+    sigma = float(np.sqrt(residual @ residual / rest))
+    if 0 < n_clusters < _FEW:
+        told = f"{n_clusters} clusters: their robust errors are themselves uncertain"
+        warnings.warn(f"{told}; run more replicates", stacklevel=2)
+    return LinearModel(
+        formula, written(parsed.left), names, estimate, var, y - residual, residual,
+        n_clusters - 1 if n_clusters else rest, sigma, n_clusters,
+        parsed, tuple(blocks), data, codes,
+    )  # fmt: skip

@@ -1,0 +1,146 @@
+"""Linear models, analyses of variance and marginal means against R."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from paths import from_r
+from scipy import stats
+
+from lwdstats import InputError
+from lwdstats.inference.linear.emmeans import emmeans
+from lwdstats.inference.linear.lm import lm
+
+R = from_r("lm")
+DATA = {name: pd.DataFrame(columns) for name, columns in R["data"].items()}
+CLUSTERED = [case for case in R["lm"] if case["cluster"]]
+
+
+def printed(lines):
+    quotes = str.maketrans("\u2018\u2019", "''")
+    return [line.rstrip().translate(quotes) for line in lines]
+
+
+@pytest.mark.parametrize("case", R["lm"], ids=lambda c: f"{c['formula']}, {c['data']}")
+def test_models(case):
+    fit = lm(case["formula"], DATA[case["data"]])
+    assert list(fit.names) == list(np.atleast_1d(case["names"]))
+    np.testing.assert_allclose(fit.estimate, case["coef"], rtol=1e-9)
+    np.testing.assert_allclose(fit.var, case["var"], rtol=1e-8, atol=1e-14)
+    np.testing.assert_allclose(fit.confint(), case["ends"], rtol=1e-8)
+    numbers = [fit.sigma, fit.df, *fit.r_squared(), fit.logLik(), fit.AIC(), fit.BIC()]
+    names = ["sigma", "df", "r2", "adj_r2", "loglik", "aic", "bic"]
+    np.testing.assert_allclose(numbers, [case[name] for name in names], rtol=1e-9, atol=1e-12)
+    summary = printed(case["summary"])
+    ours = [line for line in fit.summary().lines()[2:] if line]
+    assert ours == [line for line in summary[summary.index("Coefficients:") :] if line]
+    table = fit.anova()
+    assert list(table.table.index) == list(np.atleast_1d(case["rows"]))
+    for name, values in case["anova"].items():
+        theirs = [np.nan if v is None else v for v in np.atleast_1d(values)]
+        np.testing.assert_allclose(table.table[name].astype(float), theirs, rtol=1e-8, err_msg=name)
+    assert [line for line in table.lines()[2:] if line] == printed(case["anova_print"])
+
+
+@pytest.mark.parametrize("case", CLUSTERED, ids=lambda c: f"{c['formula']}, {c['data']}")
+def test_clusters(case):
+    with pytest.warns(UserWarning, match="6 clusters"):
+        fit = lm(case["formula"], DATA[case["data"]], cluster=case["cluster"])
+    np.testing.assert_allclose(fit.var, case["cluster_var"], rtol=1e-8, atol=1e-12)
+    assert fit.df == 5
+
+
+@pytest.mark.filterwarnings("ignore:6 clusters")
+def test_with_one_design_in_every_cluster_tests_are_those_of_means():
+    """A contrast is then a mean of one number a cluster: t, and Hotelling's T2 of several."""
+    data = DATA["grid"]
+    fit = lm("log(fnorm) ~ keep", data, cluster="replicate")
+    wide = np.log(
+        data.pivot_table("fnorm", "replicate", "keep", lambda x: np.exp(np.log(x).mean()))
+    )
+    one = stats.ttest_1samp(wide["last"] - wide["all"], 0)
+    row = fit.tidy().set_index("term").loc["keeplast"]
+    np.testing.assert_allclose([row["statistic"], row["p_value"]], [one.statistic, one.pvalue])
+    both = np.stack([wide["last"] - wide["all"], wide["random"] - wide["all"]], axis=1)
+    mean, n, q = both.mean(0), len(both), 2
+    t2 = n * mean @ np.linalg.solve(np.cov(both.T), mean)
+    f = (n - q) / (q * (n - 1)) * t2
+    table = fit.anova().table
+    np.testing.assert_allclose(
+        table.loc["keep", ["Df", "Den Df", "F value"]].astype(float), [q, n - q, f]
+    )
+    np.testing.assert_allclose(table.loc["keep", "Pr(>F)"], stats.f.sf(f, q, n - q))
+
+
+@pytest.mark.parametrize("case", R["emmeans"], ids=lambda c: f"{c['formula']}, {c['contrast']}")
+def test_marginal_means(case):
+    fit = lm(case["formula"], DATA[case["data"]])
+    found = emmeans(fit, case["specs"], adjust="holm")
+    order = list(case["levels"])
+    theirs = pd.DataFrame({name: np.atleast_1d(case["levels"][name]) for name in order})
+    for name, r in (("estimate", "mean"), ("std_error", "se"), ("df", "df"), ("conf_low", "low")):
+        theirs[name] = case[r]
+    both = found.table.merge(theirs, on=order, suffixes=("", "_r"))
+    assert len(both) == len(theirs) == len(found.table)
+    for name in ("estimate", "std_error", "df", "conf_low"):
+        np.testing.assert_allclose(both[name], both[f"{name}_r"], rtol=1e-9)
+    pairs = found.contrasts.set_index("contrast")
+    tukey = emmeans(fit, case["specs"]).contrasts.set_index("contrast")
+    columns = ("pair", "difference", "difference_se", "p", "tukey")
+    for pair, difference, se, p, by_tukey in zip(
+        *(np.atleast_1d(case[name]).tolist() for name in columns), strict=True
+    ):
+        sign, name = 1, pair
+        if name not in pairs.index:
+            sign, name = -1, " - ".join(reversed(pair.split(" - ")))
+        np.testing.assert_allclose(sign * pairs.loc[name, "estimate"], difference, rtol=1e-9)
+        np.testing.assert_allclose(pairs.loc[name, "std_error"], se, rtol=1e-9)
+        np.testing.assert_allclose(pairs.loc[name, "p_value"], p, rtol=1e-6, atol=1e-14)
+        np.testing.assert_allclose(tukey.loc[name, "p_value"], by_tukey, rtol=1e-4, atol=1e-6)
+
+
+def test_marginal_means_say_what_they_are():
+    fit = lm("log(fnorm) ~ keep * beta + fresh", DATA["grid"])
+    text = str(emmeans(fit, "keep"))
+    assert "averaged over the levels of: beta" in text
+    assert "interact with what is averaged over" in text
+    assert "adjustment: tukey, 3 pairs" in text
+    assert "interact" not in str(emmeans(lm("fnorm ~ keep + beta", DATA["grid"]), "keep"))
+
+
+@pytest.mark.parametrize(
+    ("formula", "changes", "match"),
+    [
+        ("fnorm", {}, "formula: got 'fnorm'; takes 'y ~ terms'"),
+        ("fnorm ~ none", {}, "no column none"),
+        ("keep ~ fresh", {}, "keep as the response"),
+        ("fnorm ~ fresh + I(2 * fresh)", {}, "says nothing beside"),
+        ("fnorm ~ keep", {"keep": "all"}, "keep, of one level"),
+        ("fnorm ~ 0", {}, "without a term"),
+        ("fnorm ~ fresh", {"fnorm": np.nan}, "missing in column fnorm"),
+        ("log(fnorm - fnorm) ~ fresh", {}, "infinite"),
+    ],
+)
+def test_rejects(formula, changes, match):
+    with pytest.raises(InputError, match=match):
+        lm(formula, DATA["grid"].assign(**changes))
+
+
+def test_rejects_arguments():
+    data = DATA["grid"]
+    with pytest.raises(InputError, match="data: got an object of type dict"):
+        lm("fnorm ~ keep", {"fnorm": [1]})
+    with pytest.raises(InputError, match="data: got 3 rows for 3 coefficients"):
+        lm("fnorm ~ keep", data[:3])
+    with pytest.raises(InputError, match="cluster: got 'none'"):
+        lm("fnorm ~ keep", data, cluster="none")
+    fit = lm("fnorm ~ keep + poly(fresh, 2)", data)
+    with pytest.raises(InputError, match=r"poly\(\)"):
+        emmeans(fit, "keep")
+    fit = lm("fnorm ~ keep + fresh", data)
+    for specs in ("fresh", [], ["keep", "keep"]):
+        with pytest.raises(InputError, match=r"specs: got .*; takes factors of the model: keep"):
+            emmeans(fit, specs)
+    with pytest.raises(InputError, match="fit: got an object of type str"):
+        emmeans("keep", "keep")
+    with pytest.raises(InputError, match="adjust: got 'scheffe'"):
+        emmeans(fit, "keep", adjust="scheffe")
