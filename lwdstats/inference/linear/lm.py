@@ -284,8 +284,12 @@ def lm(formula: str, data: pd.DataFrame, *, cluster: str | None = None) -> Linea
     Examples
     --------
     >>> data = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "y": [1.0, 3.0, 4.0, 8.0]})
-    >>> lm("y ~ x", data).coef().round(9).to_dict()
+    >>> fit = lm("y ~ x", data)
+    >>> fit.coef().round(9).to_dict()
     {'(Intercept)': 0.7, 'x': 2.2}
+    >>> table = fit.anova()
+    >>> table.table["Df"].tolist()
+    [1, 2]
     """
     if not isinstance(data, pd.DataFrame):
         raise InputError("data", f"an object of type {type(data).__name__}", "a pandas DataFrame")

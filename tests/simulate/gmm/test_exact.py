@@ -152,7 +152,7 @@ def check_against_algorithm_2(weights, web, means, covariance, k, alpha, c, eps,
     greed=st.floats(0, 1),
     seed=st.integers(0, 2**32 - 1),
 )
-@settings(max_examples=60)
+@settings(max_examples=25)
 def test_update_is_algorithm_2(n, n_components, d, k, eps, greed, seed):
     # Numbers come from a generator: a round one may put a weight on the edge of truncation,
     # where the last bit decides.
