@@ -44,6 +44,22 @@ def exact(
     }  # fmt: skip
 
 
+def copying(scenario: Mapping[str, Any], first: Any) -> dict[str, Any]:
+    """Return arguments of theory for models that say what they have just read, and no more.
+
+    That is what language models without anything of their own would do: each posts one answer
+    a step, and has no memory but its prompt. What a prompt of time t gives stands at t + 1.
+    """
+    return {
+        "initial_weights": first,
+        "initial_points": [-5.0] * 10 + [5.0] * 10,
+        "n_responses": 1,
+        "n_steps": 21,
+        "update": "refit",
+        "scenario": {**scenario, "posts": "after update"},
+    }
+
+
 def column(theory: Mapping[str, pd.DataFrame], what: str) -> dict[str, pd.Series]:
     """Return one column of what `exact` gives."""
     return {name: pd.Series(frame[what]) for name, frame in theory.items()}
@@ -123,7 +139,8 @@ def told_apart(runs: Runs, times: list[int]) -> pd.DataFrame:
 
 def print_tests(runs: Runs, laws: Iterable[Law]) -> None:
     """Print tests of runs of language models, with their null hypotheses."""
-    print("Are the models told apart (collapse_test, p adjusted for two times)? Null hypotheses:")
+    print_commonest(runs)
+    print("\nAre the models told apart (collapse_test, p adjusted for two times)? Null hypotheses:")
     for null, text in NULLS.items():
         print(f"- {null}: {text}")
     print(shown(told_apart(runs, [0, 20])), end="\n\n")
@@ -160,6 +177,17 @@ def distinct(ds: xr.Dataset) -> xr.DataArray:
         input_core_dims=[["model", "response"]],
         vectorize=True,
     )
+
+
+def print_commonest(runs: Runs) -> None:
+    """Print what is said most at the last time, and by which share of all answers."""
+    print("Said most at t = 20, and its share of all answers:")
+    for name, ds in runs.items():
+        last = ds["text"].isel(query=0, time=-1)
+        for replicate in last["replicate"].values:
+            texts = pd.Series(last.sel(replicate=replicate).values.ravel())
+            top = texts.value_counts().head(1)
+            print(f"- {name}, {replicate}: {top.iloc[0] / len(texts):.0%} {top.index[0]!r}")
 
 
 def saying(ds: xr.Dataset, word: str) -> xr.DataArray:

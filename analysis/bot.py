@@ -29,8 +29,8 @@ SETTING = {
 }
 BOT = 9
 SCENARIOS = {
-    "accumulate": {"frozen": [BOT]},
     "replace": {"frozen": [BOT], "keep": "last"},
+    "accumulate": {"frozen": [BOT]},
     "replace, real": {"frozen": [BOT], "keep": "last", "fresh": 3, "fresh_from": [0.9, 0.1]},
     "accumulate, no bot": {},
 }
@@ -38,7 +38,7 @@ SCENARIOS = {
 WORD = "fraud"
 # By which law, from when to when the norm is asked for its limit: before, it is not yet of the law;
 # after, on a web that is replaced, nothing is left that moves.
-LAWS = [("accumulate", "power_floor", 50, 200), ("replace", "exponential", 20, 150)]
+LAWS = [("replace", "exponential", 20, 150), ("accumulate", "power_floor", 50, 200)]
 LAWS += [("replace, real", "exponential", 0, 200)]
 _TIMES = [0, 4, 8, 12, 16, 20]
 
@@ -72,6 +72,13 @@ def expected_capture() -> dict[str, pd.Series]:
         nine = moments.model_mean(np.delete(np.arange(10), BOT))[:, :, 1].mean(axis=1)
         out[name] = pd.Series(nine, index=moments.time)
     return out
+
+
+def copied() -> pd.Series:
+    """Return the exact share of the bot in what models say that only copy what they read."""
+    copying = beside.copying(SCENARIOS["replace"] | {"n_read": 2}, SETTING["initial_weights"])
+    moments = lwd.second_moments(**copying | {"initial_points": [-5.0] * 20})
+    return pd.Series(moments.model_mean(0)[1:, 0, 1], index=moments.time[1:] - 1)
 
 
 def print_mixtures(runs: beside.Runs, theory: dict[str, pd.DataFrame]) -> None:
@@ -110,6 +117,8 @@ def print_answers(runs: beside.Runs) -> None:
     for what, measure in measures.items():
         print(f"{what}:")
         print(beside.shown(beside.over_time(runs, measure, _TIMES)), end="\n\n")
+    print("Share of the bot in what models would say that only copy what they read (exact):")
+    print(beside.shown(copied().loc[_TIMES].to_frame().T), end="\n\n")
     beside.print_tests(runs, [(name, "exponential", 0, 20) for name in runs])
 
 
@@ -124,6 +133,8 @@ def draw(
         beside.draw_mixtures(axes[2, 0], runs, lwd.diversity, beside.column(theory, "H"))
         for ax, measure in zip(axes[:, 1], (beside.squared, repeating, lwd.diversity), strict=True):
             beside.draw_runs(ax, answers, measure)
+        axes[1, 1].plot(copied(), ":", color="0.4", label="models that only copy what they read")
+        axes[1, 1].legend()
         axes[0, 0].set_ylabel(r"$\|D\|_F^2$")
         axes[1, 0].set_ylabel("bot's weight in the nine")
         axes[2, 0].set_ylabel("$H$")

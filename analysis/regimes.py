@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 import lwdstats as lwd
-from lwdstats.results.pictures.style import styled
+from lwdstats.results.pictures.style import colour, styled
 
 FIRST = [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]
 SETTING = {"initial_weights": FIRST, "n_steps": 200, "n_responses": 3, "beta": 0.5}
@@ -35,6 +35,16 @@ def mixtures() -> tuple[beside.Runs, dict[str, pd.DataFrame]]:
     """Return the runs of mixtures, and what theory says of them."""
     how = {"replicates": 200, "seed": 1}
     return beside.simulated(SETTING, SCENARIOS, **how), beside.exact(SETTING, SCENARIOS)
+
+
+def copied() -> dict[str, pd.Series]:
+    """Return the exact H of models that only copy what they read, as shares of that at t = 0."""
+    out = {}
+    for name, scenario in SCENARIOS.items():
+        told = beside.copying(scenario | {"n_read": 2}, [[0.5, 0.5]] * 2)
+        left = lwd.expected_diversity(**told)[1:]
+        out[name] = pd.Series(left / left[0])
+    return out
 
 
 def print_mixtures(runs: beside.Runs, theory: dict[str, pd.DataFrame]) -> None:
@@ -72,6 +82,8 @@ def print_answers(runs: beside.Runs) -> None:
     }.items():
         print(f"{what}:")
         print(beside.shown(beside.over_time(runs, measure, times)), end="\n\n")
+    print("H of models that only copy what they read, as a share of that at t = 0 (exact):")
+    print(beside.shown(pd.DataFrame(copied()).loc[times].T), end="\n\n")
     beside.print_tests(runs, [(name, "exponential", 0, 20) for name in runs])
 
 
@@ -86,6 +98,9 @@ def draw(
         beside.draw_mixtures(axes[1, 0], kept, lwd.diversity, beside.column(theory, "H"))
         beside.draw_runs(axes[0, 1], answers, beside.squared)
         beside.draw_runs(axes[1, 1], answers, lwd.diversity)
+        for i, (name, share) in enumerate(copied().items()):
+            start = float(lwd.diversity(answers[name]).sel(time=0).mean())
+            axes[1, 1].plot(start * share, ":", color=colour(i))
         for row, name in zip(axes, (r"$\|D\|_F^2$", "$H$"), strict=True):
             row[0].set_ylabel(name)
             row[1].axhline(0, color="0.8", linewidth=0.8, zorder=0)

@@ -19,8 +19,6 @@ import xarray as xr
 import lwdstats as lwd
 from lwdstats.results.pictures.style import colour, styled
 
-# Neighbours on the ring are of one side, and each clique is a side.
-SIDES = ["left"] * 3 + ["right"] * 3
 SETTING = {
     "n_models": 6,
     "initial_weights": [[0.8, 0.2]] * 3 + [[0.2, 0.8]] * 3,
@@ -41,9 +39,15 @@ _DRAWN = [1, 2, 3, 5, 7, 10, 14, 20, 30, 40, 50, 70, 100, 140, 200]
 _TIMES = [0, 4, 8, 12, 16, 20]
 
 
+def sides(n: int) -> list[str]:
+    """Return the side of each model: neighbours on the ring, a clique each."""
+    return ["left"] * (n // 2) + ["right"] * (n // 2)
+
+
 def between(ds: xr.Dataset) -> xr.DataArray:
-    """Return the share of ||D||_F^2 that lies between the sides, (time, replicate)."""
-    return lwd.polarization(ds, SIDES, share=True, debias="weight" not in ds)
+    """Return the part of ||D||_F^2 that lies between the sides, (time, replicate)."""
+    part = lwd.polarization(ds, sides(ds.sizes["model"]), debias="weight" not in ds)
+    return part * abs(part)
 
 
 def mixtures() -> tuple[beside.Runs, dict[str, pd.DataFrame]]:
@@ -79,11 +83,14 @@ def print_mixtures(runs: beside.Runs, theory: dict[str, pd.DataFrame]) -> None:
     print(beside.shown(pd.DataFrame(shares).loc[[0, 10, 50, 100, 200]].T))
 
 
+def polarization(ds: xr.Dataset) -> xr.DataArray:
+    """Return the part of ||D||_F between the sides, debiased, (time, replicate)."""
+    return lwd.polarization(ds, sides(ds.sizes["model"]), debias=True)
+
+
 def shared(ds: xr.Dataset) -> pd.Series:
     """Return the share between the sides of the mean squared norm, by time."""
-    squares = beside.squared(ds)
-    parts = between(ds) * squares
-    return (parts.mean("replicate") / squares.mean("replicate")).to_series()
+    return (between(ds).mean("replicate") / beside.squared(ds).mean("replicate")).to_series()
 
 
 def expected_share(n_steps: int) -> dict[str, pd.Series]:
@@ -91,8 +98,8 @@ def expected_share(n_steps: int) -> dict[str, pd.Series]:
 
     Of two sides of n/2 models it is (n^2 / 2) E|a - b|^2, their mean weights being a and b.
     """
-    n = len(SIDES)
-    contrast = np.where(np.array(SIDES) == SIDES[0], 2 / n, -2 / n)
+    n = SETTING["n_models"]
+    contrast = np.where(np.array(sides(n)) == "left", 2 / n, -2 / n)
     out = {}
     for name, scenario in SCENARIOS.items():
         moments: Any = lwd.second_moments(**SETTING | {"n_steps": n_steps}, scenario=scenario)
@@ -106,7 +113,7 @@ def print_answers(runs: beside.Runs) -> None:
     """Print the tables about language models."""
     for what, measure in {
         "||D||_F, debiased": beside.debiased,
-        "Share of ||D||_F^2 between the sides, debiased": between,
+        "polarization, the part of ||D||_F between the sides, debiased": polarization,
         "H": lwd.diversity,
     }.items():
         print(f"{what}:")
@@ -135,10 +142,11 @@ def draw(
         beside.draw_runs(axes[0, 1], answers, beside.squared)
         beside.draw_runs(axes[1, 1], answers, between)
         beside.draw_runs(axes[2, 1], answers, lwd.diversity)
-        names = (r"$\|D\|_F^2$", "share between sides", "$H$")
-        for row, name in zip(axes, names, strict=True):
+        for row, name in zip(axes[::2], (r"$\|D\|_F^2$", "$H$"), strict=True):
             for ax in row:
                 ax.set_ylabel(name)
+        axes[1, 0].set_ylabel("share between the sides")
+        axes[1, 1].set_ylabel(r"part of $\|D\|_F^2$ between them")
         axes[1, 0].set_ylim(0, 1.05)
         axes[2, 0].set_ylim(0, 0.55)
         axes[2, 1].set_ylim(bottom=0)
