@@ -97,7 +97,7 @@ def limits(runs: Runs, laws: Iterable[Law]) -> pd.DataFrame:
             part = runs[name].sel(time=slice(None, until))
             test = lwd.convergence_test(part, law, since=since)
         except lwd.InputError as error:
-            rows.append(row | {"verdict": f"no test: {error.got}"})
+            rows.append(row | {"verdict": f"no test: {str(error.got).partition(' (')[0]}"})
             continue
         c = np.nan if test.estimate is None else test.estimate["c"]
         df = None if test.parameter is None else f"{test.parameter['df']:g}"
@@ -133,14 +133,13 @@ def told_apart(runs: Runs, times: list[int]) -> pd.DataFrame:
         for null in NULLS:
             test = lwd.collapse_test(ds, times, null=null, seed=1)
             table = test.table[["r2_adjusted", "energy_distance", "p_adjusted"]]
-            tables[name, null] = table.assign(smallest=test.smallest_p)
+            tables[name, null] = table.assign(smallest_p=test.smallest_p)
     return pd.concat(tables, names=["run", "null"])
 
 
 def print_tests(runs: Runs, laws: Iterable[Law]) -> None:
     """Print tests of runs of language models, with their null hypotheses."""
-    print_commonest(runs)
-    print("\nAre the models told apart (collapse_test, p adjusted for two times)? Null hypotheses:")
+    print("Are the models told apart (collapse_test, p adjusted for two times)? Null hypotheses:")
     for null, text in NULLS.items():
         print(f"- {null}: {text}")
     print(shown(told_apart(runs, [0, 20])), end="\n\n")

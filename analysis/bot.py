@@ -119,6 +119,8 @@ def print_answers(runs: beside.Runs) -> None:
         print(beside.shown(beside.over_time(runs, measure, _TIMES)), end="\n\n")
     print("Share of the bot in what models would say that only copy what they read (exact):")
     print(beside.shown(copied().loc[_TIMES].to_frame().T), end="\n\n")
+    beside.print_commonest(runs)
+    print()
     beside.print_tests(runs, [(name, "exponential", 0, 20) for name in runs])
 
 

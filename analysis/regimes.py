@@ -26,6 +26,8 @@ SCENARIOS = {
 }
 # Where diversity is below this, all that is left is one component, or one phrase.
 _COLLAPSED = 0.01
+# Below such a share of that at t = 0 the answers of language models have all but lost theirs.
+_LOW = 0.1
 # By which law, from when to when the norm is asked for its limit.
 LAWS = [("replace", "exponential", 20, 200), ("accumulate", "power_floor", 50, 200)]
 LAWS += [("real", "exponential", 0, 200)]
@@ -84,6 +86,15 @@ def print_answers(runs: beside.Runs) -> None:
         print(beside.shown(beside.over_time(runs, measure, times)), end="\n\n")
     print("H of models that only copy what they read, as a share of that at t = 0 (exact):")
     print(beside.shown(pd.DataFrame(copied()).loc[times].T), end="\n\n")
+    print(f"Times t = 2, 4, ..., 20 at which H is below {_LOW:g} of that at t = 0:")
+    for name, ds in runs.items():
+        left = lwd.diversity(ds).transpose("replicate", "time")
+        low = left < _LOW * left.sel(time=0)
+        told = [", ".join(map(str, r["time"].values[r.values])) or "none" for r in low]
+        print(f"- {name}: {'; '.join(told)}")
+    print()
+    beside.print_commonest(runs)
+    print()
     beside.print_tests(runs, [(name, "exponential", 0, 20) for name in runs])
 
 

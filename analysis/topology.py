@@ -118,6 +118,8 @@ def print_answers(runs: beside.Runs) -> None:
     }.items():
         print(f"{what}:")
         print(beside.shown(beside.over_time(runs, measure, _TIMES)), end="\n\n")
+    beside.print_commonest(runs)
+    print()
     beside.print_tests(runs, [(name, "exponential", 0, 20) for name in runs])
 
 
