@@ -96,7 +96,8 @@ def print_mixtures(runs: beside.Runs, theory: dict[str, pd.DataFrame]) -> None:
         print(f"{name}: " + "; ".join(" ".join(line.split()) for line in told[2:4]))
     print("\nDoes ||D||_F go to a limit c (convergence_test)? Null hypothesis: c = 0")
     print(beside.shown(beside.limits(runs, LAWS)), end="\n\n")
-    print("Are the models told apart (collapse_test)? Null hypothesis: no, at t = 0 and 200")
+    print("Are the models told apart at t = 0 and 200 (collapse_test, p adjusted for two times)?")
+    print(f"Null hypothesis: {beside.NULLS['given_prompts']}")
     for name, ds in runs.items():
         p = lwd.collapse_test(ds, [0, 200], seed=1).table["p_adjusted"]
         print(f"{name}: p = {p[0]:.3f} and {p[200]:.3f}")
