@@ -1,9 +1,9 @@
-"""Make the file of a run of language models small: fewer times, embeddings to two decimals.
+"""Make the file of a run of language models small: fewer times, embeddings rounded.
 
 python analysis/thin.py FILE OUTPUT [--every STEPS]
 
 Kept are every so-many-th time, all texts and prompts; embeddings are rounded to multiples of
-1/256, which moves a squared distance by .0005 on average, and those of posts are left out.
+1/256, which adds .001 to a squared distance on average, and those of posts are left out.
 """
 
 from __future__ import annotations

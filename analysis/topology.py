@@ -32,6 +32,8 @@ SCENARIOS = {
     "cliques": {"readers": ("blocks", 2, 0.1)},
     "star": {"readers": "star"},
 }
+# What the four language models read: two posts of the last step.
+READERS = {"ring": "ring", "cliques": ("blocks", 2), "star": "star"}
 # Exponents are fitted from here on, when what the models were at first is forgotten.
 SINCE = 50
 # What is drawn; the fit has every second time from SINCE on.
@@ -109,6 +111,17 @@ def expected_share(n_steps: int) -> dict[str, pd.Series]:
     return out
 
 
+def copied() -> dict[str, pd.DataFrame]:
+    """Return exact moments of four models that only copy what they read, as shares of t = 0."""
+    out = {}
+    for name, readers in READERS.items():
+        web = {"keep": "last", "readers": readers, "n_read": 2}
+        told = beside.copying(web, [[0.8, 0.2]] * 2 + [[0.2, 0.8]] * 2)
+        frame = beside.exact(told, {name: told.pop("scenario")})[name]
+        out[name] = (frame / frame.loc[1]).loc[1:].reset_index(drop=True)
+    return out
+
+
 def print_answers(runs: beside.Runs) -> None:
     """Print the tables about language models."""
     for what, measure in {
@@ -118,6 +131,12 @@ def print_answers(runs: beside.Runs) -> None:
     }.items():
         print(f"{what}:")
         print(beside.shown(beside.over_time(runs, measure, _TIMES)), end="\n\n")
+    for what, name in (("||D||_F^2", "D2"), ("H", "H")):
+        print(
+            f"{what} of models that only copy what they read, as a share of that at t = 0 (exact):"
+        )
+        shares = pd.DataFrame(beside.column(copied(), name))
+        print(beside.shown(shares.loc[_TIMES].T), end="\n\n")
     beside.print_commonest(runs)
     print()
     beside.print_tests(runs, [(name, "exponential", 0, 20) for name in runs])
@@ -144,6 +163,9 @@ def draw(
         beside.draw_runs(axes[0, 1], answers, beside.squared)
         beside.draw_runs(axes[1, 1], answers, between)
         beside.draw_runs(axes[2, 1], answers, lwd.diversity)
+        for i, (name, frame) in enumerate(copied().items()):
+            start = float(lwd.diversity(answers[name]).sel(time=0).mean())
+            axes[2, 1].plot(start * frame["H"], ":", color=colour(i))
         for row, name in zip(axes[::2], (r"$\|D\|_F^2$", "$H$"), strict=True):
             for ax in row:
                 ax.set_ylabel(name)
