@@ -233,7 +233,7 @@ def test_expected_differences_are_those_of_the_means():
     first = FIRST[[0, 0, 1]] - FIRST[[1, 2, 2]]
     np.testing.assert_allclose(found, left[:, None, None] * first, atol=1e-14)
     apart = {"n_steps": 8, "scenario": {"anchors": (0.2, OWN), "keep": "last"}}
-    means = second_moments(FIRST, **apart).model_mean
+    means = second_moments(FIRST, **apart).model_mean()
     np.testing.assert_allclose(
         expected_difference(FIRST, pairs=[[0, 2]], **apart)[:, 0], means[:, 0] - means[:, 2],
         atol=1e-14,

@@ -174,9 +174,20 @@ def test_moments_are_those_of_all_outcomes(name):
         np.testing.assert_allclose(diversity[t], 1 - whole / n**2, **exact)
         if not hasattr(found, "cov"):
             continue
-        np.testing.assert_allclose(found.model_mean[t], mean[:n], **exact)
+        np.testing.assert_allclose(found.means[t], mean[:n], **exact)
         np.testing.assert_allclose(found.web_mean[t], mean[n], **exact)
         theirs = found.cov[t] + np.einsum("ia,jb->ijab", mean, mean)
         np.testing.assert_allclose(theirs, second, **exact)
         np.testing.assert_allclose(found.expected_sq_norm[t], norm[t], **of_norm)
         np.testing.assert_allclose(found.diversity[t], diversity[t], **exact)
+
+
+def test_means_of_models_are_asked_for_alike_in_every_scenario():
+    options = {"n_steps": 6, "initial_weights": as_floats(TRIO)}
+    paper = second_moments(**options)
+    # The same network by another name, so that the other kind of result holds it.
+    same = second_moments(**options, scenario={"n_read": "0.5 N"})
+    assert type(paper) is not type(same)
+    np.testing.assert_allclose(same.model_mean(), paper.model_mean(), atol=1e-12)
+    np.testing.assert_allclose(same.model_mean([2, 0]), paper.model_mean([2, 0]), atol=1e-12)
+    np.testing.assert_allclose(same.model_mean(1), paper.model_mean(1), atol=1e-12)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
@@ -29,7 +29,7 @@ class ScenarioMoments(Result):
     ----------
     time : (m,) int64
         The times.
-    model_mean : (m, n, B) float64
+    means : (m, n, B) float64
         Expected weights of each model.
     web_mean : (m, B) float64
         Expected share of each component on the web; zeros while it is empty.
@@ -41,15 +41,19 @@ class ScenarioMoments(Result):
     """
 
     time: NDArray[np.int64]
-    model_mean: FloatArray
+    means: FloatArray
     web_mean: FloatArray
     cov: FloatArray
     n_models: int
 
+    def model_mean(self, models: ArrayLike | None = None) -> FloatArray:
+        """Return the expected weights of models, all by default, (m, n, B)."""
+        return self.means if models is None else self.means[:, np.atleast_1d(np.asarray(models))]
+
     @property
     def expected_sq_norm(self) -> FloatArray:
         """``E ||D||_F^2``, (m,)."""
-        n = self.model_mean.shape[1]
+        n = self.means.shape[1]
         own, whole = self._squares()
         return 2 * n * n * np.maximum(own - whole, 0.0)
 
@@ -67,13 +71,13 @@ class ScenarioMoments(Result):
         """Return E mean_i |pi_i|^2 and E |x|^2."""
         models = self.cov[:, :-1, :-1]
         n = models.shape[1]
-        own = np.einsum("miibb->m", models) / n + (self.model_mean**2).sum((1, 2)) / n
-        whole = np.einsum("mijbb->m", models) / n**2 + (self.model_mean.mean(1) ** 2).sum(1)
+        own = np.einsum("miibb->m", models) / n + (self.means**2).sum((1, 2)) / n
+        whole = np.einsum("mijbb->m", models) / n**2 + (self.means.mean(1) ** 2).sum(1)
         return own, whole
 
     def lines(self) -> list[str]:
         """Return what the moments are of."""
-        m, n, b = self.model_mean.shape
+        m, n, b = self.means.shape
         return [
             "Exact second moments in a scenario (no overlap, no truncation)",
             f"{n} models, {b} components, {m} times from {self.time[0]} to {self.time[-1]}",
@@ -88,13 +92,13 @@ class ScenarioMoments(Result):
 
     def augment(self) -> pd.DataFrame:
         """Return a row for each time, model and component: mean and standard deviation."""
-        m, n, b = self.model_mean.shape
+        m, n, b = self.means.shape
         variance = np.einsum("miibb->mib", self.cov[:, :-1, :-1])
         columns = {
             "time": np.repeat(self.time, n * b),
             "model": np.tile(np.repeat(np.arange(n), b), m),
             "component": np.tile(np.arange(b), m * n),
-            "mean": self.model_mean.ravel(),
+            "mean": self.means.ravel(),
             "std_dev": np.sqrt(np.maximum(variance, 0.0)).ravel(),
         }
         return pd.DataFrame(columns)
