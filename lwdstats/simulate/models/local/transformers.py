@@ -13,6 +13,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from lwdstats.errors import InputError
+from lwdstats.simulate.models.local.blocks import hold_in_blocks
 from lwdstats.simulate.models.local.costs import (
     cached_numbers,
     default_place,
@@ -250,23 +251,8 @@ def _read(folder: str | Path, device: torch.device, options: dict[str, Any]) -> 
         where = {} if device.type == "cpu" else {"device_map": {"": device}}
         module: Any = AutoModelForCausalLM.from_pretrained(folder, **options, **where)
     if device.type == "cpu" and options["dtype"] == torch.float32:
-        _hold_columns_together(module)
+        hold_in_blocks(module)
     return module.eval()
-
-
-@torch.no_grad()
-def _hold_columns_together(module: Any) -> None:
-    """Turn round how weight matrices lie in memory: the product with a few rows is faster so.
-
-    All else is copied too: one small tensor that still lay in the file's mapping would keep
-    the whole file in memory, beside the copies.
-    """
-    # Weights may be tied; each is one object however often it occurs.
-    linear = {part.weight for part in module.modules() if isinstance(part, torch.nn.Linear)}
-    for weight in linear:
-        weight.data = weight.data.t().contiguous().t()
-    for tensor in {*module.parameters(), *module.buffers()} - linear:
-        tensor.data = tensor.data.clone()
 
 
 def _expected_bytes(name: str, folder: str | Path, options: dict[str, Any]) -> float:
