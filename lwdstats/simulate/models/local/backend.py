@@ -8,6 +8,7 @@ from lwdstats.simulate.models.local.costs import (
     cached_numbers,
     default_place,
     files_of,
+    in_blocks,
     weight_bytes,
 )
 from lwdstats.simulate.models.local.embedder import SentenceEmbedder
@@ -33,12 +34,12 @@ class LocalBackend(Backend):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = config.get("text_config", config)
-        _, dtype = default_place()
+        device, dtype = default_place()
         return ModelFacts(
             lambda prompt: len(encode(tokenizer, prompt)),
             "tokenizer",
             config.get("max_position_embeddings"),
-            weight_bytes(folder, dtype.itemsize),
+            weight_bytes(folder, dtype.itemsize, blocks=in_blocks(device, dtype)),
             cached_numbers(config) * dtype.itemsize,
         )
 
