@@ -166,6 +166,7 @@ def in_torch(name: str, posts: int, rows: int, tokens: int, threads: int) -> Mad
 def in_llama(_: str, posts: int, rows: int, tokens: int, threads: int) -> Made:
     # It can't be loaded beside every release of netCDF4, which `lwdstats` reads posts without.
     import importlib
+    from importlib.util import find_spec
 
     from transformers import AutoTokenizer
 
@@ -177,7 +178,7 @@ def in_llama(_: str, posts: int, rows: int, tokens: int, threads: int) -> Made:
     # It has no types.
     llama: Any = importlib.import_module("xllamacpp")
     params = llama.CommonParams()
-    module = importlib.util.find_spec(PACKAGED[NAME].module)
+    module = find_spec(PACKAGED[NAME].module)
     params.model.path = str(Path(str(module.origin)).parent / str(PACKAGED[NAME].gguf))
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_ctx = len(ids) + rows * tokens + 256

@@ -27,6 +27,8 @@ class BlockedLinear(torch.nn.Module):
     blocks : torch.Tensor, shape (n_blocks, in_features, outputs of a block)
     """
 
+    blocks: torch.Tensor
+
     def __init__(self, linear: torch.nn.Linear) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features

@@ -239,8 +239,8 @@ def _attend_to(
     -------
     tuple of torch.Tensor, shape (batch, n_key_heads, queries, head_dim) and (..., 1)
     """
-    fused = softcap is None and query.device.type == "cpu" and _FUSED is not None
-    if fused and key.shape[2] and key.shape[3] == value.shape[3]:
+    plain = softcap is not None or query.device.type != "cpu" or key.shape[3] != value.shape[3]
+    if _FUSED is not None and not plain and key.shape[2]:
         output, mass = _FUSED(query, key, value, scale=1.0)
         return output, mass[..., None]
     scores = query @ key.transpose(2, 3)
