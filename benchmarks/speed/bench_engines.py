@@ -178,7 +178,7 @@ def in_llama(_: str, posts: int, rows: int, tokens: int, threads: int) -> Made:
     # It has no types.
     llama: Any = importlib.import_module("xllamacpp")
     params = llama.CommonParams()
-    module = find_spec(PACKAGED[NAME].module)
+    module: Any = find_spec(PACKAGED[NAME].module)
     params.model.path = str(Path(str(module.origin)).parent / str(PACKAGED[NAME].gguf))
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_ctx = len(ids) + rows * tokens + 256
