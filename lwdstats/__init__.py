@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from lwdstats.dataset import embedders as _embedders
+from lwdstats.dataset.embeddings import embedders as _embedders
 from lwdstats.version import __version__ as __version__
 
 _HOMES = {

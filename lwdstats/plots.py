@@ -9,14 +9,24 @@ import numpy as np
 import xarray as xr
 from scipy.stats import norm
 
-from lwdstats.arrays import as_floats
+from lwdstats.arrays import FloatArray, as_floats
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.cmdscale import cmdscale
-from lwdstats.geometry.distance import fnorm, noise_floor
-from lwdstats.results import drawing
+from lwdstats.geometry.distance import dist, fnorm, noise_floor
+from lwdstats.geometry.diversity import diversity
+from lwdstats.results.pictures import drawing
+from lwdstats.results.pictures.covariates import Covariate, along, covariate
+from lwdstats.results.pictures.looks import Key, Looks, looks
+from lwdstats.results.pictures.style import DASHES, MARKERS, styled
 from lwdstats.results.result import Result
+
+# Models that are named among their answers.
+_NAMED = 10
+# Width of a panel, in inches.
+_PANEL = 4.6
 
 
 def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.Axes:
@@ -27,7 +37,8 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
     x : object
         What a function of the package returned, or a dataset:
 
-        - a dataset: ||D||_F over time, as `plot_norm`, which takes `log`;
+        - a dataset: ||D||_F over time, as `plot_norm`, which takes `log`, `color` and
+          `embedding`;
         - `nls`: the data and the fitted curve, where there is one predictor;
           otherwise what was observed over what was fitted;
         - `collapse_time`: the share of replicates that have not collapsed;
@@ -36,7 +47,9 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
         - `convergence_fit`: the curves, their mean, and the law, which takes `log`;
         - `cmdscale`: the points in the first two coordinates;
         - `dkps`: the way of each model through the first two coordinates, or
-          of the one coordinate over time, an open marker at its start;
+          of the one coordinate over time, open at its start and filled at its end; at
+          one or some times by `time`; with confidence regions by ``regions=True`` (of the
+          last time, points at their centres), or by what its method `regions` gave;
         - `procrustes`: the target, and an arrow to it from each rotated point;
         - `betadisper`: the points in the first two principal coordinates, each
           joined to the centre of its group;
@@ -48,7 +61,9 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default on a new figure.
     **options
-        As above.
+        As above, and for the models of `cmdscale` and `dkps` what colours and markers say:
+        `color` and `marker`, a covariate by name (a coordinate on `model`) or a value
+        a model; and `names`: how many (the outermost), which, or False.
 
     Returns
     -------
@@ -80,24 +95,45 @@ def plot(x: Any, *, ax: drawing.Axes | None = None, **options: Any) -> drawing.A
     return x.plot(ax=ax, **options)
 
 
-def plot_norm(ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = False) -> drawing.Axes:
-    """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6).
+def plot_norm(
+    ds: xr.Dataset,
+    *,
+    ax: drawing.Axes | None = None,
+    log: bool = False,
+    color: Any = None,
+    embedding: str = "embedding",
+) -> drawing.Axes:
+    """Draw ||D||_F over time, one line a replicate (Figures 2, 4 and 6), and the diversity.
 
     Where models are compared by the mean of L answers, the dashed line is the
-    noise floor: what ||D||_F would be if all models were the same.
+    noise floor: what ||D||_F would be if all models were the same. A second panel
+    has the diversity H of the network, of which ||D||_F says nothing.
 
     Parameters
     ----------
     ds : xarray.Dataset
         A dataset of either simulation.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default on a new figure.
+        Where to draw ||D||_F alone; by default on a new figure, with the diversity below
+        where the dataset has mixture weights or two answers a model.
     log : bool
         Logarithmic axes for both, on which a power law is a straight line.
+    color : str, mapping or sequence, optional
+        A covariate of the models, of texts: its name, or a value a model. Draws the
+        distance of two models of a group, a line a group, and of two of different groups,
+        as root mean squares over pairs and replicates.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
     matplotlib.axes.Axes
+        Of ||D||_F; the other panel is ``ax.figure.axes[1]``.
+
+    Raises
+    ------
+    InputError
+        If there is no such covariate, or it holds numbers.
 
     Examples
     --------
@@ -106,29 +142,34 @@ def plot_norm(ds: xr.Dataset, *, ax: drawing.Axes | None = None, log: bool = Fal
     >>> len(ax.lines)
     5
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     check_bool("log", log)
-    ax = drawing.new_axes(ax)
-    norms = fnorm(ds)
-    shift = 1 if log else 0
-    time = norms["time"].values + shift
-    for replicate in norms["replicate"].values:
-        values = norms.sel(replicate=replicate).values
-        ax.plot(time, values, linewidth=1.2, label=f"replicate {replicate}")
-    if "weight" not in ds and fewest_answers(ds) > 1:
-        floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
-        ax.plot(time, floor, "--", color="0.4", linewidth=1.2, label="noise floor")
-    if log:
-        ax.set(xscale="log", yscale="log")
-    else:
-        ax.locator_params(axis="x", integer=True)
-        ax.set_ylim(bottom=0)
-    ax.set_xlabel("time t + 1" if log else "time t")
-    ax.set_ylabel(r"$\|D^{(t)}\|_F$")
-    ax.set_title(f"Distance between {ds.sizes['model']} models")
-    if len(ax.lines) <= 8:
-        ax.legend(frameon=False, fontsize="small")
-    return ax
+    by = covariate("color", color, along(ds), _labels(ds))
+    if by is not None and not by.is_text:
+        takes = "a covariate of texts, whose values are groups of models"
+        raise InputError("color", f"{by.name}, of numbers", takes)
+    with styled():
+        below = None
+        if ax is None and ("weight" in ds or fewest_answers(ds) > 1):
+            ax, below = drawing.stacked_axes()
+        ax = drawing.new_axes(ax)
+        time = ds["time"].values + (1 if log else 0)
+        if by is None:
+            _draw_norms(ds, ax, time)
+        else:
+            _draw_groups(ds, ax, time, by)
+        if log:
+            ax.set(xscale="log", yscale="log")
+        else:
+            ax.locator_params(axis="x", integer=True)
+            ax.set_ylim(bottom=0)
+        drawing.title(ax, f"Distance between {ds.sizes['model']} models")
+        if below is not None:
+            _draw_curves(below, time, diversity(ds))
+            below.set_ylim(bottom=0)
+            below.set_ylabel("diversity H")
+        (below or ax).set_xlabel("time t + 1" if log else "time t")
+        return drawing.settle(ax)
 
 
 def plot_answers(
@@ -137,6 +178,10 @@ def plot_answers(
     times: Sequence[int] | None = None,
     replicate: int | None = None,
     query: str | None = None,
+    color: Any = None,
+    marker: Any = None,
+    names: bool | int | Sequence[str] | None = None,
+    embedding: str = "embedding",
 ) -> list[drawing.Axes]:
     """Draw every answer as a point in the plane of classical scaling (Figure 3).
 
@@ -151,12 +196,20 @@ def plot_answers(
         One panel each; by default t = 1 and the last time.
     replicate, query : optional
         Which; by default the first.
+    color, marker : str, mapping or sequence, optional
+        Covariates of the models, by their names or a value a model; by default each model
+        has its own colour and marker, and more models than can be told apart are grey.
+    names : bool, int or sequence of str, optional
+        Models whose names stand at the mean of their answers: how many (the outermost), or
+        which. By default 10 where the legend does not name them.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
     list of matplotlib.axes.Axes
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     if "embedding" not in ds:
         raise InputError("ds", "no embedding", "a dataset with answers or points")
     shown = _times(ds, times)
@@ -175,21 +228,34 @@ def plot_answers(
     plane = plane.reshape(*part.shape[:3], 2)
     shape = spread[1] / spread[0] if spread[0] > 0 else 1.0
     height = 1.5 + 3.6 * min(max(shape, 0.3), 1.0)
-    figure, axes = _panels(shown, "first coordinate", "second coordinate", height)
-    for panel, ax in enumerate(axes):
-        for i, model in enumerate(ds["model"].values):
-            marker = drawing.MARKERS[i % len(drawing.MARKERS)]
-            x, y = plane[panel, i].T
-            ax.scatter(x, y, s=22, marker=marker, alpha=0.65, linewidths=0, label=str(model))
-        ax.set_aspect("equal", adjustable="box")
-    axes[0].legend(frameon=False, fontsize="small", title="model", title_fontsize="small")
-    title = f"Answers by classical multidimensional scaling ({fit.gof[1]:.0%} of the variation)"
-    figure.suptitle(title, fontsize="medium")
+    with styled():
+        look = _looks(ds, color, marker)
+        labels, means = _labels(ds), _mean_points(plane)
+        if names is None:
+            names = 0 if look.by_name else _NAMED
+        named = drawing.which_names(names, labels, means[-1])
+        figure, axes = _panels(shown, "first coordinate", "second coordinate", height)
+        colors, markers = (
+            np.repeat(x, plane.shape[2]).tolist() for x in (look.colors, look.markers)
+        )
+        for panel, ax in enumerate(axes):
+            points = plane[panel].reshape(-1, 2)
+            drawing.scatter(ax, points, Looks(colors, markers), s=22, alpha=0.65)
+            drawing.name_points(ax, labels, named, means[panel])
+            ax.set_aspect("equal", adjustable="box")
+        drawing.keys(axes[-1], look)
+        how = f"classical multidimensional scaling ({fit.gof[1]:.0%} of the variation)"
+        drawing.heading(figure, f"Answers by {how}", _PANEL * len(axes))
+        drawing.settle(axes[0])
     return axes
 
 
 def plot_mixtures(
-    ds: xr.Dataset, *, times: Sequence[int] | None = None, replicate: int | None = None
+    ds: xr.Dataset,
+    *,
+    times: Sequence[int] | None = None,
+    replicate: int | None = None,
+    color: Any = None,
 ) -> list[drawing.Axes]:
     """Draw the density of every mixture at two times or more (Figure 5).
 
@@ -202,6 +268,8 @@ def plot_mixtures(
         One panel each; by default t = 1 and the last time.
     replicate : int, optional
         Which; by default the first.
+    color : str, mapping or sequence, optional
+        A covariate of the models, by its name or a value a model.
 
     Returns
     -------
@@ -217,26 +285,82 @@ def plot_mixtures(
     components = norm.pdf(grid[:, None], mean, scale)
     weight = ds["weight"].sel(time=shown, replicate=_one(ds, "replicate", replicate))
     weight = weight.transpose("time", "model", "component").values
-    _, axes = _panels(shown, "point", "density")
-    for panel, ax in enumerate(axes):
-        for i, model in enumerate(ds["model"].values):
-            style = ["-", "--", ":", "-."][i % 4]
-            density = components @ weight[panel, i]
-            ax.plot(grid, density, style, linewidth=1.5, label=f"model {model}")
-        ax.set_ylim(bottom=0)
-    if ds.sizes["model"] <= 8:
-        axes[0].legend(frameon=False, fontsize="small")
+    with styled():
+        look = _looks(ds, color, None, DASHES)
+        _, axes = _panels(shown, "point", "density")
+        for panel, ax in enumerate(axes):
+            for i in range(ds.sizes["model"]):
+                line: Any = {"color": look.colors[i], "linestyle": look.markers[i]}
+                ax.plot(grid, components @ weight[panel, i], **line)
+            ax.set_ylim(bottom=0)
+        drawing.keys(axes[-1], look)
+        drawing.settle(axes[0])
     return axes
+
+
+def _draw_norms(ds: xr.Dataset, ax: drawing.Axes, time: np.ndarray) -> None:
+    """Draw the norm of each replicate, and the noise floor."""
+    _draw_curves(ax, time, fnorm(ds))
+    if "weight" not in ds and fewest_answers(ds) > 1:
+        floor = np.sqrt((noise_floor(ds) ** 2).mean("replicate").values)
+        ax.plot(time, floor, "--", color="0.4", label="noise floor")
+    ax.set_ylabel(r"$\|D^{(t)}\|_F$")
+    drawing.legend(ax)
+
+
+def _draw_curves(ax: drawing.Axes, time: np.ndarray, curves: xr.DataArray) -> None:
+    """Draw one line a replicate, named where they can be told apart."""
+    curves = curves.transpose("time", "replicate")
+    replicates = curves["replicate"].values
+    lines = drawing.series(len(replicates))
+    for values, replicate, line in zip(curves.values.T, replicates, lines, strict=True):
+        named = len(replicates) <= drawing.MOST_LOOKS
+        ax.plot(time, values, label=f"replicate {replicate}" if named else None, **line)
+
+
+def _draw_groups(ds: xr.Dataset, ax: drawing.Axes, time: np.ndarray, by: Covariate) -> None:
+    """Draw the distance of models within each group of a covariate, and between groups."""
+    squared = (dist(ds) ** 2).mean("replicate").transpose("time", "model", "model_").values
+    i, j = np.triu_indices(ds.sizes["model"], 1)
+    one, other = by.values[i], by.values[j]
+    known = (one != "") & (other != "")
+    within = {g: (one == g) & (other == g) for g in sorted(set(by.values) - {""})}
+    within = {group: pairs for group, pairs in within.items() if pairs.any()}
+    look = looks(list(within), title=f"within {by.name}", markers=DASHES)
+    lines = list(zip(within.values(), look.colors, look.markers, strict=True))
+    apart = known & (one != other)
+    for pairs, color, dashes in [*lines, (apart, "0.3", "-")]:
+        if pairs.any():
+            rms = np.sqrt(squared[:, i[pairs], j[pairs]].mean(axis=1))
+            ax.plot(time, rms, color=color, linestyle=dashes)
+    between = Key("", (("between", "0.3", "-"),))
+    ax.set_ylabel("root mean square distance of two models")
+    drawing.keys(ax, Looks([], [], (*look.keys, between) if apart.any() else look.keys))
+
+
+def _mean_points(plane: FloatArray) -> FloatArray:
+    """Return the mean of the answers that are there, (T, n, 2), of points (T, n, L, 2)."""
+    n = np.isfinite(plane[..., :1]).sum(axis=2)
+    with np.errstate(invalid="ignore"):
+        return np.nansum(plane, axis=2) / n
+
+
+def _labels(ds: xr.Dataset) -> list[str]:
+    return [str(model) for model in ds["model"].values]
+
+
+def _looks(ds: xr.Dataset, color: Any, marker: Any, markers: Sequence[str] = MARKERS) -> Looks:
+    """Return how the models of a dataset are drawn."""
+    labels, known = _labels(ds), along(ds)
+    by = (covariate("color", color, known, labels), covariate("marker", marker, known, labels))
+    return looks(labels, *by, markers=markers)
 
 
 def _panels(
     times: list[int], xlabel: str, ylabel: str, height: float = 4.2
-) -> tuple[Any, list[drawing.Axes]]:
+) -> tuple[drawing.Figure, list[drawing.Axes]]:
     """Return a figure with a panel for each time beside each other, on the same axes."""
-    from matplotlib import pyplot
-
-    figure = pyplot.figure(figsize=(4.6 * len(times), height), layout="constrained")
-    axes = list(figure.subplots(1, len(times), squeeze=False, sharex=True, sharey=True)[0])
+    figure, axes = drawing.new_figure(len(times), size=(_PANEL, height))
     for time, ax in zip(times, axes, strict=True):
         ax.set(title=f"t = {time}", xlabel=xlabel)
     axes[0].set_ylabel(ylabel)

@@ -33,8 +33,10 @@ class Argument:
     kind : type
         What the option takes: int, float, str or bool; ``list[str]`` where it may be
         given several times; ``float | str`` for a number, numbers with commas between
-        or a text; ``dict[str, float]`` for a number or MODEL=NUMBER; ``str | None``
-        for a text or "none". A bool is True or False in a call, too.
+        or a text; ``int | float | str`` for an integer, a number or a text, or several with
+        commas between; ``dict[str, float]`` for a number or MODEL=NUMBER; ``str | None``
+        for a text or "none". A bool is True or False in a call, too. A `Specification`
+        has an option for each of its own arguments.
     minimum : int or None
         Least of an integer.
     choices : tuple of str or None
@@ -97,6 +99,16 @@ class Specification:
     def arguments(cls) -> dict[str, Argument]:
         """Return what is known of each argument, in order."""
         return {one.name: one.metadata["argument"] for one in fields(cls)}
+
+    @classmethod
+    def parts(cls) -> dict[str, type[Specification]]:
+        """Return the arguments that are specifications themselves, with what each is."""
+        kinds = {name: told.kind for name, told in cls.arguments().items()}
+        return {
+            name: kind
+            for name, kind in kinds.items()
+            if isinstance(kind, type) and issubclass(kind, Specification)
+        }
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:

@@ -20,6 +20,10 @@ PURPOSES = {
     "emission": 2,
     "retrieval": 3,
     "generation": 4,
+    "fresh": 5,
+    "noise": 6,
+    "anchors": 7,
+    "keep": 8,
 }
 
 

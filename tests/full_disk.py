@@ -10,7 +10,7 @@ from pathlib import Path
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.simulate.llm.journal import RunStoppedError
+from lwdstats.simulate.llm.storing.journal import RunStoppedError
 
 ARGUMENTS = {
     "posts": ["Bitcoin is up.", "Gold is down."],

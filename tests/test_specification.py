@@ -25,9 +25,12 @@ from lwdstats.simulate.llm.spec import LlmSpec
 from lwdstats.theory.moments import expected_sq_norm
 from lwdstats.theory.network import CountedSpec, Network, network
 
+# What a run may spend says nothing of its result.
+CAPS = {"max_cost", "max_tokens_total", "price_in", "price_out"}
 SIMULATORS = {
     "gmm": (GmmSpec, lwd.simulate_gmm, {"n_jobs", "progress"}),
-    "llm": (LlmSpec, lwd.simulate_llm, {"store", "resume", "web", "progress"}),
+    # `retrieval` is the scenario's.
+    "llm": (LlmSpec, lwd.simulate_llm, {"store", "resume", "web", "progress", "retrieval"} | CAPS),
 }
 BOTH = pytest.mark.parametrize("name", SIMULATORS)
 ROOT = Path(__file__).parent.parent
@@ -57,6 +60,15 @@ def options(name):
     return {param.name: param for param in command.params}
 
 
+def options_of(spec):
+    """What is known of each option, by its name: a part has those of its own arguments."""
+    named = {}
+    for name, known in spec.arguments().items():
+        part = spec.parts().get(name)
+        named |= options_of(part) if part else {known.option or name: known}
+    return named
+
+
 @BOTH
 def test_an_argument_is_the_same_everywhere(name):
     spec, simulate, how = SIMULATORS[name]
@@ -68,7 +80,7 @@ def test_an_argument_is_the_same_everywhere(name):
     assert written.keys() == told.keys() | how
     assert documented(simulate) == list(written)
     # A file takes what the signature takes; the command, what the spec has.
-    named = {known.option or n: known for n, known in spec.arguments().items()}
+    named = options_of(spec)
     shown = options(name)
     assert shown.keys() - {"spec", "output", "help"} == named.keys() | how
     for option, known in named.items():
@@ -170,12 +182,34 @@ def test_specifications_of_version_0_1_are_read(name):
         ("gmm", "--step-size 1/(k+1)", {"step_size": "1/(k+1)"}),
         ("gmm", "--step-size .5", {"step_size": 0.5}),
         ("gmm", "--seed 9 --replicates 3", {"seed": "9", "replicates": 3}),
+        ("gmm", "--keep last --fresh 2", {"scenario": {"keep": "last", "fresh": 2}}),
+        ("gmm", "--keep random,50", {"scenario": {"keep": ["random", 50]}}),
+        (
+            "gmm",
+            "--fresh .2 --fresh-from .3,.7",
+            {"scenario": {"fresh": 0.2, "fresh_from": [0.3, 0.7]}},
+        ),
+        ("gmm", "--frozen 0,2 --silent 1", {"scenario": {"frozen": [0, 2], "silent": 1}}),
+        (
+            "gmm",
+            "--readers blocks,2,.1 --n-read sqrt(N) --update prior,5",
+            {
+                "scenario": {"readers": ["blocks", 2, 0.1], "n_read": "sqrt(N)"},
+                "update": ["prior", 5],
+            },
+        ),
         ("llm", "", {}),
         ("llm", "--model a --model b", {"models": ["a", "b"]}),
         ("llm", "--temperature 0", {"temperature": 0.0}),
         ("llm", "--top-p a=.5 --top-p b=1", {"top_p": {"a": 0.5, "b": 1.0}}),
         ("llm", "--max-new-tokens 7", {"max_new_tokens": 7}),
         ("llm", "--cut none", {"cut": None}),
+        ("llm", "--retrieval nearest", {"scenario": {"retrieval": "nearest"}}),
+        (
+            "llm",
+            "--fresh 1 --fresh-from pool.csv --frozen bot",
+            {"scenario": {"fresh": 1, "fresh_from": "pool.csv", "frozen": "bot"}},
+        ),
         ("llm", "--cut sentence --no-normalize", {"cut": "sentence", "normalize": False}),
     ],
 )

@@ -10,14 +10,22 @@ import lwdstats as lwd
 
 RNG = np.random.default_rng(4)
 DS = lwd.simulate_gmm(n_steps=8, replicates=2, seed=3)
+LOGGED = lwd.as_results(
+    {"time": [0, 0, 0], "model": list("abc"), "text": ["up", "down", "flat"]},
+    embedder=lambda texts: [[len(text), text.count("o") + 1] for text in texts],
+)
 D = lwd.dist(RNG.normal(size=(6, 2)))
 X, GROUP, WEIGHTS = RNG.normal(size=(6, 2)), list("aabbcc"), [[0.2, 0.8], [0.5, 0.5]]
 FEW = {"permutations": 9, "strata": None}
 MIXTURE = {"weights": [0.5, 0.5], "means": [-1, 1]}
-CURVE = {"x": 0.1 + np.exp(-np.arange(30.0) / 5), "debias": None}
+CURVE = {"x": 0.1 + np.exp(-np.arange(30.0) / 5), "debias": None, "embedding": "embedding"}
 CALLS = {
     "expected_sq_norm": {"initial_weights": WEIGHTS, "n_steps": 3},
     "second_moments": {"initial_weights": WEIGHTS, "times": [1], "n_steps": 3},
+    "expected_diversity": {"initial_weights": WEIGHTS, "n_steps": 3},
+    "collapse_rate": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
+    "effective_size": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
+    "long_run": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
     "norm_bound": {"initial_weights": WEIGHTS, "n_steps": 3},
     "steps_to": {"bound": 0.5, "initial_weights": WEIGHTS},
     "decay_factor": {"k": 3, "alpha": 0.5},
@@ -30,7 +38,7 @@ CALLS = {
     "cmdscale": {"d": D, "k": 2, "add": False},
     "dist": {"x": X},
     "fnorm": {"x": D, "debias": False},
-    "drift": {"ds": DS, "debias": False},
+    "drift": {"ds": DS, "debias": False, "embedding": "embedding"},
     "distinct_n": {"x": ["a b c"], "n": 2},
     "out_of_sample": {"fit": lwd.cmdscale(D), "new": D[0], "d": D, "residuals": False},
     "procrustes": {"x": X, "y": X, "scale": True, "symmetric": False},
@@ -45,15 +53,22 @@ CALLS = {
     | {"weights": np.ones(6)},
     "adonis2": {"formula": "d ~ g", "data": {"g": GROUP}, "d": D, "sqrt_dist": False, "add": False}
     | FEW,
-    "collapse_test": {"ds": DS, "time": [8], "permutations": 9},
+    "collapse_test": {"ds": DS, "time": [8], "permutations": 9, "embedding": "embedding"},
     "eqdist_etest": {"x": X, "sizes": [3, 3], "R": 9, "distance": False},
     "mantel": {"d1": D, "d2": D, **FEW},
     "mantel_partial": {"d1": D, "d2": D**2, "d3": np.sqrt(D), **FEW},
     "protest": {"x": X, "y": X, **FEW},
     "plot_mixtures": {"ds": DS, "times": [0, 8], "replicate": 0},
-    "plot_norm": {"ds": DS, "log": False},
-    "summary": {"x": DS},
+    "plot_norm": {"ds": DS, "log": False, "color": list("aab"), "embedding": "embedding"},
+    "plot_answers": {"ds": DS, "times": [8], "color": list("aab"), "marker": [1, 2, 1], "names": 2},
+    "summary": {"x": DS, "embedding": "embedding"},
     "to_frame": {"ds": DS, "embedding": True},
+    "positions": {"ds": DS, "embedding": "embedding"},
+    "noise_floor": {"ds": DS, "embedding": "embedding"},
+    "choose_embedding": {"ds": DS, "embedding": "embedding"},
+    "normalized": {"ds": LOGGED, "embedding": "embedding"},
+    "add_embedding": {"ds": LOGGED, "embedder": lambda t: [[1.0, 2.0]] * len(t)}
+    | {"normalize": False, "long": "cut", "name": None},
     "combine": {"files": [DS]},
 }
 WRONG = [

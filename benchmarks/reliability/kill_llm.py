@@ -36,7 +36,7 @@ ARGUMENTS: dict[str, Any] = {
 
 def child(store: str, web: str, n_steps: int, batch: int) -> None:
     """Run with a store, and tell what is asked for and what is kept, by the seed of a batch."""
-    from lwdstats.simulate.llm.journal import Journal
+    from lwdstats.simulate.llm.storing.journal import Journal
     from lwdstats.simulate.models.local.transformers import TransformersModel
 
     generate, add = TransformersModel.generate, Journal.add

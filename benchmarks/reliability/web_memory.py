@@ -1,4 +1,4 @@
-"""Posts appended and sampled: peak memory of the web on disk and in memory, by their number.
+"""Posts appended and read at random: peak memory of the web on disk and in memory, by their number.
 
 Each case runs in a process of its own. Posts of 100 characters and vectors of 64
 numbers come a thousand at a time; then 50 draws of 100 posts are read. What is
@@ -33,7 +33,7 @@ def fill_and_read(kind: str, n: int) -> int:
             ]
             web.append(posts, rng.random((BLOCK, 64), dtype=np.float32))
         for _ in range(50):
-            rows = web.sample(100, rng)
+            rows = rng.choice(len(web), 100, replace=False).astype(np.int32)
             for row, text in zip(rows, web.texts(rows), strict=True):
                 if not text.startswith(f"post {row:012d} "):
                     sys.exit(f"row {row} holds {text[:20]!r}")

@@ -214,6 +214,36 @@ def collapse(
     return test.table["p_adjusted"].to_numpy(np.float64).min()
 
 
+def unbalanced(
+    rng: np.random.Generator,
+    seed: int,
+    *,
+    responses: int,
+    missing: float,
+    statistic: str | None = None,
+    scale: float = 1.0,
+) -> float:
+    """Test 4 models that answer alike 12 questions of their own difficulty, answers missing.
+
+    The shares of the models that are missing go from 0 to twice `missing`. `scale`, the last
+    question spreads its answers so many times as much as the first.
+    """
+    n, q = 4, 12
+    x = rng.normal(size=(1, n, 1, q, responses, 3)) * np.geomspace(1.0, scale, q)[:, None, None]
+    x += 2.0 * rng.normal(size=(q, 1, 3))
+    share = np.linspace(0.0, 2.0 * missing, n)[:, None, None, None]
+    x[rng.random(x.shape[:-1]) < share] = np.nan
+    dims = ("time", "model", "replicate", "query", "response", "feature")
+    attributes = dict.fromkeys(("title", "Conventions", "lwdstats_version", "created"), "null")
+    ds = xr.Dataset(
+        {"embedding": (dims, x.astype(np.float32))},
+        {"time": [0], "query": np.arange(q)},
+        {**attributes, "seed": "1", "spec": "{}"},
+    )
+    test = collapse_test(ds, statistic=statistic, permutations=B, seed=seed)
+    return float(test.table["p_value"].iloc[0])
+
+
 DISPERSION: dict[str, dict[str, Any]] = {
     "5 a group": {"sizes": (5, 5, 5)},
     "10 a group": {"sizes": (10, 10, 10)},
@@ -337,6 +367,21 @@ CASES: dict[str, Case] = {
             ("20 a group, scales 1, 1.5, 2", (20, 20, 20), (1.0, 1.5, 2.0), False),
             ("groups of 10, 20, 30, scales 2, 1.5, 1", (10, 20, 30), (2.0, 1.5, 1.0), False),
         )
+    },
+    "`collapse_test`, one answer to each of 12 questions": partial(
+        unbalanced, responses=1, missing=0.0
+    ),
+    "`collapse_test`, one answer, questions that spread unequally": partial(
+        unbalanced, responses=1, missing=0.0, scale=10.0
+    ),
+    "`collapse_test`, one answer, 0 to 60% of a model missing": partial(
+        unbalanced, responses=1, missing=0.3, scale=3.0
+    ),
+    **{
+        f"`collapse_test`, {statistic}, up to 4 answers, 0 to 60% of a model missing": partial(
+            unbalanced, responses=4, missing=0.3, scale=3.0, statistic=statistic
+        )
+        for statistic in ("energy", "f")
     },
 }
 

@@ -116,7 +116,7 @@ def against_simulation(runs: int) -> list[str]:
         net = network(first, n_steps=40, **options)
         norms, weights, webs, outside = linear_network.run(net, runs, number)
         exact = expected_sq_norm(first, n_steps=40, **options)
-        moments = second_moments(first, n_steps=40, **options)
+        moments = second_moments(first, n_steps=40, scenario=None, **options)
         error = norms.std(0, ddof=1) / np.sqrt(runs)
         moves = error > 1e-9 * exact
         z = np.zeros(41)

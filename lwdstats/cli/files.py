@@ -1,4 +1,4 @@
-"""Commands that read the file of a run."""
+"""Commands that read the file of a run, or its store."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import typer
 from lwdstats.cli.output import check_writable, write_somewhere
 from lwdstats.errors import check_choice
 
-_KINDS = ("norm", "answers", "mixtures")
+_KINDS = ("norm", "answers", "mixtures", "dkps")
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run of language models.")],
+    file: Annotated[
+        Path, typer.Argument(help="netCDF file of a run of language models, or its store.")
+    ],
     time: Annotated[int, typer.Option(help="The step.")],
     model: Annotated[str, typer.Option(help="Label of the model.")],
     replicate: Annotated[int | None, typer.Option(help="By default the first.")] = None,
@@ -29,9 +31,9 @@ def replay(
 
     Example: lwdstats replay network.nc --time 3 --model SmolLM2
     """
-    from lwdstats.dataset.files import read_results
     from lwdstats.dataset.text import printable
     from lwdstats.simulate.llm.replay import prompt_of
+    from lwdstats.simulate.read_results import read_results
 
     prompt = prompt_of(read_results(file), time, model, replicate=replicate, query=query)
     if prompt.date:
@@ -42,38 +44,57 @@ def replay(
 
 
 def summary(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
+    file: Annotated[
+        Path, typer.Argument(help="netCDF file of a run, or its store, also while it runs.")
+    ],
 ) -> None:
     """Print what ran and how the distance between models went."""
-    from lwdstats.dataset.files import read_results
+    from lwdstats.simulate.read_results import read_results
     from lwdstats.summaries import summary as summarise
 
     typer.echo(summarise(read_results(file)))
 
 
 def plot(
-    file: Annotated[Path, typer.Argument(help="netCDF file of a run.")],
+    file: Annotated[
+        Path, typer.Argument(help="netCDF file of a run, or its store, also while it runs.")
+    ],
     kind: Annotated[
         str | None,
-        typer.Option(help="norm, answers or mixtures; by default all that the file can show."),
+        typer.Option(help="norm, answers, mixtures or dkps; by default norm and what was drawn."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the pictures; by default the file's own."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Folder of the pictures; by default that in which the file or store is.",
+        ),
     ] = None,
     log: Annotated[bool, typer.Option(help="Logarithmic axes for the norm.")] = False,
     file_format: Annotated[str, typer.Option("--format", help="png, pdf or svg.")] = "png",
+    color: Annotated[str | None, typer.Option(help="Covariate of the models, by name.")] = None,
+    marker: Annotated[str | None, typer.Option(help="Another; for answers and dkps.")] = None,
+    names: Annotated[
+        int | None, typer.Option(help="How many models are named; for answers and dkps.")
+    ] = None,
+    regions: Annotated[bool, typer.Option(help="Confidence regions; for dkps.")] = False,
 ) -> None:
-    """Draw the norm over time, the answers in the plane, or the mixtures' densities.
+    """Draw the norm over time, answers, mixtures' densities, or models as points (dkps).
 
-    Example: lwdstats plot gmm.nc -o pictures
+    Example: lwdstats plot network.nc --kind dkps --color family --format svg
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from lwdstats import plots
-    from lwdstats.dataset.files import read_results
+    from lwdstats.geometry.dkps.dkps import dkps
+    from lwdstats.results.pictures.style import styled
+    from lwdstats.simulate.read_results import read_results
 
+    # A store's name is that of its folder, also where the command is given in it.
+    file = file.resolve() if file.is_dir() else file
+    name_of_run = file.name if file.is_dir() else file.stem
     folder = output or file.parent
     check_choice("format", file_format, ["png", "pdf", "svg"])
     if kind is not None:
@@ -81,16 +102,23 @@ def plot(
     ds = read_results(file)
     check_writable(folder, folder=True)
     draw = {
-        "norm": lambda: plots.plot_norm(ds, log=log),
-        "answers": lambda: plots.plot_answers(ds)[0],
-        "mixtures": lambda: plots.plot_mixtures(ds)[0],
+        "norm": lambda: plots.plot_norm(ds, log=log, color=color),
+        "answers": lambda: plots.plot_answers(ds, color=color, marker=marker, names=names)[0],
+        "mixtures": lambda: plots.plot_mixtures(ds, color=color)[0],
+        "dkps": lambda: plots.plot(
+            dkps(ds), color=color, marker=marker, names=names, regions=regions
+        ),
     }
     kinds = ["norm", "mixtures" if "weight" in ds else "answers"] if kind is None else [kind]
     elsewhere = False
     for name in kinds:
         figure: Any = draw[name]().figure
-        path = folder / f"{file.stem}-{name}.{file_format}"
-        written = write_somewhere(partial(figure.savefig, dpi=150), path)
+        path = folder / f"{name_of_run}-{name}.{file_format}"
+        with styled():
+            # Without a date, the same figure is the same file.
+            undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+            save = partial(figure.savefig, metadata=undated[file_format])
+            written = write_somewhere(save, path)
         elsewhere |= written != path
         typer.echo(written)
     if elsewhere:

@@ -13,7 +13,7 @@ from lwdstats.cli import files
 from lwdstats.cli.options import notes
 from lwdstats.cli.simulate import plan, simulate
 from lwdstats.errors import InputError
-from lwdstats.simulate.llm.journal import RunStoppedError
+from lwdstats.simulate.llm.storing.journal import RunStoppedError
 
 app = typer.Typer(
     help="What happens to a network of language models that feed on each other's output?",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import typer
 
 from lwdstats.errors import InputError
-from lwdstats.specification import Specification
+from lwdstats.specification import Argument, Specification
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Spec = Annotated[
@@ -40,12 +41,12 @@ def with_arguments(spec: type[Specification]) -> Callable[[Command], Command]:
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         options = [
             inspect.Parameter(
-                told.option or name,
+                option,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=None,
                 annotation=Annotated[_taken(told.kind) | None, typer.Option(help=told.help)],
             )
-            for name, told in spec.arguments().items()
+            for option, told in _options(spec)
         ]
         first = [p for p in own if p.kind is not p.KEYWORD_ONLY]
         parameters = [*first, *options, *own[len(first) :]]
@@ -55,14 +56,28 @@ def with_arguments(spec: type[Specification]) -> Callable[[Command], Command]:
     return decorate
 
 
+def _options(spec: type[Specification]) -> list[tuple[str, Argument]]:
+    """Return what is known of each option, by its name, those of parts in their place."""
+    found: list[tuple[str, Argument]] = []
+    for name, told in spec.arguments().items():
+        part = spec.parts().get(name)
+        found += _options(part) if part else [(told.option or name, told)]
+    return found
+
+
 def read_options(spec: type[Specification], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments that options say; what is not given is left out."""
-    values = {name: given[told.option or name] for name, told in spec.arguments().items()}
-    return {
-        name: _read(name, value, spec.arguments()[name].kind)
-        for name, value in values.items()
-        if value is not None and value != []
-    }
+    values: dict[str, Any] = {}
+    for name, told in spec.arguments().items():
+        part = spec.parts().get(name)
+        if part:
+            fields = read_options(part, given)
+            values |= {name: fields} if fields else {}
+            continue
+        value = given[told.option or name]
+        if value is not None and value != []:
+            values[name] = _read(name, value, told.kind)
+    return values
 
 
 def _taken(kind: Any) -> Any:
@@ -77,6 +92,9 @@ def _read(argument: str, value: Any, kind: Any) -> Any:
         return by_label(argument, value, get_args(kind)[1])
     if kind == float | str:
         return _numbers_or_text(value)
+    if kind == int | float | str:
+        words = [_word(part.strip()) for part in value.split(",")]
+        return words if len(words) > 1 else words[0]
     return None if kind == str | None and value == "none" else value
 
 
@@ -87,6 +105,13 @@ def _numbers_or_text(text: str) -> float | list[float] | str:
     except ValueError:
         return text
     return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _word(text: str) -> int | float | str:
+    for number in (int, float):
+        with contextlib.suppress(ValueError):
+            return number(text)
+    return text
 
 
 def by_label(argument: str, given: ByModel, number: type) -> Any:

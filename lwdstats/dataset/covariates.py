@@ -122,7 +122,8 @@ def check_name(name: Any, argument: str = "covariates") -> None:
     usable = isinstance(name, str) and storable(name) == name and name == name.strip()
     if not usable or not re.fullmatch(r"\w[^/\x00-\x1f\x7f]*", name):
         raise InputError(argument, f"the name {name!r}", "names that are text, without a slash")
-    if name in {*COORDINATES, *VARIABLES} or re.fullmatch(r"embedding_\w+", name):
+    further = re.fullmatch(r"(post_)?embedding_\w+|feature_\d+", name)
+    if further or name in {*COORDINATES, *VARIABLES}:
         got = f"the name {name!r}, which a dataset has for something else"
         raise InputError(argument, got, "another name")
 

@@ -114,34 +114,8 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     return path
 
 
-def read_results(path: str | Path) -> xr.Dataset:
-    """Read a netCDF file of results into memory and check it.
-
-    Parameters
-    ----------
-    path : str, pathlib.Path, or file object open for bytes
-        A file that `write_results` wrote; or a Zarr folder with the same content, if
-        the package zarr is installed.
-
-    Returns
-    -------
-    xarray.Dataset
-        The dataset, loaded; the file is closed. Texts are Python strings, so
-        that it takes the memory of its content.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, it is not netCDF, or not a dataset of ours.
-
-    Examples
-    --------
-    >>> import lwdstats as lwd
-    >>> lwd.read_results("nowhere.nc")
-    Traceback (most recent call last):
-        ...
-    lwdstats.errors.InputError: path: got nowhere.nc (no such file); takes ...
-    """
+def read_file(path: Any) -> xr.Dataset:
+    """Return the dataset of a netCDF file or a Zarr folder, as `read_results` does."""
     source = getattr(path, "name", "an open file") if hasattr(path, "read") else path
     try:
         with _opened(path) as opened:
@@ -191,6 +165,9 @@ def _opened(path: Any) -> Iterator[xr.Dataset]:
 
 
 def _opened_folder(path: Path) -> xr.Dataset:
+    if (path / "journal.sqlite").is_file():
+        takes = f"{_TAKES}; read_results(path) reads a store"
+        raise InputError("path", f"{path} (the store of a run)", takes)
     if not any((path / name).exists() for name in _ZARR):
         raise InputError("path", f"{path} (a folder)", _TAKES)
     try:

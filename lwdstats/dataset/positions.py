@@ -6,17 +6,20 @@ import numpy as np
 import xarray as xr
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError
 
 
-def positions(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
+def positions(ds: xr.Dataset, *, embedding: str = "embedding", source: str = "ds") -> xr.DataArray:
     """Return what the distance matrix compares: one position a model and time.
 
     Parameters
     ----------
     ds : xarray.Dataset
         A dataset of either simulation.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
     source : str
         How an error names it.
 
@@ -44,23 +47,13 @@ def positions(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
     ----------
     Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 1, 2 and 4.
     """
-    validate(ds, source=source)
+    ds = validate(by_embedding(ds, embedding, source), source=source)
     if "weight" in ds:
         weight = ds["weight"].astype("float64", copy=False)
         return weight.transpose("time", "replicate", "model", "component").rename("position")
-    there = n_answers(ds)
-    if there is not None and not there.values.all():
-        none = there == 0
-        others = int(none.sum()) - 1
-        raise InputError(
-            f"{source}: embedding",
-            f"no answer at all at {_first(none)}" + f" and {others} more" * (others > 0),
-            "an answer of each model at each time; select those that have one",
-        )
-    embedding = ds["embedding"]
     mean = xr.apply_ufunc(
         _mean_answers,
-        embedding.transpose("time", ..., "response", "feature"),
+        answers(ds, source=source).transpose("time", ..., "response", "feature"),
         input_core_dims=[["response", "feature"]],
         output_core_dims=[["feature"]],
     )
@@ -81,6 +74,26 @@ def _mean_answers(x: np.ndarray) -> FloatArray:
         else:
             now.mean(axis=-2, dtype=np.float64, out=out[t])
     return out
+
+
+def answers(ds: xr.Dataset, *, source: str = "ds") -> xr.DataArray:
+    """Return `embedding`, for what takes missing answers, but one of each model at least.
+
+    Raises
+    ------
+    InputError
+        If all answers of a model at a time (and to a query) are missing.
+    """
+    there = n_answers(ds)
+    if there is not None and not there.values.all():
+        none = there == 0
+        others = int(none.sum()) - 1
+        raise InputError(
+            f"{source}: embedding",
+            f"no answer at all at {_first(none)}" + f" and {others} more" * (others > 0),
+            "an answer of each model at each time; select those that have one",
+        )
+    return ds["embedding"]
 
 
 def n_answers(ds: xr.Dataset) -> xr.DataArray | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,6 +92,11 @@ VARIABLES: dict[str, Variable] = {
     "post_response": Variable(
         _POST, "i", "index of the response that became the post, -1 for an initial post"
     ),
+    "post_left": Variable(
+        _POST, "i", "first time at which a post is no longer on the web, -1 if it is to the end"
+    ),
+    "post_kind": Variable(_POST, "i", "where a post comes from"),
+    "post_real": Variable(_POST, "i", "whether a post is initial or fresh"),
     "post_sentiment": Variable(
         _POST, "OTU", "sentiment of an initial post as its file labels it, empty for answers"
     ),
@@ -103,15 +109,54 @@ VARIABLES: dict[str, Variable] = {
     ),
 }
 
-# Besides long_name and units, vectors have these attributes where they are known: `n_cut`, how
-# many of their texts are longer than the embedder reads; `embedder_reads`, how much that is, such
-# as "256 word pieces"; and `n_reasoning`, how many hold a model's reasoning that was embedded.
+# The same answers by further embedders: embedding_2, embedding_3, ..., with feature_2, feature_3,
+# ...; and the same posts, post_embedding_2, ....
+_FURTHER = re.compile(r"((?:post_)?embedding)_([2-9]|[1-9]\d+)")
+
+# Besides long_name and units, vectors have these attributes where they are known: `embedder`, by
+# whom (of `embedding` the attribute of the dataset says it), with its `embedder_prefix`;
+# `normalized`, whether they were scaled to length 1, "True" or "False"; `long_texts`, what became
+# of texts that are longer than the embedder reads, "cut" or "mean"; `embedder_reads`, how much it
+# reads, such as "256 word pieces"; `n_cut` and `n_averaged`, how many were cut, or are means of
+# their parts; and `n_reasoning`, how many hold a model's reasoning that was embedded.
 # `text` has `n_unanswered`: how many of its missing answers are reasoning that no answer followed;
 # of a log also `n_refused`, refused by the model's own mark or a filter, and `n_failed`.
 
 # A vector may be missing, all NaN, where its text is empty: a model gave no answer. Answers
 # without texts may be missing, too.
-_TEXT_OF = {"embedding": "text", "post_embedding": "post_text"}
+TEXT_OF = {"embedding": "text", "post_embedding": "post_text"}
+
+
+def further(name: str) -> tuple[str, str] | None:
+    """Return what a variable of a further embedder is, and its dimension of coordinates.
+
+    Examples
+    --------
+    >>> further("embedding_2"), further("post_embedding_12"), further("embedding")
+    (('embedding', 'feature_2'), ('post_embedding', 'feature_12'), None)
+    """
+    match = _FURTHER.fullmatch(name)
+    return None if match is None else (match[1], f"feature_{match[2]}")
+
+
+def embeddings_of(ds: xr.Dataset) -> list[str]:
+    """Return the names of a dataset's embeddings of its answers, that of the run first."""
+    names = [name for name in map(str, ds.data_vars) if (further(name) or ("",))[0] == "embedding"]
+    names.sort(key=lambda name: int(name.rpartition("_")[2]))
+    return ["embedding"] * ("embedding" in ds) + names
+
+
+def _variables(ds: xr.Dataset) -> dict[str, tuple[str, Variable]]:
+    """Return the variables of the schema that a dataset has, each with what it is one of."""
+    out = {name: (name, variable) for name, variable in VARIABLES.items() if name in ds}
+    for name in map(str, ds.data_vars):
+        if found := further(name):
+            base, feature = found
+            of = VARIABLES[base]
+            said = f"{of.long_name}, by embedder {feature.rpartition('_')[2]}"
+            dims = (*of.dims[:-1], feature)
+            out[name] = (base, replace(of, dims=dims, long_name=said))
+    return out
 
 
 def attributes(title: str, seed: int | str, spec: dict[str, Any]) -> dict[str, str]:
@@ -133,7 +178,12 @@ def attributes(title: str, seed: int | str, spec: dict[str, Any]) -> dict[str, s
 def describe(ds: xr.Dataset) -> xr.Dataset:
     """Return `ds` with the schema's long names and units on every variable."""
     ds = ds.copy()
-    long_names = COORDINATES | {name: v.long_name for name, v in VARIABLES.items()}
+    held = _variables(ds)
+    long_names = COORDINATES | {name: variable.long_name for name, (_, variable) in held.items()}
+    features = {variable.dims[-1] for name, (_, variable) in held.items() if further(name)}
+    long_names |= {
+        name: f"{COORDINATES['feature']} of embedder {name.rpartition('_')[2]}" for name in features
+    }
     for name in map(str, ds.variables):
         if name in long_names:
             attrs = ds[name].attrs
@@ -202,12 +252,11 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     if "weight" not in ds and "embedding" not in ds:
         got = f"variables {', '.join(map(str, ds.data_vars)) or 'none'}"
         raise InputError(source, got, "weight or embedding")
-    for name, variable in VARIABLES.items():
-        if name in ds:
-            text = ds.get(_TEXT_OF.get(name, ""))
-            # Answers without texts may be missing, but points that a mixture draws are there.
-            may_lack = name == "embedding" and "weight" not in ds
-            _check_variable(ds[name], variable, f"{source}: {name}", text, may_lack)
+    for name, (base, variable) in _variables(ds).items():
+        text = ds.get(TEXT_OF.get(base, ""))
+        # Answers without texts may be missing, but points that a mixture draws are there.
+        may_lack = base == "embedding" and "weight" not in ds
+        _check_variable(ds[name], variable, f"{source}: {name}", text, may_lack)
     empty = [str(dim) for dim, size in ds.sizes.items() if size == 0 and dim != "draw"]
     if empty:
         raise InputError(source, f"nothing along {', '.join(empty)}", "at least one of each")
@@ -216,9 +265,22 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     return ds
 
 
-def with_sentence_rule(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a run recorded, with the rule for first sentences, the first if it says none."""
-    return {**spec, "sentence_rule": spec.get("sentence_rule", 1)}
+def as_written_now(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run of language models recorded, as one records it now.
+
+    Runs of before have the first rule for first sentences, and say of a scenario only which
+    posts are read.
+    """
+    now = {**spec, "sentence_rule": spec.get("sentence_rule", 1)}
+    retrieval = now.pop("retrieval", "uniform")
+    now.setdefault("scenario", {} if retrieval == "uniform" else {"retrieval": retrieval})
+    return now
+
+
+def initial_posts(ds: xr.Dataset) -> xr.DataArray:
+    """Return which posts of a log are A^(0): other than models' own sources, they are real."""
+    initial = ds["post_time"] == -1
+    return initial & (ds["post_real"] == 1) if "post_real" in ds else initial
 
 
 def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
@@ -230,7 +292,7 @@ def spec_of(ds: xr.Dataset, *, source: str = "ds") -> dict[str, Any]:
         spec = None
     if not isinstance(spec, dict):
         raise InputError(f"{source}: spec", text, "a specification as a JSON object")
-    return with_sentence_rule(spec) if spec.get("simulator") == "llm" else spec
+    return as_written_now(spec) if spec.get("simulator") == "llm" else spec
 
 
 def _not_a_dataset(ds: object) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, check_choice
 
@@ -15,7 +16,9 @@ from lwdstats.errors import InputError, check_bool, check_choice
 _ROWS = {"answers": "embedding", "weights": "weight", "posts": "post_text"}
 
 
-def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True) -> pd.DataFrame:
+def to_frame(
+    ds: xr.Dataset, what: str | None = None, *, embedding: bool | str = True
+) -> pd.DataFrame:
     """Return a dataset as a tidy table.
 
     Parameters
@@ -26,9 +29,9 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
         What a row is: an answer; the weight of a component of a mixture; or a
         post on the web. By default answers, or weights where a dataset has no
         answers.
-    embedding : bool
+    embedding : bool or str
         Whether to add the vectors of answers or posts, a column a coordinate:
-        embedding_0, embedding_1 and so on.
+        embedding_0, embedding_1 and so on; or those of which embedding.
 
     Returns
     -------
@@ -65,6 +68,8 @@ def to_frame(ds: xr.Dataset, what: str | None = None, *, embedding: bool = True)
     (18, 18)
     """
     validate(ds)
+    if isinstance(embedding, str):
+        ds, embedding = by_embedding(ds, embedding, "ds"), True
     check_bool("embedding", embedding)
     if what is None:
         what = "answers" if "embedding" in ds else "weights"

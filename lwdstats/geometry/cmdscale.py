@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +17,13 @@ from lwdstats.errors import InputError, check_bool, check_integer
 from lwdstats.geometry.given_distances import as_distances, cailliez, noise_of, precision_of
 from lwdstats.geometry.kernels import centred, gower
 from lwdstats.geometry.labels import label_text, labels_of, labels_of_square
-from lwdstats.results import drawing
 from lwdstats.results.axes import axes_frame, coordinate_columns, first_values
+from lwdstats.results.pictures import covariates, drawing
 from lwdstats.results.result import Result, aligned, one_row
 
 _POINTS = "finite numbers of shape (n, p), n at least 2"
 # Points and eigenvalues that are printed.
 _ROWS = 10
-# From so many points on, names beside them hide each other.
-_NAMED = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +44,8 @@ class CMDScale(Result):
         Constant that was added to the distances, in their units.
     labels : tuple of str
         Names of the points, for printing; empty where they have none.
+    covariates : dict of str to numpy.ndarray, each of shape (n,)
+        What else is known of the points: the coordinates that a DataArray has along them.
     """
 
     points: FloatArray
@@ -52,6 +53,7 @@ class CMDScale(Result):
     gof: tuple[float, float]
     ac: float = 0.0
     labels: tuple[str, ...] = ()
+    covariates: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def lines(self) -> list[str]:
         """Return points, eigenvalues and goodness of fit."""
@@ -92,16 +94,9 @@ class CMDScale(Result):
     def _caption(self) -> str:
         return "Points of classical multidimensional scaling"
 
-    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
-        ax = drawing.new_axes(ax)
-        plane = drawing.plane(self.points)
-        ax.scatter(*plane.T, s=24)
-        if len(plane) <= _NAMED:
-            names = self.labels or [str(i) for i in range(len(plane))]
-            for name, point in zip(names, plane, strict=True):
-                ax.annotate(
-                    name, point, xytext=(4, 4), textcoords="offset points", fontsize="small"
-                )
+    def _draw(self, ax: drawing.Axes | None, **options: Any) -> drawing.Axes:
+        options = {"known": self.covariates} | options
+        ax = drawing.cloud(ax, drawing.plane(self.points), self.labels, **options)
         share = self.tidy()["percent"].to_numpy()
         names = [f"coordinate {j} ({part:.0%})" for j, part in enumerate(share[:2])]
         drawing.name_axes(ax, names)
@@ -228,7 +223,15 @@ def cmdscale(
         gof,
         ac,
         tuple(label_text(x) if isinstance(x, tuple) else str(x) for x in names or ()),
+        _known(points, 0) if d is None else _known(d, -2),
     )
+
+
+def _known(x: object, axis: int) -> dict[str, np.ndarray]:
+    """Return the coordinates that a DataArray has along an axis."""
+    if not isinstance(x, xr.DataArray) or x.ndim < 2:
+        return {}
+    return covariates.along(x, str(x.dims[axis]))
 
 
 def goodness(used: float, eig: FloatArray) -> tuple[float, float]:
@@ -255,17 +258,28 @@ def scale_points(x: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
     """
     n, p = x.shape
     x = centred(x)
-    gram = x.T @ x if p < n else x @ x.T
+    if p >= n:
+        return scale_products(x @ x.T, k)
+    values, vectors = np.linalg.eigh(x.T @ x)
+    eig = _above_noise(values[::-1], np.einsum("ij,ij->i", x, x), n)
+    return x @ vectors[:, ::-1][:, :k][:, eig[: min(k, p)] > 0], eig
+
+
+def scale_products(gram: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return coordinates (n, at most k) and eigenvalues (n,), by the products of centred points."""
     values, vectors = np.linalg.eigh(gram)
-    values, vectors = values[::-1], vectors[:, : -k - 1 : -1]
+    eig = _above_noise(values[::-1], np.diagonal(gram), len(gram))
+    keep = eig[:k] > 0
+    return vectors[:, ::-1][:, :k][:, keep] * np.sqrt(eig[:k][keep]), eig
+
+
+def _above_noise(values: FloatArray, squares: FloatArray, n: int) -> FloatArray:
+    """Return n eigenvalues of points of which these, falling, are some; noise is 0."""
     eig = np.zeros(n)
     # No distance exceeds twice the largest distance from the centre.
-    noise = noise_of(n, 4.0 * np.einsum("ij,ij->i", x, x).max())
+    noise = noise_of(n, 4.0 * squares.max())
     eig[: len(values)] = np.where(values > noise, values, 0.0)
-    leading = eig[: vectors.shape[1]]
-    keep = leading > 0
-    vectors = vectors[:, keep]
-    return (x @ vectors if p < n else vectors * np.sqrt(leading[keep])), eig
+    return eig
 
 
 def fix_signs(points: FloatArray) -> FloatArray:

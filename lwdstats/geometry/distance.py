@@ -11,18 +11,23 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import fewest_answers, positions
 from lwdstats.dataset.schema import named
 from lwdstats.errors import InputError, check_bool, check_choice, is_number
 from lwdstats.geometry import kernels, spread
 from lwdstats.geometry.labels import labels_of
 
+# Positions with more numbers than this are compared by their products.
+_LONG = 1 << 12
 _POINTS = "finite numbers of shape (n, p), a vector of n numbers, or a Dataset"
 _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and model_, or a Dataset"
 
 
 @overload
-def dist(x: xr.Dataset, method: str = ..., *, p: float = ...) -> xr.DataArray: ...
+def dist(
+    x: xr.Dataset, method: str = ..., *, p: float = ..., embedding: str = ...
+) -> xr.DataArray: ...
 # A frame is array_like as well; the first match counts.
 @overload
 def dist(  # pyright: ignore[reportOverlappingOverload]
@@ -35,6 +40,7 @@ def dist(
     method: str = "euclidean",
     *,
     p: float = 2.0,
+    embedding: str = "embedding",
 ) -> FloatArray | xr.DataArray:
     """Return the distances between the rows of a matrix, or between the models of a dataset.
 
@@ -47,6 +53,8 @@ def dist(
         The distance, as R's ``dist`` defines it.
     p : float
         Power of the Minkowski distance, above 0.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -94,6 +102,7 @@ def dist(
     method = check_choice("method", method, tuple(kernels.METHODS))
     if not is_number(p) or not math.isfinite(p) or p <= 0:
         raise InputError("p", p, "a finite number above 0")
+    x = by_embedding(x, embedding, "x")
     if not isinstance(x, xr.Dataset):
         return _labelled(kernels.distances(as_points(x, "x", _POINTS), method, p), x, method)
 
@@ -103,6 +112,9 @@ def dist(
     divisor = n_queries ** (1.0 / powers[method]) if method in powers else 1.0
 
     def kernel(values: np.ndarray) -> np.ndarray:
+        if method == "euclidean" and values[0].size > _LONG:
+            by_query = np.moveaxis(values, 1, 0) if values.ndim > 2 else values[None]
+            return np.sqrt(kernels.squared_distances(by_query)) / divisor
         return kernels.distances(values.reshape(len(values), -1), method, p) / divisor
 
     out = xr.apply_ufunc(
@@ -133,12 +145,15 @@ def _labelled(d: FloatArray, x: object, method: str) -> FloatArray | xr.DataArra
 # A DataArray is array_like as well; the first match counts.
 @overload
 def fnorm(  # pyright: ignore[reportOverlappingOverload]
-    x: xr.Dataset | xr.DataArray, *, debias: bool = ...
+    x: xr.Dataset | xr.DataArray, *, debias: bool = ..., embedding: str = ...
 ) -> xr.DataArray: ...
 @overload
 def fnorm(x: npt.ArrayLike, *, debias: bool = ...) -> FloatArray: ...
 def fnorm(
-    x: npt.ArrayLike | xr.DataArray | xr.Dataset, *, debias: bool = False
+    x: npt.ArrayLike | xr.DataArray | xr.Dataset,
+    *,
+    debias: bool = False,
+    embedding: str = "embedding",
 ) -> FloatArray | xr.DataArray:
     """Return the Frobenius norm of a distance matrix, ||D||_F.
 
@@ -149,6 +164,8 @@ def fnorm(
         dataset, whose distances are never formed: the cost is O(n) a step.
     debias : bool
         Take out of a dataset's norm what a finite number of responses adds.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -200,6 +217,7 @@ def fnorm(
     ('time', 'replicate')
     """
     check_bool("debias", debias)
+    x = by_embedding(x, embedding, "x")
     if isinstance(x, xr.Dataset):
         position = positions(x)
         square = xr.apply_ufunc(
@@ -222,13 +240,15 @@ def fnorm(
     return _norm(x)
 
 
-def noise_floor(ds: xr.Dataset) -> xr.DataArray:
+def noise_floor(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
     """Return the ||D||_F that the models would show if they were all the same.
 
     Parameters
     ----------
     ds : xarray.Dataset
         A dataset of either simulation.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -253,6 +273,7 @@ def noise_floor(ds: xr.Dataset) -> xr.DataArray:
     >>> float(lwd.noise_floor(ds).max())
     0.0
     """
+    ds = by_embedding(ds, embedding, "ds")
     positions(ds)  # validates
     return signed_root(_inflation(ds, "ds"), "noise_floor", "noise floor of the Frobenius norm")
 

@@ -1,20 +1,91 @@
-"""How far a model has gone from where it began, and how much its answers differ."""
+"""How much answers of a network and of a model differ, and how far a model has gone."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import positions
-from lwdstats.dataset.schema import named, validate
+from lwdstats.dataset.schema import initial_posts, named, validate
 from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry import spread
-from lwdstats.geometry.distance import mean_variance, over_queries, signed_root
+from lwdstats.geometry.distance import fnorm, mean_variance, over_queries, signed_root
 
 _CELL = ("time", "model", "replicate")
 
 
-def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) -> xr.DataArray:
+def diversity(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
+    """Return how diverse the network is as a whole: what ||D||_F does not tell.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        A dataset of either simulation, or one's own.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
+
+    Returns
+    -------
+    xarray.DataArray
+        H of dimensions (time, replicate). Of mixtures the chance, 0 to 1 - 1/B, that two points
+        of two models drawn at random (perhaps the same) are of different components;
+        of answers in squared units of the embedding, averaged over queries.
+
+    Raises
+    ------
+    InputError
+        If there are no answers, or a single one a model.
+
+    Notes
+    -----
+    Mixtures: ``H = 1 - |xbar|^2``, xbar being the mean weights of the n models. It is 0 where
+    all have collapsed to the same component.
+
+    Answers: half the mean squared distance between two distinct answers, models weighted equally,
+
+        H = 1/(2 n^2) sum_ij E ||X_i - X_j||^2
+          = mean_i tr(S_i) + ||D||_F^2 / (2 n^2),
+
+    estimated without bias: tr(S_i) as in `inner_diversity`, ||D||_F as ``fnorm(debias=True)``.
+    That is Rao's quadratic entropy, and the mixtures' H for answers that are indicators of a
+    component. The first part is what is left where all models are alike: so
+    ``||D||_F -> 0`` says nothing about H, and a network may keep ||D||_F while H is lost.
+
+    R has H of shares as ``vegan::diversity(colMeans(weights), "simpson")``.
+
+    References
+    ----------
+    Rao, C. R. (1982), Theoretical Population Biology 21, 24-43.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> ds = lwd.simulate_gmm(2, initial_weights=[[0.9, 0.1], [0.1, 0.9]], n_steps=0, seed=1)
+    >>> round(float(lwd.diversity(ds).squeeze()), 3)
+    0.5
+    """
+    ds = by_embedding(ds, embedding, "ds")
+    position = positions(ds)
+    if "component" in position.dims:
+        mean = position.mean("model")
+        mean = mean / mean.sum("component")
+        out = 1.0 - (mean**2).sum("component")
+        return named(out, "diversity", "diversity of the network, 1 - |mean weight|^2")
+    within = inner_diversity(ds, of="answers").mean("model")
+    between = fnorm(ds, debias=True)
+    out = within + between * abs(between) / (2.0 * ds.sizes["model"] ** 2)
+    what = "diversity of the network, half the mean squared distance between answers"
+    return named(out.transpose("time", "replicate"), "diversity", what)
+
+
+def drift(
+    ds: xr.Dataset,
+    origin: str | None = None,
+    *,
+    debias: bool = False,
+    embedding: str = "embedding",
+) -> xr.DataArray:
     """Return how far each model is from the initial web, or from its own start.
 
     Parameters
@@ -27,6 +98,8 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
         holds one, else from the start; the result's `long_name` says which.
     debias : bool
         Take out what a finite number of responses adds, as in `fnorm`.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -71,6 +144,7 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
     0.0
     """
     check_bool("debias", debias)
+    ds = by_embedding(ds, embedding, "ds")
     position = positions(ds)
     if origin is None:
         origin = "web" if _has_web(ds) else "start"
@@ -102,7 +176,11 @@ def drift(ds: xr.Dataset, origin: str | None = None, *, debias: bool = False) ->
 
 
 def inner_diversity(
-    ds: xr.Dataset, measure: str = "variance", *, of: str | None = None
+    ds: xr.Dataset,
+    measure: str = "variance",
+    *,
+    of: str | None = None,
+    embedding: str = "embedding",
 ) -> xr.DataArray:
     """Return how much the answers of one model at one time differ from each other.
 
@@ -117,6 +195,8 @@ def inner_diversity(
         Estimate it from the answers, or compute it from the mixture they are
         drawn from. By default from the mixture where a dataset has its weights
         and components and the measure is "variance".
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -164,7 +244,7 @@ def inner_diversity(
     >>> inner_diversity(ds).values.ravel()
     array([26., 26., 26.])
     """
-    validate(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     check_choice("measure", measure, ("variance", "distance"))
     mixture = {"weight", "component_mean", "component_covariance"} <= set(ds.data_vars)
     if of is None:
@@ -187,7 +267,7 @@ def inner_diversity(
 
 def _has_web(ds: xr.Dataset) -> bool:
     if {"post_embedding", "post_time"} <= set(ds.data_vars):
-        return bool((ds["post_time"] == -1).any("post").all())
+        return bool(initial_posts(ds).any("post").all())
     return "initial_point" in ds
 
 
@@ -214,8 +294,7 @@ def _mixture_variance(ds: xr.Dataset) -> xr.DataArray:
 def _web_mean(ds: xr.Dataset) -> xr.DataArray:
     """Return the mean of A^(0), ([replicate, query,] feature)."""
     if "post_embedding" in ds and "post_time" in ds:
-        initial = ds["post_time"] == -1
-        return ds["post_embedding"].where(initial).mean("post", dtype=np.float64)
+        return ds["post_embedding"].where(initial_posts(ds)).mean("post", dtype=np.float64)
     return ds["initial_point"].mean("post", dtype=np.float64)
 
 

@@ -14,8 +14,8 @@ from lwdstats.errors import InputError, check_bool
 from lwdstats.geometry.cmdscale import CMDScale
 from lwdstats.geometry.kernels import centred
 from lwdstats.geometry.labels import labels_of, order_of
-from lwdstats.results import drawing
 from lwdstats.results.axes import coordinate_columns
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, aligned, one_row
 
 _POINTS = "finite numbers of shape (n, k), or a result of cmdscale"
@@ -127,13 +127,13 @@ class Procrustes(Result):
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         target, points = drawing.plane(self.x + self.xmean), drawing.plane(self.fitted())
-        ax.plot(*points.T, "o", markerfacecolor="none", color="C0", label="rotated")
-        ax.plot(*target.T, ".", color="C1", label="target")
+        ax.plot(*points.T, "o", markerfacecolor="none", color=drawing.colour(0), label="rotated")
+        ax.plot(*target.T, ".", color=drawing.colour(1), label="target")
         for start, end in zip(points, target, strict=True):
             ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.5"})
         drawing.name_axes(ax, ["coordinate 0", "coordinate 1"])
-        ax.legend(frameon=False, fontsize="small")
-        ax.set_title("Procrustes errors", fontsize="medium")
+        drawing.legend(ax)
+        drawing.title(ax, "Procrustes errors")
         return ax
 
 

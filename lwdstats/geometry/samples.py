@@ -31,7 +31,8 @@ def pooled_spread(x: np.ndarray) -> float:
     """Return the root mean square distance from the query's mean; `x` is (q, P, L, F)."""
     total = 0.0
     for answers in x:
-        flat = centred(answers.reshape(-1, answers.shape[-1]).astype(np.float64))
+        rows = answers.reshape(-1, answers.shape[-1])
+        flat = centred(rows[~np.isnan(rows[:, 0])].astype(np.float64))
         total += float(np.vdot(flat, flat)) / len(flat)
     return math.sqrt(total / len(x))
 
@@ -40,12 +41,13 @@ def between(x: np.ndarray, y: np.ndarray | None, h: Kernel) -> FloatArray:
     """Return squared distances, averaged over queries, between samples.
 
     `x` is (q, P, L, F), `y` (q, Q, M, F); the result (P, Q). Without `y`, of
-    `x` with itself, (P, P), symmetric with a zero diagonal.
+    `x` with itself, (P, P), symmetric with a zero diagonal. Answers that are NaN are
+    missing: a sample is of those that are there.
     """
     out = np.zeros((x.shape[1], (x if y is None else y).shape[1]))
     for query in range(len(x)):
         a = x[query].astype(np.float64)
-        centre = a.mean(axis=(0, 1))  # distances keep more digits near the origin
+        centre = np.nanmean(a, axis=(0, 1))  # distances keep more digits near the origin
         a -= centre
         if y is None:
             cross = _mean_kernel(a, a, h, symmetric=True)
@@ -63,6 +65,7 @@ def _mean_kernel(a: FloatArray, b: FloatArray, h: Kernel, *, symmetric: bool) ->
     """Return mean h between the rows of each sample of `a` (P, L, F) and `b` (Q, M, F), (P, Q)."""
     n, n_rows, n_features = a.shape
     n_other, n_cols = b.shape[:2]
+    (a, weight_a), (b, weight_b) = _weighted(a), _weighted(b)
     norm_a, norm_b = np.einsum("ijk,ijk->ij", a, a), np.einsum("ijk,ijk->ij", b, b)
     floor = _rounding(n_features, max(norm_a.max(), norm_b.max()))
     out = np.empty((n, n_other))
@@ -77,11 +80,26 @@ def _mean_kernel(a: FloatArray, b: FloatArray, h: Kernel, *, symmetric: bool) ->
         sq += norm_b[first:].reshape(1, -1)
         # The square root would make 1e-8 of a rounding error of 1e-16 in the distance 0.
         sq[sq <= floor] = 0.0
-        block = h(sq).reshape(stop - start, n_rows, n_other - first, n_cols).mean(axis=(1, 3))
+        block = h(sq).reshape(stop - start, n_rows, n_other - first, n_cols)
+        if weight_a is None and weight_b is None:
+            block = block.mean(axis=(1, 3))
+        else:
+            rest = np.full((n_other, n_cols), 1.0 / n_cols) if weight_b is None else weight_b
+            block = np.einsum("iajb,jb->iaj", block, rest[first:])
+            own = np.full((n, n_rows), 1.0 / n_rows) if weight_a is None else weight_a
+            block = np.einsum("iaj,ia->ij", block, own[start:stop])
         out[start:stop, first:] = block
         if symmetric:
             out[first:, start:stop] = block.T
     return out
+
+
+def _weighted(a: FloatArray) -> tuple[FloatArray, FloatArray | None]:
+    """Return samples (P, L, F) with 0 for answers that are missing, and weights (P, L), if any."""
+    there = ~np.isnan(a[..., 0])
+    if there.all():
+        return a, None
+    return np.where(there[..., None], a, 0.0), there / there.sum(axis=1, keepdims=True)
 
 
 def _own_kernel(a: FloatArray, h: Kernel) -> FloatArray:

@@ -14,8 +14,8 @@ from scipy.stats import norm
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level, is_number
 from lwdstats.inference.curves import curves
-from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, confidence_intervals
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers
 from lwdstats.results.result import Result, aligned, one_row
 
@@ -175,6 +175,7 @@ def collapse_time(
     threshold: float,
     *,
     debias: bool | None = None,
+    embedding: str = "embedding",
     level: float = 0.95,
 ) -> CollapseTime:
     """Estimate when ||D||_F falls below a threshold for good.
@@ -185,8 +186,8 @@ def collapse_time(
         Curves over time, one a replicate; a dataset stands for its ||D||_F.
     threshold : float
         In the units of the norm.
-    debias : bool, optional
-        Of a dataset's `fnorm`; by default where it is made of two answers or more.
+    debias, embedding : bool, optional, and str
+        As of a dataset's `fnorm`; `debias` by default where it is made of two answers or more.
     level : float
         Level of the intervals.
 
@@ -247,7 +248,7 @@ def collapse_time(
     if not is_number(threshold) or not math.isfinite(threshold):
         raise InputError("threshold", threshold, "a finite number, in the units of the norm")
     check_level(level)
-    curve = curves(x, debias=debias)
+    curve = curves(x, debias=debias, embedding=embedding)
     time, collapsed = first_for_good(curve.time, curve.values, float(threshold))
     survival = kaplan_meier(time, collapsed, float(level))
     index = pd.Index(curve.replicates, name="replicate")

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_times, refuse_dates
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import fewest_answers
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, is_number
@@ -57,6 +58,7 @@ def curves(
     *,
     square: bool | None = False,
     debias: bool | None = None,
+    embedding: str = "embedding",
 ) -> Curves:
     """Return the curves of ||D||_F, or of its square, that `x` holds.
 
@@ -73,6 +75,8 @@ def curves(
         As of `fnorm`, for a dataset. By default where its positions are mean answers,
         as the plain norm of a finite number of answers never reaches 0; one answer
         a model and time, which tells nothing of that, leaves the plain norm.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -94,6 +98,7 @@ def curves(
     >>> curves([3.0, 2.0, 1.5]).values.shape
     (3, 1)
     """
+    x = by_embedding(x, embedding, "x")
     if debias is not None:
         check_bool("debias", debias)
         if not isinstance(x, xr.Dataset):

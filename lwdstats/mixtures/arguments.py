@@ -154,7 +154,7 @@ def check_initial_points(value: ArrayLike | None, r: int, d: int) -> NDArray[np.
 def check_step_size(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]:
     """Return alpha_t at t = 0..T-1, NaN where k_t is 0, and how the spec keeps the rule.
 
-    `known` has what a rule may use: k, shape (T,), B, n and t.
+    `known` has what a rule may use: k, shape (T,) or (T, W), B, n and t, which fits k.
     """
     takes = "a formula, a number, a function of k or values, all in (0, 1]"
     return _evaluate("step_size", rule, known, takes, lambda alpha: (alpha > 0) & (alpha <= 1))
@@ -167,6 +167,18 @@ def check_complexity(rule: Any, known: dict[str, Any]) -> tuple[FloatArray, Any]
     return _evaluate("complexity", rule, known, takes, lambda c: (c >= 0) & (n_b * c < 1))
 
 
+def check_update(value: Any) -> str | tuple[str, float]:
+    """Return how a model learns from what it reads: a name, or ("prior", nu)."""
+    takes = "'sequential', 'refit', or ('prior', nu) with nu > 0 points"
+    if isinstance(value, str) and value in ("sequential", "refit"):
+        return value
+    if isinstance(value, list | tuple) and len(value) == 2 and value[0] == "prior":
+        points: Any = value[1]
+        if is_number(points) and 0 < points < np.inf:
+            return ("prior", float(points))
+    raise InputError("update", value, takes)
+
+
 def _evaluate(
     argument: str,
     rule: Any,
@@ -174,10 +186,13 @@ def _evaluate(
     takes: str,
     usable: Callable[[FloatArray], NDArray[np.bool_]],
 ) -> tuple[FloatArray, Any]:
-    """Return a rule's values at t = 0..T-1, NaN where k_t is 0, and how the spec keeps it."""
+    """Return a rule's values at t = 0..T-1, NaN where k is 0, and how the spec keeps it.
+
+    In the shape of k: (T,), or (T, W) where what is read differs.
+    """
     k = known["k"]
     reads = k > 0
-    values = np.full(k.size, np.nan)
+    values = np.full(k.shape, np.nan)
     if isinstance(rule, str):
         formula = parse(rule, argument=argument)
         if set(formula.names) - set(known):
@@ -190,16 +205,22 @@ def _evaluate(
         kept = float(rule)
         values[reads] = kept
     else:
+        if callable(rule) and k.ndim == 2:
+            got = "a function of k, where k differs between models"
+            raise InputError(argument, got, "a formula, a number, or one value a step")
         given = _values(argument, rule, k, takes)
-        for t in np.flatnonzero(reads):
+        some = reads.reshape(len(k), -1).any(1)
+        for t in np.flatnonzero(some):
             if np.ndim(given[t]) or not is_number(np.asarray(given[t])[()]):
-                raise InputError(argument, f"{given[t]!r} at step {t} (k = {k[t]})", takes)
-            values[t] = float(given[t])
-        kept = tuple(None if np.isnan(v) else v for v in values.tolist())
-    bad = np.flatnonzero(reads & ~usable(values))
+                where = f"{given[t]!r} at step {t} (k = {k[t].max()})"
+                raise InputError(argument, where, takes)
+            values[t] = np.where(reads[t], float(given[t]), np.nan)
+        kept = tuple(float(v) if read else None for v, read in zip(given, some, strict=True))
+    bad = np.argwhere(reads & ~usable(values))
     if bad.size:
-        t = bad[0]
-        raise InputError(argument, f"{values[t]:g} at step {t} (k = {k[t]})", takes)
+        place = tuple(bad[0])
+        got = f"{values[place]:g} at step {place[0]} (k = {k[place]})"
+        raise InputError(argument, got, takes)
     return values, kept
 
 
@@ -211,8 +232,8 @@ def _values(argument: str, rule: Any, k: NDArray[np.int64], takes: str) -> list[
         given = list(rule)
     except TypeError:
         raise InputError(argument, rule, takes) from None
-    if len(given) != k.size:
-        each = f"one value for each of the {k.size} steps"
+    if len(given) != len(k):
+        each = f"one value for each of the {len(k)} steps"
         raise InputError(argument, f"{len(given)} values", each)
     return given
 

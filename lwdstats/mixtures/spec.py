@@ -25,9 +25,12 @@ from lwdstats.mixtures.arguments import (
     check_resolution,
     check_step_size,
     check_threshold,
+    check_update,
 )
 from lwdstats.mixtures.components import counts_of
-from lwdstats.scenario.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.mixtures.sources import check_for_mixtures
+from lwdstats.scenario.growth import check_beta, read_sizes
+from lwdstats.scenario.scenario import Scenario, check_scenario
 from lwdstats.specification import Specification, argument
 from lwdstats.streams import generator, resolve_seed
 
@@ -42,11 +45,19 @@ def _check_points(value: Any, spec: MixtureSpec) -> NDArray[np.float32] | None:
     points = check_initial_points(value, spec.n_replicates, spec.n_features)
     n_initial = 0 if points is None else points.shape[-2]
     # One step beyond T is drawn, though not posted.
-    n_drawn = spec.n_models * spec.n_responses * (spec.n_steps + 1)
+    n_drawn = spec.scenario.most_added(spec.n_models * spec.n_responses) * (spec.n_steps + 1)
     if n_initial + n_drawn > spec.most_points:
         most = f"steps that post no more than {spec.most_points} points in all"
         raise InputError("n_steps", spec.n_steps, most)
     return points
+
+
+def _check_complexity(value: Any, spec: MixtureSpec) -> Any:
+    """Return c's rule; by default 0 where what is read does not grow, as c would rule there."""
+    if value is None:
+        grows = spec.scenario.reads_grow and spec.update == "sequential"
+        value = "1/(k B^2)" if grows else 0.0
+    return _keep(spec, "c", check_complexity(value, spec.known))
 
 
 def _keep(spec: MixtureSpec, name: str, found: tuple[FloatArray, Any]) -> Any:
@@ -120,11 +131,28 @@ class MixtureSpec(Specification):
         check_in=lambda value, spec: _keep(spec, "alpha", check_step_size(value, spec.known)),
     )
     complexity: str | float | tuple[float | None, ...] = argument(
-        "1/(k B^2)",
-        'c_t: a number, or a formula such as "1/(k B^2)".',
+        None,
+        'c_t: a number, or a formula; by default "1/(k B^2)", and 0 where k does not grow.',
         float | str,
-        check_in=lambda value, spec: _keep(spec, "c", check_complexity(value, spec.known)),
+        check_in=_check_complexity,
     )
+    scenario: Scenario = argument(
+        None,
+        "How the web grows and who reads what.",
+        Scenario,
+        check=check_scenario,
+        to_json=Scenario.to_json,
+    )
+    update: str | tuple[str, float] = argument(
+        "sequential",
+        "How a model learns: sequential (the paper), refit, or prior,POINTS.",
+        int | float | str,
+        check=check_update,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_for_mixtures(self.scenario, self.n_models, self.means, self.covariance)
 
     @property
     def n_replicates(self) -> int:
@@ -146,30 +174,66 @@ class MixtureSpec(Specification):
         """|A^(0)|."""
         return 0 if self.initial_points is None else self.initial_points.shape[-2]
 
+    @property
+    def is_paper(self) -> bool:
+        """Whether web, reading and update are those of the paper."""
+        return self.scenario.is_paper and self.update == "sequential"
+
+    @property
+    def labels(self) -> range:
+        """Labels of the models."""
+        return range(self.n_models)
+
     @cached_property
     def n_web(self) -> NDArray[np.int64]:
         """|A^(t)|, int64 of shape (T+1,)."""
-        return web_sizes(self.n_initial, self.n_models * self.n_responses, self.n_steps)
+        return self.scenario.n_web(self.labels, self.n_responses, self.n_initial, self.n_steps)
+
+    @cached_property
+    def n_pool(self) -> NDArray[np.int64] | None:
+        """Posts that a model may read, int64 of shape (T+1,), or (T+1, n) where models differ.
+
+        None where chance says how many, as the web has a capacity and not all read all.
+        """
+        sizes = self.scenario.n_pool(self.labels, self.n_responses, self.n_initial, self.n_steps)
+        if sizes is None or sizes.ndim == 1:
+            return sizes
+        learning = sizes[:, self.scenario.reading(self.labels)]
+        return learning[:, 0] if (learning == learning[:, :1]).all() and learning.size else sizes
 
     @cached_property
     def n_retrieved(self) -> NDArray[np.int64]:
-        """k_t, int64 of shape (T+1,)."""
-        return retrieval_sizes(self.n_web, self.beta)
+        """k_t, int64 of shape (T+1,), or (T+1, n) where models differ.
+
+        Where `n_pool` is None, k by the number of posts that a model may read: (1 + most,).
+        """
+        pool = np.arange(self.n_web.max() + 1) if self.n_pool is None else self.n_pool
+        return read_sizes(self.scenario.n_read, self.beta, pool)
 
     @cached_property
     def known(self) -> dict[str, Any]:
-        """What a rule may use, by name, at t = 0..T-1."""
-        k, t = self.n_retrieved[:-1], np.arange(self.n_steps)
+        """What a rule may use, by name, at t = 0..T-1; k as `alpha` has its shape."""
+        t = np.arange(self.n_steps)
+        if self.n_pool is None:
+            k = np.arange(self.n_retrieved.max(initial=0) + 1)
+            k = np.broadcast_to(k, (self.n_steps, k.size))
+        else:
+            k = self.n_retrieved[:-1]
+        t = t if k.ndim == 1 else t[:, None]
         return {"k": k, "B": self.n_components, "n": self.n_models, "t": t}
 
     @cached_property
     def alpha(self) -> FloatArray:
-        """alpha_t, float64 of shape (T,); NaN where k_t is 0."""
+        """alpha_t, float64 of shape (T,); NaN where k_t is 0.
+
+        (T, n) where models read different numbers; where chance says how many, (T, 1 + most),
+        by the number.
+        """
         return check_step_size(self.step_size, self.known)[0]
 
     @cached_property
     def c(self) -> FloatArray:
-        """c_{t,B}, float64 of shape (T,); NaN where k_t is 0."""
+        """c_{t,B}, as `alpha`."""
         return check_complexity(self.complexity, self.known)[0]
 
     def first_points(self, position: int) -> NDArray[np.float32]:

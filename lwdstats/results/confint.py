@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.errors import InputError
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import matrix_lines
 from lwdstats.results.result import Result
 

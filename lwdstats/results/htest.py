@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers, format_p, named_lines
 from lwdstats.results.result import PermutationResult, one_row
 
@@ -48,6 +48,8 @@ class HTest(PermutationResult):
         Level of `conf_int`.
     permuted : numpy.ndarray, shape (B,), or None
         The statistic under the permutations of a permutation test.
+    note : str or None
+        What limits what the test can say, printed below it.
 
     Notes
     -----
@@ -79,6 +81,7 @@ class HTest(PermutationResult):
     statistic_name: str = "statistic"
     conf_level: float = 0.95
     permuted: FloatArray | None = field(default=None, repr=False, compare=False)
+    note: str | None = None
 
     def lines(self) -> list[str]:
         """Return the block of R's ``print.htest``."""
@@ -98,6 +101,8 @@ class HTest(PermutationResult):
         if self.estimate:
             lines += ["sample estimates:"]
             lines += named_lines(list(self.estimate), list(self.estimate.values()), 7)
+        if self.note is not None:
+            lines += textwrap.wrap(self.note, 72)
         return [*lines, ""]
 
     def _alternative(self, alternative: str) -> str:
@@ -127,6 +132,8 @@ class HTest(PermutationResult):
         row["method"] = self.method
         if self.alternative is not None:
             row["alternative"] = self.alternative
+        if self.note is not None:
+            row["note"] = self.note
         return one_row(row)
 
     def _permuted(self) -> tuple[FloatArray | None, float, str]:
@@ -149,5 +156,5 @@ class HTest(PermutationResult):
         ax = drawing.estimates(frame, "term", ax)
         for value in (self.null_value or {}).values():
             ax.axvline(value, color="0.6", linestyle=":")
-        ax.set_title(self.method, fontsize="medium", wrap=True)
+        drawing.title(ax, self.method)
         return ax

@@ -9,7 +9,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
-from lwdstats.results import drawing, table
+from lwdstats.results import table
+from lwdstats.results.pictures import drawing
+from lwdstats.results.pictures.style import styled
 
 _SCALARS = (bool, int, float, str)
 
@@ -47,7 +49,8 @@ class Result:
 
     def plot(self, *args: Any, ax: drawing.Axes | None = None, **options: Any) -> drawing.Axes:
         """Draw the result on `ax`, or on a new figure; see `lwdstats.plot` for the options."""
-        return self._draw(ax, *args, **options)
+        with styled():
+            return drawing.settle(self._draw(ax, *args, **options))
 
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the estimates with their intervals, or the first number over time."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import xarray as xr
 
-from lwdstats.dataset.schema import spec_of, with_sentence_rule
+from lwdstats.dataset.schema import as_written_now, spec_of
 from lwdstats.errors import InputError
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.simulate.llm.simulate_llm import simulate_llm
@@ -27,8 +27,8 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     ----------
     path : str or pathlib.Path
         A file of the keyword arguments of a simulator, and `simulator` itself,
-        "gmm" or "llm". A relative path of `posts` or `covariates`
-        starts at the file's folder.
+        "gmm" or "llm". A relative path of `posts` or `covariates`, or of `fresh_from` and
+        `noise_from` in the table `scenario`, starts at the file's folder.
 
     Returns
     -------
@@ -52,9 +52,14 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     if not isinstance(spec, dict):
         got = f"{path} (a {type(spec).__name__} in JSON)"
         raise InputError("spec", got, "a file of arguments by name, an object in JSON")
-    for name in ("posts", "covariates"):
-        if isinstance(spec.get(name), str):
-            spec[name] = str(path.parent / spec[name])
+    scenario = spec.get("scenario")
+    for table, names in (
+        (spec, ("posts", "covariates")),
+        (scenario if isinstance(scenario, dict) else {}, ("fresh_from", "noise_from")),
+    ):
+        for name in names:
+            if isinstance(table.get(name), str):
+                table[name] = str(path.parent / table[name])
     return spec
 
 
@@ -103,7 +108,7 @@ def _dated(spec: Mapping[str, Any]) -> Mapping[str, Any]:
     One that a simulation wrote, when there was a single rule, says all other arguments;
     what people write says few, and takes the newest.
     """
-    return with_sentence_rule(spec) if spec.keys() >= _WRITTEN else spec
+    return as_written_now(spec) if spec.keys() >= _WRITTEN else spec
 
 
 def asked(

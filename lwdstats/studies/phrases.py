@@ -13,10 +13,10 @@ import xarray as xr
 from scipy import sparse
 
 from lwdstats.arrays import FloatArray
-from lwdstats.dataset.schema import named
+from lwdstats.dataset.schema import initial_posts, named
 from lwdstats.errors import check_integer
 from lwdstats.geometry.lexical import texts_of, words
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, aligned
 
 # A phrase is grown by a word while this share of the answers that hold it go on so.
@@ -289,10 +289,11 @@ def _initial_posts(ds: xr.Dataset, found: list[tuple[str, ...]]) -> dict[Any, li
     if "post_text" not in ds or "post_time" not in ds:
         return {}
     dims = ("replicate", "query", "post")
-    texts, times = (ds[name].transpose(*dims).values for name in ("post_text", "post_time"))
+    texts = ds["post_text"].transpose(*dims).values
+    initial = initial_posts(ds).transpose(*dims).values
     out = {}
     for r, q in np.ndindex(texts.shape[:2]):
-        posts = [words(t) for t in texts[r, q][times[r, q] < 0]]
+        posts = [words(t) for t in texts[r, q][initial[r, q]]]
         held = (np.flatnonzero(_holds(posts, phrase)) for phrase in found)
         out[r, q] = [float(rows[0]) if rows.size else np.nan for rows in held]
     return out

@@ -16,11 +16,13 @@ from scipy.stats import qmc
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer, is_number
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.moments import consensus_moments, covariance_moments
-from lwdstats.theory.network import Network, network
+from lwdstats.theory.network import CountedSpec, Network, described
 from lwdstats.theory.quadratic import weighted_chi_square
+from lwdstats.theory.scenarios.moments import course, web_means
+from lwdstats.theory.scenarios.setting import Setting
 
 # The composition of the web is taken at this many steps and at twice that; what is left of
 # its way to the limit falls like 1/t and is taken off by Richardson's extrapolation.
@@ -44,14 +46,16 @@ class Asymptotics(Result):
     diversity : float
         H, the expectation of ``1 - sum_b P_b^2`` for the limit P of the web's composition.
     scale : float
-        ``(kappa - 2 beta tanh(kappa / 2)) / (beta L)``.
+        ``(kappa - 2 beta tanh(kappa / 2)) / (beta L)``; L is, in a scenario, what a step adds
+        divided by n.
     df : int
         ``n - 1``.
     composition : (R, B) float64
         Values of P over which the law is mixed, alike in weight.
     mixed : str
         "given", or "Dirichlet" where P was not given, whose law is then taken
-        as that of the Dirichlet law with its mean and its diversity.
+        as that of the Dirichlet law with its mean and its diversity; "that of what is added" where
+        a scenario adds posts from outside.
     """
 
     kappa: float
@@ -130,9 +134,9 @@ class Asymptotics(Result):
         ax = drawing.new_axes(ax)
         grid = np.linspace(0.0, float(self.ppf(0.99)), 61)[1:]
         ax.plot(grid, self.cdf(grid))
-        ax.axvline(self.constant, color="C3", linestyle=":", label="mean")
+        ax.axvline(self.constant, color=drawing.colour(1), linestyle=":", label="mean")
         ax.set(xlabel=r"$t\,\|D^{(t)}\|_F^2$", ylabel="probability", ylim=(0.0, 1.0))
-        ax.legend(frameon=False, fontsize="small")
+        drawing.legend(ax)
         return ax
 
     def lines(self) -> list[str]:
@@ -168,7 +172,9 @@ def asymptotics(
     **options
         `n_responses`, `beta` and the others that `expected_sq_norm` takes, with
         the same defaults, less `n_steps`. `step_size` has to be such that
-        ``alpha_t k_t`` tends to a number kappa > 0, as "1/k" and "0.7/(k + 3)" do.
+        ``alpha_t k_t`` tends to a number kappa > 0, as "1/k" and "0.7/(k + 3)" do. Of a
+        `scenario`, `fresh`, `noise`, `silent` and `posts` may be other than the paper's; with
+        fresh posts or noise P is their composition. `long_run` looks at all.
 
     Returns
     -------
@@ -205,18 +211,18 @@ def asymptotics(
     """
     if "n_steps" in options:
         raise InputError("n_steps", options["n_steps"], "nothing here: it is infinite")
-    net = network(initial_weights, n_steps=2 * _LONG, **options)
-    kappa = _kappa(net)
+    spec = described(initial_weights, n_steps=2 * _LONG, **options)
+    _check_law(spec)
+    kappa, n = _kappa(spec), spec.n_models
     if composition is None:
-        mean, diversity = _limit(net)
-        values, mixed = _dirichlet_nodes(mean, diversity), "Dirichlet"
+        values, diversity, mixed = _limit(spec)
     else:
-        values, mixed = _check_composition(composition, net), "given"
+        values, mixed = _check_composition(composition, spec.n_components), "given"
         diversity = float((1 - (values**2).sum(1)).mean())
-    beta = float(options.get("beta", 0.5))
-    scale = (kappa - 2 * beta * math.tanh(kappa / 2)) / (beta * net.n_responses)
-    constant = (net.n_models - 1) * scale * diversity
-    return Asymptotics(kappa, constant, diversity, scale, net.n_models - 1, values, mixed)
+    # What a step adds, for each model: L, and its part of what comes from elsewhere.
+    added = float(spec.n_web[-1] - spec.n_web[0]) / (spec.n_steps * n)
+    scale = (kappa - 2 * spec.beta * math.tanh(kappa / 2)) / (spec.beta * added)
+    return Asymptotics(kappa, (n - 1) * scale * diversity, diversity, scale, n - 1, values, mixed)
 
 
 def stationary_sq_norm(alpha: float, *, n_models: int, diversity: float) -> float:
@@ -260,9 +266,20 @@ def stationary_sq_norm(alpha: float, *, n_models: int, diversity: float) -> floa
     return 2 * n * (n - 1) * float(diversity) * float(alpha) / (2 - float(alpha))
 
 
-def _kappa(net: Network) -> float:
+def _check_law(spec: CountedSpec) -> None:
+    """Raise where the law is another: by the name of what makes it so."""
+    allowed = {"fresh", "fresh_from", "noise", "noise_from", "silent", "posts"}
+    for name, value in spec.scenario.to_json().items():
+        if name not in allowed:
+            takes = "the paper's: the law of t ||D||_F^2 holds for no other"
+            raise InputError(name, repr(value), takes)
+    if spec.update != "sequential":
+        raise InputError("update", spec.update, "'sequential': the law holds for no other")
+
+
+def _kappa(spec: CountedSpec) -> float:
     """Return the limit of alpha k."""
-    half, whole = net.alpha[[_LONG - 1, -1]] * net.n_retrieved[[_LONG - 1, -2]]
+    half, whole = spec.alpha[[_LONG - 1, -1]] * spec.n_retrieved[[_LONG - 1, -2]]
     kappa = 2 * whole - half
     if not (whole > 0 and abs(whole - half) < 0.01 * whole):
         got = f"a rule whose alpha k is {half:.4g} at step {_LONG - 1} and {whole:.4g} at step "
@@ -271,13 +288,25 @@ def _kappa(net: Network) -> float:
     return round(float(kappa), 6)
 
 
-def _limit(net: Network) -> tuple[FloatArray, float]:
-    """Return the mean of the web's composition and its expected diversity, both at t = infinity."""
+def _limit(spec: CountedSpec) -> tuple[FloatArray, float, str]:
+    """Return values of the web's composition at t = infinity, its diversity, and their law."""
+    setting = Setting(spec)
+    real, noise = (float(count.sum()) for count in setting.added)
+    if real or noise:
+        # What comes from outside says where the web goes.
+        law = sum((m * p for m, p in ((real, setting.fresh), (noise, setting.noise))
+                   if p is not None), np.zeros(spec.n_components))  # fmt: skip
+        law = law / law.sum()
+        return law[None], float(1 - law @ law), "that of what is added"
     times = np.array([_LONG, 2 * _LONG])
-    web = consensus_moments(net)[1][times]
-    mean = covariance_moments(net, times).web_mean
+    if spec.is_paper:
+        net = Network.from_spec(spec)
+        web, mean = 1 - consensus_moments(net)[1][times], covariance_moments(net, times).web_mean
+    else:
+        web, mean = course(setting).web_diversity[times], web_means(setting)[times]
     limit = np.maximum(2 * mean[1] - mean[0], 0)
-    return limit / limit.sum(), float(1 - (2 * web[1] - web[0]))
+    limit, diversity = limit / limit.sum(), float(2 * web[1] - web[0])
+    return _dirichlet_nodes(limit, diversity), diversity, "Dirichlet"
 
 
 def _dirichlet_nodes(mean: FloatArray, diversity: float) -> FloatArray:
@@ -299,8 +328,7 @@ def _dirichlet_nodes(mean: FloatArray, diversity: float) -> FloatArray:
     return nodes
 
 
-def _check_composition(value: ArrayLike, net: Network) -> FloatArray:
-    n_b = net.n_components
+def _check_composition(value: ArrayLike, n_b: int) -> FloatArray:
     takes = f"numbers of shape ({n_b},) or (R, {n_b}), not negative, whose rows sum to 1"
     try:
         array = np.asarray(value, dtype=np.float64)

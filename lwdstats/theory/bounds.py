@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer, check_level, is_number
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.network import Network, network
 
@@ -101,8 +101,8 @@ class NormBound(Result):
         drawing.name_time(ax)
         ax.set_ylabel(r"$\|D^{(t)}\|_F$")
         ax.set_ylim(0, 1.2 * float(self.bound[np.isfinite(self.bound)].max()))
-        ax.legend(frameon=False, fontsize="small")
-        ax.set_title(self._caption(), fontsize="medium")
+        drawing.legend(ax)
+        drawing.title(ax, self._caption())
         return ax
 
 

@@ -9,7 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from lwdstats.arrays import FloatArray, as_integers
 from lwdstats.errors import InputError
-from lwdstats.theory.network import network
+from lwdstats.mixtures.sources import anchors_of
+from lwdstats.mixtures.spec import MixtureSpec
+from lwdstats.theory.network import Network, described
+from lwdstats.theory.scenarios.moments import model_means
+from lwdstats.theory.scenarios.setting import Setting
 
 
 def decay_factor(k: ArrayLike, alpha: ArrayLike) -> FloatArray:
@@ -144,17 +148,44 @@ def expected_difference(
     >>> expected_difference(first, n_steps=3, pairs=[[0, 2]])[:, 0, 0].round(4)
     array([-0.55  , -0.55  , -0.174 , -0.0603])
     """
-    net = network(initial_weights, **options)
-    if net.weights is None:
+    spec = described(initial_weights, **options)
+    if spec.initial_weights is None:
         raise InputError("initial_weights", None, "the weights at 0, (n, B)")
     if pairs is None:
-        i, j = np.triu_indices(net.n_models, 1)
+        i, j = np.triu_indices(spec.n_models, 1)
     else:
-        takes = f"pairs of models from 0 to {net.n_models - 1}, of shape (m, 2)"
+        takes = f"pairs of models from 0 to {spec.n_models - 1}, of shape (m, 2)"
         array = as_integers(pairs, "pairs", takes)
-        known = (array >= 0) & (array < net.n_models)
+        known = (array >= 0) & (array < spec.n_models)
         if array.ndim != 2 or array.shape[1] != 2 or not known.all():
             raise InputError("pairs", pairs, takes)
         i, j = array.T
+    if not spec.is_paper:
+        means = model_means(Setting(spec))
+        return means[:, i] - means[:, j]
+    net = Network.from_spec(spec)
+    weights = Setting(spec).weights
     product = np.concatenate([[1.0], np.cumprod(net.rho)])
-    return product[:, None, None] * (net.weights[i] - net.weights[j])
+    return product[:, None, None] * (weights[i] - weights[j])
+
+
+def check_one_law(spec: MixtureSpec) -> None:
+    """Raise where a step leaves other than ``(1 - alpha)^k`` of an expected difference.
+
+    That is what it leaves, whatever the web keeps and whatever is added to it, where what two
+    models read has one law and the update is that of Algorithm 2.
+    """
+    scenario = spec.scenario
+    takes = "{}: where models read of one law, a step leaves (1 - alpha)^k of a difference"
+    if spec.update != "sequential":
+        raise InputError("update", spec.update, "'sequential': another leaves other than "
+                         "(1 - alpha)^k of a difference")  # fmt: skip
+    if any(net is not None for net in scenario.networks(spec.labels).values()):
+        raise InputError("readers", "models that read different posts", takes.format("None"))
+    if scenario.frozen:
+        raise InputError("frozen", scenario.frozen, takes.format("()"))
+    if scenario.anchors is not None:
+        laws = anchors_of(scenario, spec.n_models, spec.n_components)[1]
+        if (laws != laws[:1]).any():
+            got = "sources that differ between models"
+            raise InputError("anchors", got, takes.format("one source for all"))

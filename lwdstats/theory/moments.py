@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
 from lwdstats.mixtures.arguments import Rule
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
-from lwdstats.theory.network import Network, network
+from lwdstats.scenario.scenario import Scenario
+from lwdstats.theory.network import Network, described
+from lwdstats.theory.scenarios.moments import ScenarioMoments, course, scenario_moments
+from lwdstats.theory.scenarios.setting import Setting
 
 
 def expected_sq_norm(
@@ -28,7 +31,9 @@ def expected_sq_norm(
     beta: float = 0.5,
     n_steps: int = 200,
     step_size: Rule = "1/k",
-    complexity: Rule = "1/(k B^2)",
+    complexity: Rule | None = None,
+    scenario: Scenario | Mapping[str, Any] | None = None,
+    update: str | tuple[str, float] = "sequential",
     initial_points: ArrayLike | None = None,
     initial_counts: ArrayLike | None = None,
     means: ArrayLike | None = None,
@@ -53,6 +58,9 @@ def expected_sq_norm(
         T.
     step_size, complexity : str, float, callable or sequence
         alpha_t and c_{t,B}, as `simulate_gmm` takes them.
+    scenario, update : Scenario or mapping, and str or tuple, optional
+        How the web grows and who reads what, and how a model learns, as `simulate_gmm`
+        takes them. Refused where the second moments do not close: see Notes.
     initial_points : array_like, shape (N0,) or (N0, d), optional
         A^(0), empty by default. A point counts as one of the component whose
         mean is nearest (in the metric of the covariance).
@@ -83,6 +91,12 @@ def expected_sq_norm(
     the weights and the fewer the points that are read; so does overlap.
     `norm_bound` says how likely a truncation is at most.
 
+    In another scenario as many numbers are carried as its state has: models that do the
+    same count as one, pools of posts and batches of a window as one each. Moments do not
+    close for posts chosen by what they say, for the newest posts where they are no whole steps,
+    for real or chosen posts on a web of random capacity, and for a `real_weight` with
+    sequential updates; these are refused by name.
+
     A run can be taken up at any time s: weights and web at s are `initial_weights`
     and `initial_points` of the rest (rules in t then count from s).
 
@@ -100,8 +114,50 @@ def expected_sq_norm(
     >>> (1000 * norm[1000]).round(4)
     np.float64(0.3309)
     """
-    net = network(**locals())
-    return 2 * net.n_models**2 * consensus_moments(net)[0]
+    spec = described(**locals())
+    if spec.is_paper:
+        return 2 * spec.n_models**2 * consensus_moments(Network.from_spec(spec))[0]
+    return 2 * spec.n_models**2 * course(Setting(spec)).deviation
+
+
+def expected_diversity(initial_weights: ArrayLike | None = None, **options: Any) -> FloatArray:
+    """Return the expected diversity of the models' mean weight over time, exact without overlap.
+
+    Parameters
+    ----------
+    initial_weights : array_like, shape (n, B) or (B,), optional
+        Pi^(0), as of `expected_sq_norm`.
+    **options
+        `n_responses`, `beta`, `n_steps`, `scenario` and the others that `expected_sq_norm`
+        takes, with the same defaults.
+
+    Returns
+    -------
+    ndarray, shape (T+1,)
+        ``E [1 - |x|^2]`` at t = 0..T, x being the mean weight of all models: 0 where all weight
+        is on one component, ``1 - 1/B`` where it is even.
+
+    Raises
+    ------
+    InputError
+        If an argument can't be used.
+
+    Notes
+    -----
+    It says whether the consensus collapses, and `expected_sq_norm` whether there is
+    one: neither says anything about the other. On a web that keeps everything
+    differences vanish while diversity stays; where each step's posts replace those
+    of before, differences stay as long as diversity does, and both vanish.
+
+    Examples
+    --------
+    >>> first = [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]
+    >>> expected_diversity(first, n_steps=100)[[0, 10, 100]].round(3)
+    array([0.499, 0.465, 0.461])
+    >>> expected_diversity(first, n_steps=100, scenario={"keep": "last"})[[0, 10, 100]].round(3)
+    array([0.499, 0.378, 0.036])
+    """
+    return course(Setting(described(initial_weights, **options))).diversity
 
 
 def consensus_moments(net: Network) -> tuple[FloatArray, FloatArray]:
@@ -244,9 +300,25 @@ class SecondMoments(Result):
         return 4 * n**2 * (2 * (n - 1) * squared + 4 * self.decay**2 * fixed)
 
 
+@overload
+def second_moments(
+    initial_weights: ArrayLike | None = ...,
+    *,
+    times: ArrayLike | None = ...,
+    scenario: None = ...,
+    **options: Any,
+) -> SecondMoments: ...
+@overload
+def second_moments(
+    initial_weights: ArrayLike | None = ...,
+    *,
+    times: ArrayLike | None = ...,
+    scenario: Any,
+    **options: Any,
+) -> SecondMoments | ScenarioMoments: ...
 def second_moments(
     initial_weights: ArrayLike | None = None, *, times: ArrayLike | None = None, **options: Any
-) -> SecondMoments:
+) -> SecondMoments | ScenarioMoments:
     """Return the means and covariances of all weights over time, exact without overlap.
 
     Parameters
@@ -261,9 +333,10 @@ def second_moments(
 
     Returns
     -------
-    SecondMoments
-        Its numbers are exact for the recursion without truncation, as those of
-        `expected_sq_norm`. The cost is O(B^2) a step.
+    SecondMoments or ScenarioMoments
+        The second in another scenario than the paper's, where models need not be alike: it has
+        the covariances of all pairs of models. Both are exact for the recursion without
+        truncation, as is `expected_sq_norm`. The cost is O(B^2) a step, O(n^3 B^2) the second.
 
     Raises
     ------
@@ -284,9 +357,15 @@ def second_moments(
     array([0.2   , 0.4821, 0.4821])
     >>> moments.cov_within[:, 0, 0].round(4)
     array([0.    , 0.0185, 0.0193])
+    >>> print(second_moments(first, n_steps=100, scenario={"keep": "last"}))
+    Exact second moments in a scenario (no overlap, no truncation)
+    3 models, 2 components, 101 times from 0 to 100
     """
-    net = network(initial_weights, **options)
-    return covariance_moments(net, _times(times, net.n_steps))
+    spec = described(initial_weights, **options)
+    kept = _times(times, spec.n_steps)
+    if spec.is_paper:
+        return covariance_moments(Network.from_spec(spec), kept)
+    return scenario_moments(Setting(spec), kept)
 
 
 def covariance_moments(net: Network, kept: NDArray[np.int64]) -> SecondMoments:

@@ -57,6 +57,7 @@ class Network:
     @classmethod
     def from_spec(cls, spec: MixtureSpec) -> Network:
         """Return the network of a checked specification, from the start of its first replicate."""
+        check_paper(spec)
         n, n_b = spec.n_models, spec.n_components
         given = spec.initial_weights
         if given is None:
@@ -125,6 +126,14 @@ class Network:
         return self.n_web[:-1] / self.n_web[1:]
 
 
+def check_paper(spec: MixtureSpec) -> None:
+    """Raise where web, reading or update are not the paper's, by the name of what is not."""
+    if not spec.scenario.is_paper:
+        raise InputError("scenario", repr(spec.scenario), "the paper's: this holds in no other")
+    if spec.update != "sequential":
+        raise InputError("update", spec.update, "'sequential': this holds for no other")
+
+
 def _check_counts(value: Any) -> NDArray[np.int64] | None:
     if value is None:
         return None
@@ -174,7 +183,19 @@ def network(
     n_components: int | None = None,
     **options: Any,
 ) -> Network:
-    """Check the arguments of `expected_sq_norm` and return the network that they describe.
+    """Check the arguments of `expected_sq_norm` and return the network that they describe."""
+    sizes = {"n_models": n_models, "n_components": n_components}
+    return Network.from_spec(described(initial_weights, **sizes, **options))
+
+
+def described(
+    initial_weights: Any = None,
+    *,
+    n_models: int | None = None,
+    n_components: int | None = None,
+    **options: Any,
+) -> CountedSpec:
+    """Check the arguments of `expected_sq_norm` and return the specification that they are.
 
     n and B are as given, else as the weights say, else by default.
     """
@@ -185,4 +206,4 @@ def network(
         sizes = dict(zip(("n_components", "n_models"), reversed(shape), strict=False))
     given = {"n_models": n_models, "n_components": n_components}
     sizes |= {name: size for name, size in given.items() if size is not None}
-    return Network.from_spec(CountedSpec(initial_weights=initial_weights, **sizes, **options))
+    return CountedSpec(initial_weights=initial_weights, **sizes, **options)

@@ -150,6 +150,27 @@ def test_simulate_summary_plot(tmp_path):
     assert all(Path(p).read_bytes().startswith(b"\x89PNG") for p in pictures)
 
 
+@pytest.mark.parametrize(
+    "file_format",
+    ["svg", *(pytest.param(other, marks=pytest.mark.large) for other in ("pdf", "png"))],
+)
+def test_pictures_by_covariates_are_the_same_file_each_time(tmp_path, file_format):
+    ds = small_llm(model=4, response=6).assign_coords(family=("model", ["a", "b", "a", "<$b$>"]))
+    path = lwd.write_results(ds, tmp_path / "run.nc")
+    options = ["--kind", "dkps", "--color", "family", "--names", 2, "--format", file_format]
+    drawn = [
+        Path(command("plot", path, *options, "-o", tmp_path / name).stdout.strip()).read_bytes()
+        for name in "ab"
+    ]
+    assert drawn[0] == drawn[1]
+    if file_format == "svg":
+        for text in ("family", "a", "b", "&lt;$b$&gt;", "coordinate 0"):
+            assert f">{text}</text>" in drawn[0].decode()
+    failed = command("plot", path, "--kind", "answers", "--color", "size", check=False)
+    assert failed.returncode == 2
+    assert "color: got 'size'; takes one of model, family" in failed.stderr
+
+
 def test_spec_file_and_options(tmp_path):
     spec = tmp_path / "spec.toml"
     spec.write_text('simulator = "gmm"\nn_steps = 9\nthreshold = 0.01\nmeans = [-4.0, 4.0]\n')

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from paths import from_r
 
 import lwdstats as lwd
-from lwdstats.geometry.kernels import squared_norm
+from lwdstats.geometry.kernels import squared_distances, squared_norm
 
 RTOL = 1e-8  # against R
 REFERENCE = from_r("cmdscale")["dist"]
@@ -306,3 +306,40 @@ def test_nan_in_a_dataset():
     for function in (lwd.dist, lwd.fnorm, lwd.noise_floor):
         with pytest.raises(lwd.InputError, match="not finite"):
             function(dataset(weight=w))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_padding_with_missing_answers_changes_no_distance(seed):
+    rng = np.random.default_rng(seed)
+    dims = ("time", "model", "replicate", "query", "response", "feature")
+    x = rng.normal(size=(2, 3, 2, 2, 4, 3))
+    x[rng.random(x.shape[:-1]) < 0.3] = np.nan
+    x[..., :2, :] = rng.normal(size=(2, 3, 2, 2, 2, 3))  # two answers are always there
+    padded = np.full((2, 3, 2, 2, 7, 3), np.nan)
+    padded[..., [6, 0, 4, 2], :] = x
+    one, two = (
+        xr.Dataset({"embedding": (dims, values)}, {"time": [0, 1]}, ATTRIBUTES)
+        for values in (x, padded)
+    )
+    for f in (lwd.dist, lwd.fnorm, lwd.noise_floor, lambda ds: lwd.fnorm(ds, debias=True)):
+        np.testing.assert_allclose(f(one), f(two), rtol=1e-9, atol=1e-9)
+
+
+def test_distances_by_products_are_those_of_differences():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(3, 20, 50)).astype(np.float32)
+    x[:, 7] = x[:, 3]  # equal
+    x[:, 9] = x[:, 3] + np.float32(1e-4)  # nearly so
+    y = np.concatenate([x[:, :4], rng.normal(size=(3, 5, 50))], axis=1)
+    for other in (None, y):
+        square = squared_distances(x, other)
+        z = x if other is None else other
+        away = x[:, :, None].astype(float) - z[:, None].astype(float)
+        np.testing.assert_allclose(square, (away**2).sum(axis=(0, 3)), rtol=1e-9, atol=1e-300)
+        assert square[7, 3] == 0.0
+    long = rng.normal(size=(1, 4, 1, 9, 1, 600))  # more numbers than are compared one by one
+    dims = ("time", "model", "replicate", "query", "response", "feature")
+    ds = xr.Dataset({"embedding": (dims, long)}, {"time": [0]}, ATTRIBUTES)
+    expected = lwd.dist(long.reshape(4, -1)) / 3.0
+    np.testing.assert_allclose(lwd.dist(ds)[0, 0], expected, rtol=1e-9)

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import ROOT
 from scipy.optimize import minimize
@@ -15,7 +15,7 @@ from scipy.stats import ortho_group
 import lwdstats as lwd
 from lwdstats.dataset.as_results import as_results
 from lwdstats.geometry import spread
-from lwdstats.geometry.diversity import drift, inner_diversity
+from lwdstats.geometry.diversity import diversity, drift, inner_diversity
 from lwdstats.geometry.lexical import distinct_n, read_counts, sentiment_share, words
 
 NETWORK = ROOT / "data" / "bitcoin_network.nc"
@@ -33,6 +33,7 @@ def answers(seed, scale=1.0):
     return np.random.default_rng(seed).normal(size=SHAPE) * scale
 
 
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_invariant_to_rotation_and_to_the_order_of_answers(seed):
     rng = np.random.default_rng(seed)
@@ -369,3 +370,38 @@ def test_sentiment_needs_labels(network):
     plain = network.assign(post_sentiment=xr.full_like(network["post_sentiment"], ""))
     with pytest.raises(lwd.InputError, match="posts without labels"):
         sentiment_share(plain)
+
+
+@given(seed=st.integers(0, 2**16), n=st.integers(1, 4), queries=st.integers(1, 2))
+def test_diversity_is_half_the_mean_squared_distance_between_distinct_answers(seed, n, queries):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(2, n, 2, queries, 3, 2)) * rng.uniform(0.1, 3, size=(n, 1, 1, 1, 1))
+    found = diversity(as_results(x)).transpose("time", "replicate").values
+    for t, r in np.ndindex(2, 2):
+        total = 0.0
+        for i, j, q in itertools.product(range(n), range(n), range(queries)):
+            squares = [
+                ((x[t, i, r, q, k] - x[t, j, r, q, m]) ** 2).sum()
+                for k in range(3)
+                for m in range(3)
+                if i != j or k != m
+            ]
+            total += np.mean(squares) / (2 * n**2 * queries)
+        assert found[t, r] == pytest.approx(total, rel=1e-9)
+
+
+def test_diversity_of_indicators_is_that_of_the_weights():
+    weights = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    of_weights = lwd.simulate_gmm(n_models=2, n_components=3, initial_weights=weights, n_steps=0)
+    expected = 1 - (weights.mean(axis=0) ** 2).sum()
+    assert diversity(of_weights).item() == pytest.approx(expected)
+    rng = np.random.default_rng(0)
+    # (time, model, replicate, response, feature): each replicate an estimate of its own.
+    answers = [np.eye(3)[rng.choice(3, size=(4000, 4), p=row)] for row in weights]
+    each = diversity(as_results(np.stack(answers)[None])).values.ravel()
+    assert abs(each.mean() - expected) < 4 * each.std() / math.sqrt(each.size)
+
+
+def test_diversity_needs_two_answers():
+    with pytest.raises(lwd.InputError, match="1 response"):
+        diversity(as_results(np.zeros((1, 2, 1, 1, 2))))

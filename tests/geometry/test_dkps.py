@@ -13,10 +13,10 @@ from scipy.spatial.distance import cdist, pdist, squareform
 
 import lwdstats as lwd
 from lwdstats.geometry import samples
-from lwdstats.geometry.dkps import AGGREGATES, dkps
+from lwdstats.geometry.dkps.dkps import AGGREGATES, dkps
+from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood
 from lwdstats.geometry.out_of_sample import METHODS
 from lwdstats.geometry.procrustes import procrustes
-from lwdstats.geometry.profile_likelihood import profile_likelihood
 
 SEEDS = st.integers(0, 2**32 - 1)
 EVERY = pytest.mark.parametrize("aggregate", AGGREGATES)
@@ -386,3 +386,35 @@ def test_bad_input_of_place():
 def test_print_of_one():
     text = str(dkps(small_llm(18, time=2).isel(replicate=[0]), k=1))
     assert "2 times, 1 replicate, 3 models," in text
+
+
+@pytest.mark.parametrize("aggregate", ["mean", "energy", "mmd"])
+def test_padding_with_missing_answers_changes_nothing(aggregate):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(2, 4, 2, 3, 5, 3))
+    padded = np.full((2, 4, 2, 3, 8, 3), np.nan)
+    for model in range(4):  # at other places of each model
+        places = rng.permutation(8)[:5]
+        padded[:, model][..., places, :] = x[:, model]
+    dims = ("time", "model", "replicate", "query", "response", "feature")
+    fits = []
+    for values in (x, padded):
+        ds = xr.Dataset({"embedding": (dims, values)}, {"time": [0, 1]}, small_llm().attrs)
+        fits.append(lwd.dkps(ds, 2, aggregate=aggregate))
+    one, two = fits
+    xr.testing.assert_allclose(one.points, two.points, rtol=1e-9)
+    xr.testing.assert_allclose(one.distances, two.distances, rtol=1e-9)
+    placed = one.place(two.data)  # answers of one are those of the other
+    np.testing.assert_allclose(placed.values, one.points.values, atol=1e-9)
+
+
+def test_samples_of_unequal_number_have_the_distance_of_energy():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(1, 2, 1, 7, 3)).astype(np.float32)
+    x[0, 1, 0, 4:] = np.nan
+    dims = ("time", "model", "replicate", "response", "feature")
+    ds = xr.Dataset({"embedding": (dims, x)}, {"time": [0]}, small_llm().attrs)
+    square = float(lwd.dkps(ds, 1, aggregate="energy").distances[0, 0, 0, 1]) ** 2
+    rows = np.concatenate([x[0, 0, 0], x[0, 1, 0, :4]])
+    # The E-statistic is n m / (n + m) times the square.
+    assert lwd.eqdist_etest(rows, [7, 4], 9).statistic == pytest.approx(square * 28 / 11)

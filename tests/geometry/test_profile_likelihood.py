@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 import lwdstats as lwd
-from lwdstats.geometry.profile_likelihood import profile_likelihood
+from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -25,8 +25,8 @@ PACKAGE = Path(lwd.__file__).parent
 ABSTRACT = {"Result", "PermutationResult"}
 # Each replicate is a result of its own: it names a row, and may have a row of `glance`.
 BY_REPLICATE = {"ChangePoints", "TrendTests"}
-# A prompt is what a model read, not a result of a computation.
-NO_RESULTS = {"Prompt"}
+# A prompt is what a model read, a scenario what a run is to do: neither is computed.
+NO_RESULTS = {"Prompt", "Scenario"}
 
 
 def _types() -> dict[str, str]:

@@ -34,6 +34,7 @@ def changepoints(
     min_size: int = 5,
     n_bootstrap: int = 999,
     debias: bool | None = None,
+    embedding: str = "embedding",
     seed: int | str | None = None,
 ) -> ChangePoints:
     """Find sudden falls and jumps of ||D||_F that a smooth decay does not account for.
@@ -60,8 +61,8 @@ def changepoints(
     n_bootstrap : int
         Number of paths simulated for each replicate's penalty; at least
         ``1 / false_alarm - 1``.
-    debias : bool, optional
-        Of a dataset's `fnorm`; by default where it is made of two answers or more.
+    debias, embedding : bool, optional, and str
+        As of a dataset's `fnorm`; `debias` by default where it is made of two answers or more.
     seed : int or str, optional
         Seed of the simulated paths; drawn and kept in the result when None.
 
@@ -126,7 +127,7 @@ def changepoints(
         takes = f"at least {math.ceil(1 / false_alarm) - 1}, for a false_alarm of {false_alarm}"
         raise InputError("n_bootstrap", B, takes)
     min_size = check_integer("min_size", min_size, minimum=2)
-    whole = curves(x, debias=debias)
+    whole = curves(x, debias=debias, embedding=embedding)
     curve = _part(whole, since, max(_LEAST_TIMES, 3 * min_size))
     n = len(curve.time)
     if curve.time[0] < 0:

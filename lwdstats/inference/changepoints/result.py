@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.laws import EXPONENTIAL, POWER_FLOOR
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import Result, aligned
 
@@ -120,12 +121,16 @@ class ChangePoints(Result):
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the curves, the fitted levels, and a line at each change."""
         ax = drawing.new_axes(ax)
+        looks = drawing.series(self.values.shape[1])
         for j, replicate in enumerate(self.paths.index):
-            (line,) = ax.plot(self.time, self.values[:, j], linewidth=0.8, alpha=0.6)
-            ax.plot(self.time, self.fitted[:, j], color=line.get_color(), label=f"{replicate}")
+            faint: dict[str, Any] = {**looks[j], "linewidth": 0.8, "alpha": 0.6}
+            ax.plot(self.time, self.values[:, j], **faint)
+            ax.plot(self.time, self.fitted[:, j], label=f"{replicate}", **looks[j])
             for at in self.table.loc[self.table["replicate"] == replicate, "time"]:
-                ax.axvline(at, color=line.get_color(), linestyle=":")
+                ax.axvline(at, color=looks[j]["color"], linestyle=":")
         ax.set(xlabel="time", ylabel=self.what)
+        if 1 < len(looks) <= drawing.MOST_LOOKS:
+            drawing.legend(ax, "replicate")
         return ax
 
 

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.convergence import choice as law_choice
 from lwdstats.inference.convergence.minimise import Family, Minimum
@@ -26,6 +27,7 @@ def convergence_fit(
     square: bool | None = None,
     errors: str | None = None,
     debias: bool | None = None,
+    embedding: str = "embedding",
     level: float = 0.95,
 ) -> ConvergenceFit:
     """Fit a law of decay to ||D^(t)||_F over replicates: its limit, rate and half-life.
@@ -47,8 +49,8 @@ def convergence_fit(
     errors : {"relative", "constant"}, optional
         Fit by the gamma deviance, which weights errors in proportion to the law, or by
         least squares. By default "relative" where values are positive and not debiased.
-    debias : bool, optional
-        Of a dataset's `fnorm`; by default where it is made of two answers or more.
+    debias, embedding : bool, optional, and str
+        As of a dataset's `fnorm`; `debias` by default where it is made of two answers or more.
     level : float
         Level of the intervals shown.
 
@@ -110,6 +112,7 @@ def convergence_fit(
     """
     law = check_choice("law", law, ("auto", *LAWS))
     check_level(level)
+    x = by_embedding(x, embedding, "x")
     curve, family = prepare(x, since=since, square=square, errors=errors, debias=debias)
     mean = curve.values.mean(axis=1)
     fits = {}

@@ -11,8 +11,12 @@ from scipy.stats import t as student
 
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.convergence.convergence_fit import convergence_fit
+from lwdstats.inference.convergence.result import ConvergenceFit
 from lwdstats.inference.convergence.scores import interval, noise, path_problem, score_test
 from lwdstats.results.htest import HTest
+
+# A power law that may fall by less than this share over a run is not told from a limit.
+_LEAST_FALL = 0.2
 
 
 def convergence_test(
@@ -23,6 +27,7 @@ def convergence_test(
     square: bool | None = None,
     errors: str | None = None,
     debias: bool | None = None,
+    embedding: str = "embedding",
     level: float = 0.95,
 ) -> HTest:
     """Test that ||D^(t)||_F goes to 0, against a limit c > 0.
@@ -44,7 +49,7 @@ def convergence_test(
         not look like a limit.
     errors : {"relative", "constant"}, optional
         As for `convergence_fit`.
-    debias : bool, optional
+    debias, embedding : bool, optional, and str
         As for `convergence_fit`.
     level : float
         Level of the one-sided interval of c, above .5.
@@ -79,7 +84,10 @@ def convergence_test(
     "constant" errors make it conservative (.031 to .045 over 5 to 30 replicates).
 
     A p-value that is not small does not show that c is 0: read the interval of
-    ``convergence_fit(x, law).confint("c")`` for how large it may be.
+    ``convergence_fit(x, law).confint("c")`` for how large it may be. Where the power b may be so
+    small that (t + 1)^-b falls by less than a fifth over the times used, a limit and a slow power
+    can't be told apart: a p above 1 - level is then no verdict, and the result's `note` says so,
+    without an interval of c. Which scenario has which b is in ``docs/convergence.md``.
 
     R has no such test.
 
@@ -102,7 +110,7 @@ def convergence_test(
     if level <= 0.5:
         raise InputError("level", level, "a number in (0.5, 1)")
     how: dict[str, Any] = {"since": since, "square": square, "errors": errors, "debias": debias}
-    fit = convergence_fit(x, law, **how, level=level)
+    fit = convergence_fit(x, law, **how, embedding=embedding, level=level)
     sample = fit.sample
     null = sample.fit({0: 0.0})
     if null.problem is not None:
@@ -118,19 +126,38 @@ def convergence_test(
         if R > 1
         else f"one path, AR(1) noise in proportion to the law ({noise(sample, null.theta)[0]:.2f})"
     )
-    conf_int = None
-    if fit.no_interval is None:
+    p_value = float(student.sf(t, sample.df))
+    conf_int, estimate, note = None, None, None
+    if law == "power_floor" and p_value > 1.0 - level:
+        note = _no_verdict(fit, level)
+    if fit.problem is None:
+        estimate = {"c": fit.limit}
+    if note is None and fit.no_interval is None:
         conf_int = interval(sample, fit.theta, 0, 2.0 * level - 1.0)[0], math.inf
     return HTest(
         statistic=t,
         parameter={"df": float(sample.df)},
-        p_value=float(student.sf(t, sample.df)),
+        p_value=p_value,
         conf_int=conf_int,
-        estimate={"c": fit.limit} if fit.problem is None else None,
+        estimate=estimate,
         null_value={"limit c": 0.0},
         alternative="greater",
         method=f"Test of the limit of {sample.law.text} ({basis})",
         data_name=f"{fit.what}, {fit.extent()}",
         statistic_name="t",
         conf_level=float(level),
+        note=note,
+    )
+
+
+def _no_verdict(fit: ConvergenceFit, level: float) -> str | None:
+    """Return why a limit can't be told from a slow power law, where it can't."""
+    low = 0.0 if fit.no_interval is not None else fit.confint("b", level).table.iloc[0, 0]
+    span = float(fit.sample.s[-1] - fit.sample.s[0])
+    if low * span >= -math.log1p(-_LEAST_FALL):
+        return None
+    return (
+        f"No verdict on c: the power b may be as small as {low:.2g}, with which (t + 1)^-b would "
+        "fall by less than a fifth over these times, so that a limit above 0 and a slow decay to "
+        "0 can't be told apart. Longer runs, or more replicates, may tell."
     )

@@ -17,8 +17,8 @@ from lwdstats.errors import InputError, check_level
 from lwdstats.inference.convergence.minimise import Family
 from lwdstats.inference.convergence.scores import Sample, covariance, interval, noise, path_problem
 from lwdstats.inference.laws import Law, values
-from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals, interval_names
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines, named_lines
 from lwdstats.results.result import Result, Summary, one_row
 
@@ -292,13 +292,15 @@ class ConvergenceFit(Result):
         if self.nobs() > 1:
             ax.plot(self.time, self.sample.mean, color="0.35", linewidth=1, label="mean")
         grid = np.linspace(self.time[0], self.time[-1], 400)
-        ax.plot(grid, self.predict(grid), color="C3", label=self.law.text)
+        ax.plot(grid, self.predict(grid), color=drawing.colour(1), label=self.law.text)
         if self.law.has_limit:
-            ax.axhline(self.limit, color="C3", linestyle=":", linewidth=1, label="limit")
+            ax.axhline(
+                self.limit, color=drawing.colour(1), linestyle=":", linewidth=1, label="limit"
+            )
         if log:
             ax.set(xscale="symlog" if self.time[0] == 0 else "log", yscale="log")
         ax.set(xlabel="time", ylabel=self.what)
-        ax.legend(frameon=False, fontsize="small")
+        drawing.legend(ax)
         return ax
 
 

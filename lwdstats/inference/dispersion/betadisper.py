@@ -9,6 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry.given_distances import as_distances, made_euclidean
 from lwdstats.geometry.kernels import gower
@@ -36,6 +37,7 @@ def betadisper(
     bias_adjust: bool = False,
     sqrt_dist: bool = False,
     add: bool | str = False,
+    embedding: str = "embedding",
 ) -> BetaDisper:
     """Measure how far observations lie from the centre of their group.
 
@@ -62,6 +64,8 @@ def betadisper(
         Make the distances Euclidean by the smallest constant, `ac`, added to half their
         squares (Lingoes; also True) or to themselves (Cailliez). Observations at a
         distance of 0, as repeated answers are, then lie apart.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
@@ -116,6 +120,7 @@ def betadisper(
     """
     kind = check_choice("type", type, ("median", "centroid"))
     check_bool("bias_adjust", bias_adjust)
+    d = by_embedding(d, embedding, "d")
     if isinstance(d, xr.Dataset):
         matrix, frame = distances_of(d, "d")
         check_blocks(frame, None, "d", ", and repeat for the others")

@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.spatial_median import spatial_medians
 from lwdstats.inference.permutation.scheme import IndexArray, Scheme, groups_by_size
+from lwdstats.inference.permutation.waiting import shown
 
 Pairs = list[tuple[int, int]]
 Statistics = tuple[FloatArray, FloatArray]
@@ -18,6 +19,8 @@ Statistics = tuple[FloatArray, FloatArray]
 # Points are permuted themselves where they have no more axes than this, otherwise by way of
 # their inner products.
 _FEW_AXES = 10
+# Numbers of a block of groups: 2 MB of float64.
+_BLOCK = 1 << 18
 _DEGREES = 4
 _MAX_STEPS = 100
 # Of the place of a group, found once: where two are nearly as good, steps are small.
@@ -196,14 +199,17 @@ def _permuted(
     parts = [(residuals[:, axes], sign) for axes, sign in ((positive, 1.0), (~positive, -1.0))]
     parts = [(x, sign) for x, sign in parts if x.shape[1]]
     products = [x @ x.T if x.shape[1] > _FEW_AXES else None for x, _ in parts]
-    for index in plan.blocks(3 + 4 * min(residuals.shape[1], _FEW_AXES)):
+    for index in shown(plan.blocks(3 + 4 * min(residuals.shape[1], _FEW_AXES)), plan.count):
         order = index[chosen[index]].reshape(len(index), len(rows))
         z = np.empty(order.shape)
         for members in stacked:
             taken = order[:, members].reshape(-1, members.shape[1])
             square = np.zeros(taken.shape)
             for (x, sign), K in zip(parts, products, strict=True):
-                square += sign * _squares(x, K, taken, kind)
+                step = max(1, _BLOCK // (taken.shape[1] * min(taken.shape[1], x.shape[1])))
+                for start in range(0, len(taken), step):
+                    some = slice(start, start + step)
+                    square[some] += sign * _squares(x, K, taken[some], kind)
             z[:, members] = np.sqrt(np.maximum(square, 0.0)).reshape(-1, *members.shape)
         yield z
 
@@ -212,32 +218,32 @@ def _squares(x: FloatArray, K: FloatArray | None, order: IndexArray, kind: str) 
     """Return squared distances to their centre of points `x`, (n, p), taken by `order`, (b, m).
 
     With `K`, (n, n), the products of the points, no block of points is formed: a
-    centre is a mean with weights, and its distances follow from K and these.
+    centre is a mean with weights, and its distances follow from those among the m points.
     """
     if K is None:
         taken = x[order]
         centre = taken.mean(axis=1) if kind == "centroid" else spatial_medians(taken)
         away = taken - centre[:, None]
         return np.einsum("bip,bip->bi", away, away)
-    own = np.diagonal(K)[order]
-    weight = np.full(order.shape, 1.0 / order.shape[1])
-    out = _from_products(K, own, order, weight)
+    own = K[order[:, :, None], order[:, None, :]]
+    out = _from_products(own, np.full(order.shape, 1.0 / order.shape[1]))
     if kind == "centroid":
         return out
     left, last = np.arange(len(order)), np.sqrt(out)
     for _ in range(_MAX_STEPS):
         r = last[left]
         scale = r.mean(axis=1, keepdims=True)
-        # Where a point may be the median, weights run off: see to these one by one.
+        # Where a point may be the median, weights run off: see to these by themselves.
         near = (r <= _NEAR * scale).any(axis=1)
         if near.any():
             out[left[near]] = _squares(x, None, order[left[near]], kind)
-        left, r = left[~near], r[~near]
+        left, own, r = left[~near], own[~near], r[~near]
         weight = 1.0 / r  # Weiszfeld's step
         weight /= weight.sum(axis=1, keepdims=True)
-        out[left] = _from_products(K, own[left], order[left], weight)
+        out[left] = _from_products(own, weight)
         last[left] = np.sqrt(out[left])
-        left = left[(np.abs(last[left] - r) > _DONE * scale[~near]).any(axis=1)]
+        moving = (np.abs(last[left] - r) > _DONE * scale[~near]).any(axis=1)
+        left, own = left[moving], own[moving]
         if not left.size:
             return out
     # Points that coincide near the median slow these steps down.
@@ -245,16 +251,13 @@ def _squares(x: FloatArray, K: FloatArray | None, order: IndexArray, kind: str) 
     return out
 
 
-def _from_products(
-    K: FloatArray, own: FloatArray, order: IndexArray, weight: FloatArray
-) -> FloatArray:
-    """Return squared distances, (b, m), of points `order` to their mean with `weight`, (b, m)."""
-    spread = np.zeros((len(order), len(K)))
-    np.put_along_axis(spread, order, weight, axis=1)
-    along = np.take_along_axis(spread @ K, order, axis=1)
-    square = own - 2.0 * along + (weight * along).sum(axis=1, keepdims=True)
+def _from_products(own: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return squared distances, (b, m), to the mean with `weight`, (b, m), from products."""
+    along = (own @ weight[:, :, None])[:, :, 0]
+    size = np.diagonal(own, axis1=1, axis2=2)
+    square = size - 2.0 * along + (weight * along).sum(axis=1, keepdims=True)
     # A point on the centre is at 0 but for rounding.
-    return np.where(square > _ROUNDING * own.max(axis=1, keepdims=True), square, 0.0)
+    return np.where(square > _ROUNDING * size.max(axis=1, keepdims=True), square, 0.0)
 
 
 def f_statistic(z: FloatArray, members: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,8 @@ from lwdstats.inference.dispersion.permuted import (
 from lwdstats.inference.dispersion.table import DispersionTable, anova_table, permutation_table
 from lwdstats.inference.dispersion.tukey import Tukey, honest_differences
 from lwdstats.inference.permutation.scheme import scheme
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
+from lwdstats.results.pictures.looks import looks
 from lwdstats.results.printing import named_lines
 from lwdstats.results.result import Result, one_row
 
@@ -161,18 +163,23 @@ class BetaDisper(Result):
         return f"Distances to the group's {self.type}"
 
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
-        ax = drawing.new_axes(ax)
+        ax = drawing.new_axes(ax, self.levels)
         real = np.flatnonzero(self.eig > 0)
         plane = drawing.plane(self.vectors[:, real])
         centres = drawing.plane(self.centroids[:, real])
-        for j, level in enumerate(self.levels):
+        look = looks(self.levels, title="group")
+        for j in range(len(self.levels)):
             own = plane[self.group == j]
             spokes = np.stack([own, np.broadcast_to(centres[j], own.shape)])
-            ax.plot(*spokes.transpose(2, 0, 1), color=f"C{j}", linewidth=0.6, alpha=0.6)
-            marker = drawing.MARKERS[j % len(drawing.MARKERS)]
-            ax.plot(*own.T, marker, color=f"C{j}", markersize=4, label=level)
-            ax.plot(*centres[j], "P", color=f"C{j}", markersize=9, markeredgecolor="black")
+            hue: Any = {"color": look.colors[j]}
+            ax.plot(*spokes.transpose(2, 0, 1), linewidth=0.6, alpha=0.6, **hue)
+            ax.plot(*own.T, look.markers[j], markersize=4, **hue)
+            ax.plot(*centres[j], "P", markersize=9, markeredgecolor="black", **hue)
         drawing.name_axes(ax, ["PCoA1", "PCoA2"])
-        ax.legend(frameon=False, fontsize="small")
-        ax.set_title(self._caption(), fontsize="medium")
+        drawing.title(ax, self._caption())
+        drawing.keys(ax, look)
+        if not look.by_name:
+            # Groups that are too many for a look each have their names at their centres.
+            named = drawing.which_names(None, self.levels, centres)
+            drawing.name_points(ax, self.levels, named, centres, plane)
         return ax

@@ -54,6 +54,12 @@ def spatial_medians(x: FloatArray) -> FloatArray:
     b, m, p = x.shape
     if p == 0 or m == 1:
         return x[:, 0].copy()
+    if p >= m:
+        # The median lies where the points do, in m - 1 dimensions about the first of them.
+        first = x[:, :1]
+        axes, along = np.linalg.qr(np.swapaxes(x[:, 1:] - first, 1, 2))
+        own = np.concatenate([np.zeros((b, 1, m - 1)), np.swapaxes(along, 1, 2)], axis=1)
+        return first[:, 0] + np.einsum("bpk,bk->bp", axes, spatial_medians(own))
     centre = np.median(x, axis=1)
     if p == 1:
         return centre

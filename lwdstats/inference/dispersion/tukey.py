@@ -14,7 +14,7 @@ from scipy.stats import studentized_range
 from lwdstats.arrays import FloatArray
 from lwdstats.inference.dispersion.permuted import without_rounding
 from lwdstats.inference.dispersion.table import anova_table
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import matrix_lines
 from lwdstats.results.result import Result
 

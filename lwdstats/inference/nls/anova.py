@@ -11,7 +11,7 @@ from scipy.special import fdtrc
 
 from lwdstats.errors import InputError
 from lwdstats.inference.nls.problem import Fit
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
 

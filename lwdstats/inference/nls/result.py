@@ -19,8 +19,8 @@ from lwdstats.inference.nls import tables as nls_tables
 from lwdstats.inference.nls.problem import Fit, as_variable, check_named
 from lwdstats.inference.nls.profile import profile_interval, wald_interval
 from lwdstats.inference.nls.tables import NLSSummary
-from lwdstats.results import drawing
 from lwdstats.results.confint import ConfInt, Parm, chosen
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, one_row
 
 
@@ -322,12 +322,12 @@ class NLSFit(Fit, Result):
             fixed = {name: v.flat[0] for name, v in given.items()}
             ax.plot(grid, self.predict(fixed | {moving[0]: grid}), label="fit")
             ax.set(xlabel=moving[0], ylabel=self.formula.response.text)
-            ax.legend(frameon=False, fontsize="small")
+            drawing.legend(ax)
         else:
             fitted = self.fitted()
             ax.plot(fitted, self.response, "o", color="0.35", markersize=4)
             ends = [min(fitted.min(), self.response.min()), max(fitted.max(), self.response.max())]
             ax.plot(ends, ends, "--", color="0.6", linewidth=1)
             ax.set(xlabel="fitted", ylabel=f"{self.formula.response.text}, observed")
-        ax.set_title(str(self.formula), fontsize="medium")
+        drawing.title(ax, str(self.formula))
         return ax

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,21 +11,29 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.errors import InputError, check_choice
 from lwdstats.geometry.given_distances import as_distances, made_euclidean
-from lwdstats.geometry.kernels import gower
+from lwdstats.geometry.kernels import distances, gower
 from lwdstats.geometry.labels import Labels, arranged, labels_of, labels_of_square
+from lwdstats.inference.permutation.adonis_squares import (
+    equal_rows,
+    squares_of_distances,
+    squares_of_points,
+)
 from lwdstats.inference.permutation.adonis_table import Adonis
 from lwdstats.inference.permutation.answers import (
+    answers_of,
     as_frame,
     check_blocks,
-    distances_of,
     models_of,
     warn_of_models,
 )
-from lwdstats.inference.permutation.design import design_of, directions_beside, terms_to_test
-from lwdstats.inference.permutation.scheme import Scheme, p_values, quadratic_forms, scheme
+from lwdstats.inference.permutation.design import design_of, terms_to_test
+from lwdstats.inference.permutation.scheme import p_values, scheme
 
+# A pass over points takes about so many times as long a number as a product with distances.
+_POINTS = 8
 # A sum of squares below this share of all squares is what rounding makes of 0.
 _ROUNDING = 1e-12
 
@@ -42,6 +49,7 @@ def adonis2(
     model: str = "reduced",
     sqrt_dist: bool = False,
     add: bool | str = False,
+    embedding: str = "embedding",
     seed: int | str | None = None,
 ) -> Adonis:
     """Test which terms explain the distances between observations (PERMANOVA).
@@ -57,21 +65,22 @@ def adonis2(
         labels, in any. Of a dataset at one time, ``ds.sel(time=t)``, the answers, with the
         factors `model`, `replicate`, `query`, `response` and coordinates along these.
     d : array_like, shape (n, n) or (n (n - 1) / 2,), or xarray.DataArray
-        Distances; of a dataset by default the Euclidean ones between answers; those
-        between its models may be given, as ``dist(ds)`` of one time and replicate.
+        Distances; of a dataset by default the Euclidean ones between answers; or those between
+        its models, as ``dist(ds)`` of one time and replicate.
     permutations : int or array_like, shape (B, n)
         Their number, or rows of indices from 0. If no more exist, all are taken, and p is exact.
     strata : str, list of str or array_like, shape (n,), optional
         Labels, or columns of `data`, within which to permute.
     by : {"terms", "margin", None}
-        Test each term after those before it, each after all the others (without those
-        that are part of an interaction), or the whole model.
+        Test each term after earlier ones, after all (but its interactions), or the whole model.
     model : {"reduced", "direct"}
         Permute residuals of the model without the tested term, or observations, as vegan.
     sqrt_dist, add : bool, and bool or {"lingoes", "cailliez"}
         Take square roots of the distances first; make them Euclidean, as `betadisper`.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
     seed : int or str, optional
-        Seed of the permutations; drawn and kept in the result when None.
+        Seed of the permutations; drawn and kept in the result if None.
 
     Returns
     -------
@@ -85,20 +94,19 @@ def adonis2(
 
     Notes
     -----
-    With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on what is new
-    in a term, ``SS = tr(H G)``, of ``tr(G)`` in all; R2 is the share of that, and
-    ``F = (SS / df) / (SS_residual / df_residual)``. With several terms the test of one is
-    approximate (``docs/methods.md``). Dispersion alone can make F large: see `betadisper`.
+    With G the doubly centred matrix of ``-d^2 / 2`` and H the projection on what is new in a
+    term, ``SS = tr(H G)``, R2 is its share of ``tr(G)``, and F the ratio of mean squares. With
+    several terms the test of one is approximate (``docs/methods.md``). Dispersion alone can
+    make F large: see `betadisper`.
 
-    Answers of a dataset are exchangeable among models, if these answer alike at what each
-    has read, but not across replicates, queries or times: several are refused unless
-    `strata` keeps them apart, as ``["replicate", "query"]``; or see `collapse_test`. A
-    warning says where a coordinate is of models that answer more than once.
+    Answers of a dataset are exchangeable among models, if these answer alike at what each has
+    read, but not across replicates, queries or times: `strata` has to keep them apart, as
+    ``["replicate", "query"]``; or see `collapse_test`. A coordinate of models that answer more
+    than once is warned of.
 
-    Follows R's ``vegan::adonis2(d ~ ..., data, permutations, sqrt.dist, add, by, strata)``,
-    coding too, all numbers but p being the same; ``model="direct"`` gives vegan's p. Beside
-    others, a nested factor or collinear column has what it adds; of two interactions without
-    main effects the earlier has what both share.
+    Follows R's ``vegan::adonis2``, coding too, all numbers but p being the same;
+    ``model="direct"`` gives vegan's p. Beside others, a nested factor or collinear column has
+    what it adds; of two interactions without main effects the earlier has what both share.
 
     References
     ----------
@@ -128,18 +136,20 @@ def adonis2(
     if by is not None:
         by = check_choice("by", by, ("terms", "margin"))
     model = check_choice("model", model, ("reduced", "direct"))
+    data = by_embedding(data, embedding, "data")
     answers = isinstance(data, xr.Dataset)
-    matrix, rows = None, data
+    matrix, points, rows = None, None, data
     if isinstance(data, xr.Dataset):
         # Distances as `dist` gives them are between models, any others between answers.
         answers = not (isinstance(d, xr.DataArray) and "model" in d.dims)
-        matrix, rows = distances_of(data, "data") if answers else (None, models_of(data))
+        points, rows = answers_of(data, "data") if answers else (None, models_of(data))
     own = None
     if d is not None:
-        matrix, own = as_distances(d), labels_of_square(d)
-    if matrix is None:
+        matrix, own, points = as_distances(d), labels_of_square(d), None
+    given = matrix if points is None else points
+    if given is None:
         raise InputError("d", None, "distances between the rows of data")
-    n = len(matrix)
+    n = len(given)
     frame = as_frame(rows)
     if own is not None and labels_of(frame) is None:
         _refuse_names_in_another_order(frame, own)
@@ -153,11 +163,6 @@ def adonis2(
         check_blocks(frame, labels, "data", ", or give strata=['replicate', 'query']")
         warn_of_models(frame, set().union(*orders), stacklevel=3)
 
-    matrix, ac, made = made_euclidean(matrix, sqrt_dist=sqrt_dist, add=add)
-    G = gower(matrix)
-    total = float(np.trace(G))
-    if not matrix.any():
-        raise InputError("d", "distances that are all 0", "distances that differ")
     names, Q, bases = terms_to_test(names, designs, orders, by)
     rank = Q.shape[1]
     if rank == 0:
@@ -166,16 +171,25 @@ def adonis2(
     if rdf == 0:
         raise InputError("formula", f"{formula!r}, {rank} columns for {n} rows", "fewer columns")
 
-    ss = np.array([float(np.vdot(M, G @ M)) for M in bases])
-    rss = total - float(np.vdot(Q, G @ Q))
+    reduced = model == "reduced" and len(bases) > 1
+    ac, made = 0.0, {}
+    # Distances take n numbers a direction and observation, points what each of them holds.
+    if points is not None and (sqrt_dist or add or n * rank <= _POINTS * points.shape[1]):
+        matrix = distances(points.astype(np.float64), "euclidean", 2.0)
+    if matrix is not None:
+        matrix, ac, made = made_euclidean(matrix, sqrt_dist=sqrt_dist, add=add)
+        found = squares_of_distances(gower(matrix), Q, bases, plan, reduced=reduced)
+    else:
+        found = squares_of_points(given, equal_rows(designs), Q, bases, plan, reduced=reduced)
+    total, size = found.total, found.size
+    if not (size if matrix is None else matrix.any()):
+        raise InputError("d", "distances that are all 0", "distances that differ")
     df = np.array([M.shape[1] for M in bases], dtype=np.int64)
-    size = float(np.abs(np.diagonal(G)).sum())
-    f = _f(ss[None], np.array([[rss]]), df, rdf, size)[0]
-    moved = _permuted_reduced if model == "reduced" and len(bases) > 1 else _permuted_direct
-    f_permuted = _f(*moved(G, Q, bases, plan), df, rdf, size)
+    f = _f(found.tests[None], np.array([[found.residual]]), df, rdf, size)[0]
+    f_permuted = _f(found.permuted, found.permuted_residual, df, rdf, size)
     p = p_values(f, f_permuted)
 
-    squares = np.array([*ss, rss, total])
+    squares = np.array([*found.tests, found.residual, total])
     squares[np.abs(squares) <= _ROUNDING * size] = 0.0
     blank = [np.nan, np.nan]
     table = pd.DataFrame(
@@ -222,38 +236,6 @@ def _strata(
                 raise InputError("strata", "missing labels", "columns without missing values")
             return frame.groupby(columns, observed=True).ngroup().to_numpy()
     return arranged(strata, own or labels_of(frame), "strata", "d" if own else "data")
-
-
-def _permuted_direct(
-    G: FloatArray, Q: FloatArray, bases: list[FloatArray], plan: Scheme
-) -> tuple[FloatArray, FloatArray]:
-    """Return sums of squares (B, tests) and residual ones (B, 1), observations permuted."""
-    # The tests' columns are the model's, in order, unless they are marginal.
-    own = sum(M.shape[1] for M in bases) == Q.shape[1] and np.array_equal(np.hstack(bases), Q)
-    forms = quadratic_forms(G, Q if own else np.hstack([Q, *bases]), plan)
-    ends = np.cumsum([0, *(M.shape[1] for M in bases)]) + (0 if own else Q.shape[1])
-    parts = pairwise(ends.tolist())
-    ss = np.stack([forms[:, i:j].sum(axis=1) for i, j in parts], axis=1)
-    return ss, np.trace(G) - forms[:, : Q.shape[1]].sum(axis=1, keepdims=True)
-
-
-def _permuted_reduced(
-    G: FloatArray, Q: FloatArray, bases: list[FloatArray], plan: Scheme
-) -> tuple[FloatArray, FloatArray]:
-    """Return sums of squares and residual ones, both (B, tests), residuals permuted.
-
-    A test's residuals are those of the model without what the test is about.
-    Each test meets the same permutations.
-    """
-    ss, rss = [], []
-    for M in bases:
-        N = directions_beside(Q, M)
-        R = G - N @ (N.T @ G)
-        R = R - (R @ N) @ N.T
-        forms = quadratic_forms((R + R.T) / 2.0, np.hstack([M, N]), plan)
-        ss.append(forms[:, : M.shape[1]].sum(axis=1))
-        rss.append(np.trace(R) - forms.sum(axis=1))
-    return np.stack(ss, axis=1), np.stack(rss, axis=1)
 
 
 def _f(

@@ -21,10 +21,11 @@ from lwdstats.inference.permutation.scheme import as_codes
 _UNITS = ("replicate", "query", "model", "response")
 
 
-def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]:
+def answers_of(ds: xr.Dataset, argument: str) -> tuple[np.ndarray, pd.DataFrame]:
     """Return answers (n, F) at one time, and factors replicate, query, model, response (n rows).
 
-    Other coordinates along these dimensions, such as a family of models, are columns too.
+    The answers are as precise as they are stored, which takes no second copy. Other
+    coordinates along these dimensions, such as a family of models, are columns too.
     `argument` is how an error names the dataset.
 
     Raises
@@ -63,9 +64,11 @@ def answers_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]
     for name, known in one.coords.items():
         if str(name) not in columns and known.ndim:
             columns[str(name)] = known.broadcast_like(one).transpose(*_UNITS).values.ravel()
-    points = embedding.values.reshape(-1, embedding.shape[-1]).astype(np.float64)
+    points = embedding.values.reshape(-1, embedding.shape[-1])
     # A missing answer is no observation.
-    there = ~np.isnan(points).any(axis=1)
+    there = ~np.isnan(points[:, 0])
+    if there.all():
+        return points, pd.DataFrame(columns)
     return points[there], pd.DataFrame(columns).loc[there].reset_index(drop=True)
 
 
@@ -94,7 +97,7 @@ def as_frame(data: object) -> pd.DataFrame:
 def distances_of(ds: xr.Dataset, argument: str) -> tuple[FloatArray, pd.DataFrame]:
     """Return Euclidean distances (n, n) between the answers of `answers_of`, and their factors."""
     points, frame = answers_of(ds, argument)
-    return distances(points, "euclidean", 2.0), frame
+    return distances(points.astype(np.float64), "euclidean", 2.0), frame
 
 
 def models_of(ds: xr.Dataset) -> pd.DataFrame:

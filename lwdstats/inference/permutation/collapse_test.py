@@ -11,11 +11,13 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats
-from lwdstats.dataset.positions import complete_answers, n_answers, positions
+from lwdstats.dataset.embeddings.choose_embedding import by_embedding
+from lwdstats.dataset.positions import positions
+from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.inference.permutation import collapse_forms as forms
 from lwdstats.inference.permutation.scheme import p_values
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
@@ -53,6 +55,8 @@ class CollapseTest(Result):
         What repeats the permutations.
     f_permuted : numpy.ndarray, shape (times, B)
         The statistics under the permutations.
+    one_answer : bool
+        Whether each model answers a question once, so that questions are the replication.
     """
 
     table: pd.DataFrame
@@ -63,6 +67,7 @@ class CollapseTest(Result):
     smallest_p: float
     seed: int
     f_permuted: FloatArray = field(repr=False)
+    one_answer: bool = False
 
     def lines(self) -> list[str]:
         """Return the null hypothesis, and a row for each time."""
@@ -71,6 +76,8 @@ class CollapseTest(Result):
         table = self.table.rename(columns=names, index=lambda t: f"t = {t}")
         lines = ["Permutation test of collapse: are the models told apart?"]
         lines += [f"Null hypothesis ({self.null}): {NULLS[self.null]}"]
+        what = "One answer of a model to a question: questions are the replication"
+        lines += [what] * self.one_answer
         lines += [f"Number of permutations: {self.n_permutations}"]
         lines += [f"Smallest possible p: {self.smallest_p:.3g}"]
         times = "1 time" if len(table) == 1 else f"{len(table)} times"
@@ -99,12 +106,19 @@ class CollapseTest(Result):
         values = table["energy_distance" if known else "r2_adjusted"].to_numpy()
         times, apart = table.index.to_numpy(), table["p_adjusted"].to_numpy() <= _LEVEL
         ax.plot(times, values, color="0.7", linewidth=1)
-        ax.plot(times[apart], values[apart], "o", color="C0", label="told apart")
-        ax.plot(times[~apart], values[~apart], "o", color="C0", markerfacecolor="none", label="not")
+        ax.plot(times[apart], values[apart], "o", color=drawing.colour(0), label="told apart")
+        ax.plot(
+            times[~apart],
+            values[~apart],
+            "o",
+            color=drawing.colour(0),
+            markerfacecolor="none",
+            label="not",
+        )
         ax.axhline(0.0, color="0.5", linewidth=0.8)
         drawing.name_time(ax)
         ax.set_ylabel("energy distance between models" if known else "adjusted R2")
-        ax.legend(frameon=False, fontsize="small", title=f"at {_LEVEL:.0%}", title_fontsize="small")
+        drawing.legend(ax, f"at {_LEVEL:.0%}")
         return ax
 
 
@@ -113,9 +127,10 @@ def collapse_test(
     time: int | Sequence[int] | None = None,
     *,
     null: str = "given_prompts",
-    statistic: str = "energy",
+    statistic: str | None = None,
     permutations: int = 999,
     correction: str = "max-T",
+    embedding: str = "embedding",
     seed: int | str | None = None,
 ) -> CollapseTest:
     """Test whether the models of a network are still told apart by their answers.
@@ -125,16 +140,19 @@ def collapse_test(
     ds : xarray.Dataset
         A dataset of either simulation.
     time : int or sequence of int, optional
-        The time or times to test; all by default.
+        Which to test; all by default.
     null : {"given_prompts", "model"}
         The null hypothesis, see below.
-    statistic : {"energy", "f"}
-        F made of distances, which sees any difference between distributions, or
-        of squared distances, which sees differences between means.
+    statistic : {"energy", "f"}, optional
+        F made of distances, which sees any difference between distributions, or of
+        squared distances, which sees differences between means. By default "energy",
+        but "f" where models give one answer to a question.
     permutations : int
         Number of permutations.
     correction : {"max-T", "holm"}
         How p is adjusted for the number of times tested.
+    embedding : str
+        Which embedding of a dataset's answers, as `choose_embedding` takes it.
     seed : int or str, optional
         Seed of the permutations; drawn and kept in the result when None.
 
@@ -147,7 +165,7 @@ def collapse_test(
     ------
     InputError
         If an argument is not as above, or the dataset has fewer than two models,
-        answers of a model ("given_prompts") or replicates ("model").
+        answers of a model or questions ("given_prompts"), or replicates ("model").
 
     Notes
     -----
@@ -155,7 +173,8 @@ def collapse_test(
         At the prompts of this very time all models answer from one distribution.
         Answers are permuted among the models of the same replicate and query. Models
         that are the same but have read different posts can well be told apart: this
-        is about answers, not about models.
+        is about answers, not about models. Of one answer a question, questions are
+        the replication, as replicates are for "model". Answers may be missing.
     "model"
         The models' names could be exchanged within each replicate. The unit is a
         model in a replicate, by its mean answer over queries (or its mixture
@@ -169,21 +188,19 @@ def collapse_test(
         F = (sum SS_between / sum df) / (sum SS_within / sum df),
 
     sums going over cells, and ``p = (number of permuted F >= F, + 1) / (B +
-    1)``. R has no such test of a network; in a single cell F is that of
-    ``energy::disco(x, factors, index = 1)`` or of ``vegan::adonis2``.
+    1)``. In a single cell F is that of ``energy::disco(x, factors, index = 1)`` or
+    ``vegan::adonis2``; of one answer a question, ``adonis2(d ~ query + model)``'s.
 
-    Times share their permutations, and "max-T" compares F with the largest of all
-    times under each permutation (Westfall and Young). That is exact for "model"; for
-    "given_prompts" it takes answers at different times as independent given their
-    prompts.
+    Times share their permutations, and "max-T" compares F with the largest of all times
+    under each (Westfall and Young). That is exact for "model"; for "given_prompts" it takes
+    answers at different times as independent given their prompts.
 
-    A p-value that is not small does not show that the models have collapsed: read it
-    with `r2_adjusted` and `energy_distance` (``docs/methods.md``).
+    A large p does not show a collapse: read it with `r2_adjusted` and `energy_distance`
+    (``docs/methods.md``; which test when: ``docs/which-test.md``).
 
     References
     ----------
-    Rizzo, M. L. and Székely, G. J. (2010), Annals of Applied Statistics 4,
-    1034-1055.
+    Rizzo, M. L. and Székely, G. J. (2010), Annals of Applied Statistics 4, 1034-1055.
     Westfall, P. H. and Young, S. S. (1993), Resampling-based multiple testing.
     Anderson, M. J. (2001), Austral Ecology 26, 32-46.
 
@@ -197,40 +214,48 @@ def collapse_test(
     >>> float(test.table.loc[0, "p_value"])
     0.001
     """
-    position = positions(ds)
+    ds = validate(by_embedding(ds, embedding, "ds"))
     null = check_choice("null", null, tuple(NULLS))
-    alpha = {"energy": 1, "f": 2}[check_choice("statistic", statistic, ("energy", "f"))]
+    if statistic is not None:
+        statistic = check_choice("statistic", statistic, ("energy", "f"))
     correction = check_choice("correction", correction, ("max-T", "holm"))
     B = check_integer("permutations", permutations, minimum=1)
     root = resolve_seed(seed)
     times = _times(ds, time)
+    chosen = ds if len(times) == ds.sizes["time"] else ds.sel(time=times)
     n = ds.sizes["model"]
     if n < 2:
         raise InputError("ds", f"{n} model", "two models or more")
-    if null == "given_prompts":
-        if "embedding" not in ds:
-            raise InputError("null", null, "'model', as the dataset has no answers (embedding)")
-        if ds.sizes["response"] < 2:
-            raise InputError("null", null, "'model', as each model gives a single answer")
-    elif ds.sizes["replicate"] < 2:
+    if null == "model" and ds.sizes["replicate"] < 2:
         raise InputError("null", null, "'given_prompts', or a dataset with two replicates or more")
+    if null == "given_prompts" and "embedding" not in ds:
+        raise InputError("null", null, "'model', as the dataset has no answers (embedding)")
 
-    answers = None
-    if "embedding" in ds:
-        chosen = ds.sel(time=times)
-        selected = complete_answers(chosen) if null == "given_prompts" else chosen["embedding"]
-        if "query" not in selected.dims:
-            selected = selected.expand_dims("query")
-        # (time, replicate, query, model, response, feature)
-        answers = selected.transpose("time", "replicate", "query", "model", "response", ...).values
-    if null == "given_prompts" and answers is not None:
-        result = forms.given_prompts(answers, alpha, B, root)
-    else:
-        units = position.sel(time=times).values
-        result = forms.exchanged_models(units.reshape(*units.shape[:3], -1), alpha, B, root)
+    answers = _answers(chosen) if "embedding" in ds else None
+    present = None if answers is None else forms.there(answers)
+    single = null == "given_prompts" and present is not None and int(present.sum(axis=4).max()) < 2
+    statistic = statistic or ("f" if single else "energy")
+    alpha = {"energy": 1, "f": 2}[statistic]
     distance = np.full(len(times), np.nan)
-    if answers is not None and answers.shape[4] > 1 and n_answers(ds.sel(time=times)) is None:
-        distance = forms.energy_distance(answers)
+    if null == "model":
+        units = positions(chosen).values
+        result = forms.exchanged_models(units.reshape(*units.shape[:3], -1), alpha, B, root)
+        if answers is not None and answers.shape[4] > 1:
+            distance = forms.energy_distance(answers)
+    elif answers is not None and single:
+        result = _one_answer(answers, statistic, B, root)
+    elif answers is not None and present is not None:
+        usable = forms.told_apart(present).any(axis=(1, 2))
+        if not usable.all():
+            raise InputError(
+                "ds",
+                f"time {times[~usable][0]} without a replicate and query at which two models "
+                "answer and one of them more than once",
+                "such times as have one",
+            )
+        result, distance = forms.given_prompts(answers, alpha, B, root)
+    else:
+        raise InputError("ds", "a dataset without answers (embedding)", "one with answers")
 
     f, permuted, r2, adjusted, smallest = result
     p = p_values(f, permuted.T)
@@ -246,7 +271,47 @@ def collapse_test(
         index=pd.Index(times, name="time"),
     )
     count = permuted.shape[1]
-    return CollapseTest(table, null, statistic, correction, count, smallest, root, permuted)
+    return CollapseTest(table, null, statistic, correction, count, smallest, root, permuted, single)
+
+
+def _answers(ds: xr.Dataset) -> np.ndarray:
+    """Return the answers of a dataset, (T, R, q, n, L, F)."""
+    answers = ds["embedding"]
+    if "query" not in answers.dims:
+        answers = answers.expand_dims("query")
+    return answers.transpose("time", "replicate", "query", "model", "response", ...).values
+
+
+def _one_answer(x: np.ndarray, statistic: str, B: int, seed: int) -> forms.Result:
+    """Test answers (T, R, q, n, L, F), at most one of a model to a question, by questions."""
+    T, _, _, n, L, F = x.shape
+    if L > 1:  # the one that is there, wherever it stands
+        first = forms.there(x).argmax(axis=4)[..., None, None]
+        x = np.take_along_axis(x, first, axis=4)
+    x = x.reshape(T, -1, n, F)
+    present = forms.there(x)
+    if statistic == "energy" and not present.all():
+        takes = "'f', unless every model answers every question"
+        raise InputError("statistic", "'energy' of one answer a question, some missing", takes)
+    # A question that a single model answers compares none.
+    used = present & (present.sum(axis=2, keepdims=True) > 1)
+    if (used.any(axis=2).sum(axis=1) < 2).any():
+        raise InputError(
+            "ds",
+            "one answer of each model, and fewer than two questions (or replicates) that two "
+            "models answer",
+            "several answers of a model, or several questions",
+        )
+    alpha = {"energy": 1, "f": 2}[statistic]
+    same = bool((used == used[0]).all())
+    results = [
+        forms.exchanged_models(
+            x[part][:, used[part.start].any(axis=1)], alpha, B, seed, enumerate_few=same
+        )
+        for part in ([slice(0, T)] if same else [slice(t, t + 1) for t in range(T)])
+    ]
+    f, permuted, r2, adjusted = (np.concatenate([r[i] for r in results]) for i in range(4))
+    return f, permuted, r2, adjusted, max(r[4] for r in results)
 
 
 def max_t(f: FloatArray, permuted: FloatArray) -> FloatArray:

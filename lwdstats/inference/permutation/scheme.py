@@ -60,14 +60,14 @@ class Scheme:
         """Return what R prints of the permutations."""
         return [f"Permutation: {self.kind}", f"Number of permutations: {self.count}"]
 
-    def blocks(self, width: int = 1) -> Iterator[IndexArray]:
+    def blocks(self, width: int = 1, together: int = 1) -> Iterator[IndexArray]:
         """Yield all permutations, as (b, n) indices from 0, each block small in memory.
 
         `width` is how many numbers a test holds for each observation of a
         permutation. The permutations do not depend on it: a generator gives
-        the same rows one at a time or together.
+        the same rows one at a time or together, of which there are so many at least.
         """
-        size = max(1, _BLOCK // (self.n * max(1, width)))
+        size = max(together, _BLOCK // (self.n * max(1, width)))
         # A stream for each size of stratum, so that blocks of any length give the same rows.
         seeds = np.random.SeedSequence(self.seed).spawn(len(self._strata))
         streams = [np.random.Generator(np.random.SFC64(seed)) for seed in seeds]
@@ -91,6 +91,7 @@ def scheme(
     seed: int | str | None = None,
     *,
     argument: str = "permutations",
+    enumerate_few: bool = True,
 ) -> Scheme:
     """Return the permutations of `n` observations that a test is to use.
 
@@ -108,6 +109,8 @@ def scheme(
         Seed; one is drawn when None.
     argument : str
         How an error names `permutations`.
+    enumerate_few : bool
+        Whether to take each permutation once where there are few, or to draw as many as asked.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def scheme(
     total = math.prod(math.factorial(size) for size in np.bincount(codes).tolist())
     if total == 1:
         raise InputError("strata", "one observation in each", "a stratum of at least two")
-    if total - 1 <= count:
+    if enumerate_few and total - 1 <= count:
         return Scheme(n, total - 1, kind, True, None, _all_permutations(codes), ())
     return Scheme(n, count, kind, False, resolve_seed(seed), None, groups_by_size(codes))
 

@@ -23,6 +23,8 @@ from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.streams import resolve_seed
 from lwdstats.theory.moments import covariance_moments
 from lwdstats.theory.network import Network
+from lwdstats.theory.scenarios.moments import scenario_moments
+from lwdstats.theory.scenarios.setting import Setting
 
 
 def check_decay(
@@ -83,22 +85,22 @@ def check_decay(
     *One start.* Over random starts E[pi_i - pi_j] is 0 whatever happens, so a dataset of
     such is refused; of a specification one start is drawn and held (`drawn` says so).
 
-    *Mean difference.* The mean over runs at each time, for each pair and
-    component, with a band that holds all of them at once (a wild bootstrap of the
-    largest \|t\|, studentized). It is lost in noise after a few steps.
+    *Mean difference.* The mean over runs at each time, for each pair and component, with a band
+    that holds all at once (a wild bootstrap of the largest \|t\|, studentized). It is lost in
+    noise after a few steps.
 
-    *Step factor.* So each step is looked at by itself: the difference after over
-    that before, as a slope through 0 across runs and pairs, in a band over all
-    steps and their mean.
+    *Step factor.* So each step is looked at by itself: the difference after over that
+    before, as a slope through 0 across runs and pairs, in a band over all steps and their mean.
 
-    *Two tests.* "Differs": the largest \|t\| against theory. "Agrees": two
-    one-sided tests, of being above and below by the margin. A verdict of agreement
-    needs the second: that the first finds nothing shows nothing.
+    *Two tests.* "Differs": the largest \|t\| against theory. "Agrees": two one-sided tests, of
+    being above and below by the margin, as that the first finds nothing shows nothing.
+
+    *Scenarios.* The factor is right where what two models read has one law, whatever the web keeps
+    and is added. With readers, frozen models, own sources or another update it is not: refused.
 
     *Overlap counted.* The same with the factors of `overlap_decay` at the states that
-    the runs went through. More on each: ``docs/methods.md``.
-
-    Size and coverage: ``benchmarks/validity/check_decay.md``. R has no such function.
+    the runs went through. More on each: ``docs/methods.md``. Size and coverage:
+    ``benchmarks/validity/check_decay.md``. R has no such function.
 
     References
     ----------
@@ -193,7 +195,14 @@ def _check(
 def _exact(start: FloatArray, spec: GmmSpec, n_runs: int) -> tuple[FloatArray, FloatArray]:
     """Return the exact standard errors (T+1, B) of a difference, and E||D||_F^2 (T+1,)."""
     begun = replace(spec, initial_weights=start / start.sum(1, keepdims=True))
-    moments = covariance_moments(Network.from_spec(begun), np.arange(spec.n_steps + 1))
-    variance = 2 * (moments.cov_within - moments.cov_between)
+    times = np.arange(spec.n_steps + 1)
+    if spec.is_paper:
+        moments = covariance_moments(Network.from_spec(begun), times)
+        variance = 2 * (moments.cov_within - moments.cov_between)
+    else:
+        moments = scenario_moments(Setting(begun), times)
+        # Models read of one law, so that any two of them will do.
+        pair = moments.cov[:, :2, :2]
+        variance = pair[:, 0, 0] + pair[:, 1, 1] - pair[:, 0, 1] - pair[:, 1, 0]
     diagonal = np.maximum(np.diagonal(variance, axis1=1, axis2=2), 0.0)
     return np.sqrt(diagonal / n_runs), moments.expected_sq_norm

@@ -20,7 +20,7 @@ _CHEAP: tuple[int, int, dict[str, int]] = (25, 100, {})
 # Above one dimension it takes quasi-Monte-Carlo.
 _COSTLY = (8, 8, {"n_points": 512, "n_randomizations": 2})
 # A J below this moves no factor by more than that much.
-_NONE = 1e-4
+NO_OVERLAP = 1e-4
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def overlap_factors(weight: FloatArray, spec: GmmSpec, seed: int) -> Factors:
     overlap = np.concatenate([f.largest for f in found.values()])
     known = ~np.isnan(overlap)  # a single component has weight there
     result = Factors(matrices, overlap[known], np.repeat(times, some.size)[known])
-    if overlap[known].max() < _NONE:
+    # In other scenarios than the paper's there is none, or `check_decay` refuses.
+    if overlap[known].max() < NO_OVERLAP or not spec.is_paper:
         return result
     first_posts, posted = spec.first_counts(0), np.zeros_like(consensus[0])
     for t in range(n_steps):

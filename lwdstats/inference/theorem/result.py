@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lwdstats.errors import InputError
 from lwdstats.inference.theorem.bands import verdict
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers, format_p
 from lwdstats.results.result import Result, Summary, aligned, one_row
 
@@ -174,18 +174,36 @@ class DecayCheck(Result):
         i, j, b = (int(part[c].iloc[0]) for c in ("model_i", "model_j", "component"))
         time = part["time"].to_numpy()
         low, high = part["conf_low"].to_numpy(), part["conf_high"].to_numpy()
-        ax.fill_between(time, low, high, alpha=0.2, color="C0", label=f"{self.level:.0%} band")
-        ax.plot(time, part["estimate"], "o-", markersize=3, color="C0", label="simulated mean")
-        ax.plot(time, part["paper"], "--", color="C3", label=r"paper: $\prod(1-\alpha)^k$")
-        ax.plot(time, part["overlap"], ":", color="C2", linewidth=2, label="overlap counted")
+        ax.fill_between(
+            time, low, high, alpha=0.2, color=drawing.colour(0), label=f"{self.level:.0%} band"
+        )
+        ax.plot(
+            time,
+            part["estimate"],
+            "o-",
+            markersize=3,
+            color=drawing.colour(0),
+            label="simulated mean",
+        )
+        ax.plot(
+            time, part["paper"], "--", color=drawing.colour(1), label=r"paper: $\prod(1-\alpha)^k$"
+        )
+        ax.plot(
+            time,
+            part["overlap"],
+            ":",
+            color=drawing.colour(2),
+            linewidth=2,
+            label="overlap counted",
+        )
         exact = self.critical * part["exact_error"].to_numpy()
         for sign in (-1, 1):
             label = "band by the exact second moment" if sign > 0 else None
             ax.plot(time, part["paper"] + sign * exact, color="0.6", linewidth=0.8, label=label)
         ax.axhline(0.0, color="0.8", linewidth=0.8, zorder=0)
         ax.set(xlabel="time t", ylabel=rf"$E[\pi_{{{i},{b}}} - \pi_{{{j},{b}}}]$")
-        ax.set_title(f"{self.n_replicates} runs from one start: {self.verdict}", fontsize="medium")
-        ax.legend(frameon=False, fontsize="small")
+        drawing.title(ax, f"{self.n_replicates} runs from one start: {self.verdict}")
+        drawing.legend(ax)
         return ax
 
     def _series(self, pair: Any, component: Any) -> pd.DataFrame:

@@ -12,8 +12,12 @@ from numpy.typing import ArrayLike, NDArray
 from lwdstats.arrays import FloatArray, as_integers
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError
+from lwdstats.inference.theorem.factors import NO_OVERLAP
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.simulate.specs import run_spec
+from lwdstats.theory.decay import check_one_law
+from lwdstats.theory.overlap.information import missing_information
+from lwdstats.theory.scenarios.setting import Setting
 
 # With fewer, a spread can't be told from that of a few rare runs.
 FEWEST = 10
@@ -94,6 +98,8 @@ def _check_size(spec: GmmSpec, start: FloatArray, n_pairs: int) -> None:
     """Raise where there is nothing to check from weights `start`, (n, B), or too much of it."""
     if spec.n_models < 2 or spec.n_components < 2:
         raise InputError("n_models", spec.n_models, "two models and two components or more")
+    if not spec.is_paper:
+        _check_scenario(spec, start)
     if not (spec.n_retrieved[:-1] > 0).any():
         raise InputError("n_steps", spec.n_steps, "a step at which something is read")
     if np.ptp(start, axis=0).max() == 0:
@@ -102,6 +108,16 @@ def _check_size(spec: GmmSpec, start: FloatArray, n_pairs: int) -> None:
     if count > _MOST_NUMBERS:
         got = f"{n_pairs} pairs, {spec.n_steps} steps and {len(spec.replicates)} replicates"
         raise InputError("pairs", got, "fewer pairs of models (or fewer steps or replicates)")
+
+
+def _check_scenario(spec: GmmSpec, start: FloatArray) -> None:
+    """Raise where the paper's factor is not that of a scenario, or nothing to compare it with."""
+    check_one_law(spec)
+    Setting(spec)  # the exact standard errors need moments that close
+    found = missing_information(start.mean(0), spec.means, spec.covariance, n_points=512)
+    if (largest := float(np.max(found.largest))) > NO_OVERLAP:
+        got = f"components that overlap (J = {largest:.2g})"
+        raise InputError("means", got, "components far apart, in another scenario than the paper's")
 
 
 def check_pairs(pairs: ArrayLike | None, n: int) -> NDArray[np.int64]:

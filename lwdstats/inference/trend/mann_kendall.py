@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +23,8 @@ from lwdstats.inference.trend.kendall import (
     sen_slope,
     tau_b,
 )
-from lwdstats.results import drawing
 from lwdstats.results.htest import HTest
+from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines, format_p
 from lwdstats.results.result import Result, one_row
 from lwdstats.streams import resolve_seed
@@ -126,12 +127,16 @@ class TrendTests(Result):
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the curves, each with its Theil-Sen line through the medians."""
         ax = drawing.new_axes(ax)
+        looks = drawing.series(self.values.shape[1])
         middle = np.median(self.time)
         for j, (replicate, slope) in enumerate(self.table["slope"].items()):
-            (line,) = ax.plot(self.time, self.values[:, j], linewidth=0.8, alpha=0.6)
+            faint: dict[str, Any] = {**looks[j], "linewidth": 0.8, "alpha": 0.6}
+            ax.plot(self.time, self.values[:, j], **faint)
             fitted = np.median(self.values[:, j]) + slope * (self.time - middle)
-            ax.plot(self.time, fitted, color=line.get_color(), label=f"{replicate}")
+            ax.plot(self.time, fitted, label=f"{replicate}", **looks[j])
         ax.set(xlabel="time", ylabel=self.what)
+        if 1 < len(looks) <= drawing.MOST_LOOKS:
+            drawing.legend(ax, "replicate")
         return ax
 
 
@@ -143,6 +148,7 @@ def mann_kendall(
     level: float = 0.95,
     n_bootstrap: int = 999,
     debias: bool | None = None,
+    embedding: str = "embedding",
     seed: int | str | None = None,
 ) -> HTest | TrendTests:
     """Test whether a path has a monotone trend.
@@ -160,8 +166,8 @@ def mann_kendall(
         one-sided where `alternative` is.
     n_bootstrap : int
         Number of simulated paths ("ar1" only).
-    debias : bool, optional
-        Of a dataset's `fnorm`; by default where it is made of two answers or more.
+    debias, embedding : bool, optional, and str
+        As of a dataset's `fnorm`; `debias` by default where it is made of two answers or more.
     seed : int or str, optional
         Seed of the simulated paths; drawn when None.
 
@@ -225,7 +231,7 @@ def mann_kendall(
     check_level(level)
     B = check_integer("n_bootstrap", n_bootstrap, minimum=1)
     root = resolve_seed(seed)
-    curve = curves(x, debias=debias)
+    curve = curves(x, debias=debias, embedding=embedding)
     n = len(curve.time)
     least = 8 if autocorrelation == "ar1" else 4
     if n < least:

@@ -29,6 +29,10 @@ class Run(NamedTuple):
         NaN at T and where nothing was read.
     n_singly : (T,) int64
         Models that read some component one by one, by step.
+    n_retrieved : (R, n) int64
+        How many points each reads, where not all read the same number.
+    n_empty : int
+        How often a model that learns had nothing that it may read.
     """
 
     weight: NDArray[Any]
@@ -36,6 +40,8 @@ class Run(NamedTuple):
     embedding: NDArray[Any] | None = None
     synthetic_share: NDArray[Any] | None = None
     n_singly: NDArray[Any] | None = None
+    n_retrieved: NDArray[Any] | None = None
+    n_empty: int = 0
 
 
 DIMS = {
@@ -43,6 +49,7 @@ DIMS = {
     "embedding": ("time", "model", "replicate", "response", "feature"),
     "n_truncated": ("time", "model", "replicate"),
     "synthetic_share": ("time", "model", "replicate"),
+    "n_retrieved": ("time", "model", "replicate"),
 }
 
 
@@ -56,6 +63,7 @@ def dataset(
     r = len(spec.replicates)
     arrays: dict[str, Any] = {}
     n_singly = np.zeros((r, spec.n_steps), np.int64)
+    n_empty = 0
     for position, run in enumerate(runs):
         for name in DIMS:
             part = getattr(run, name)
@@ -69,6 +77,7 @@ def dataset(
             arrays[name][:, :, position] = part
         if run.n_singly is not None:
             n_singly[position] = run.n_singly
+        n_empty += run.n_empty
         done()
 
     times, n = spec.times, spec.n_models
@@ -78,7 +87,7 @@ def dataset(
     }
     variables |= {
         "n_web": ("time", spec.n_web[times]),
-        "n_retrieved": ("time", spec.n_retrieved[times]),
+        "n_retrieved": _retrieved(spec, arrays.get("n_retrieved")),
         "component_mean": (("component", "feature"), spec.means),
         "component_covariance": (
             ("component", "feature", "feature_"),
@@ -105,8 +114,21 @@ def dataset(
     attrs: dict[str, Any] = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
     if overlap is not None:
         attrs |= {"missing_information": overlap} | _account(spec, n_singly)
+    if not spec.scenario.is_paper:
+        attrs["n_empty_pools"] = n_empty
     ds = with_covariates(xr.Dataset(variables, coordinates, attrs), spec.covariates)
     return validate(describe(ds))
+
+
+def _retrieved(spec: GmmSpec, read: NDArray[Any] | None) -> tuple[Any, NDArray[Any]]:
+    """Return k over time, and over models and replicates where it differs between those."""
+    if spec.n_pool is None and read is not None:
+        return DIMS["n_retrieved"], read
+    k = spec.n_retrieved[spec.times]
+    learning = spec.scenario.reading(spec.labels)
+    if k.ndim == 1 and learning.all():
+        return "time", k
+    return ("time", "model"), np.where(learning, k if k.ndim == 2 else k[:, None], 0)
 
 
 def _account(spec: GmmSpec, n_singly: NDArray[np.int64]) -> dict[str, Any]:

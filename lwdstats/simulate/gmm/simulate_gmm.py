@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import joblib
@@ -14,9 +15,11 @@ from numpy.typing import ArrayLike
 from lwdstats.errors import InputError
 from lwdstats.mixtures.arguments import Rule
 from lwdstats.mixtures.spec import MAX_OVERLAP, GmmSpec
+from lwdstats.scenario.scenario import Scenario
 from lwdstats.simulate.gmm.dataset import Run, dataset
+from lwdstats.simulate.gmm.exact.scenario.run import prepare, run_scenario
 from lwdstats.simulate.gmm.gaussian.overlap import check_overlap
-from lwdstats.simulate.gmm.gaussian.run import run_gaussian
+from lwdstats.simulate.gmm.gaussian.run import check_law, run_gaussian
 from lwdstats.simulate.progress import Progress
 from lwdstats.streams import root_words
 
@@ -34,7 +37,9 @@ def simulate_gmm(
     initial_weights: ArrayLike | None = None,
     initial_points: ArrayLike | None = None,
     step_size: Rule = "1/k",
-    complexity: Rule = "1/(k B^2)",
+    complexity: Rule | None = None,
+    scenario: Scenario | Mapping[str, Any] | None = None,
+    update: str | tuple[str, float] = "sequential",
     threshold: float = 1e-3,
     replicates: int | Sequence[int] = 1,
     seed: int | str | None = None,
@@ -61,8 +66,7 @@ def simulate_gmm(
     n_steps, n_responses : int
         T and L. The dataset holds the times 0..T.
     beta : float
-        Share of the web that a model reads, in (0, 1]: ``k_t = floor(beta |A^(t)|)`` points, taken
-        without replacement, in random order, each model for itself.
+        Share of the web that a model reads, ``k_t = floor(beta |A^(t)|)`` points, in random order.
     concentration : float or sequence of B floats
         Parameter of the Dirichlet law of the initial weights.
     initial_weights : array_like, shape (B,), (n, B) or (replicates, n, B), optional
@@ -70,18 +74,23 @@ def simulate_gmm(
     initial_points : array_like, shape (N0,), (N0, d) or (replicates, N0, d), optional
         A^(0). Empty where not given, so that nothing is read at step 0.
     step_size, complexity : str, float, callable or sequence
-        alpha_t in (0, 1], and c_{t,B} with ``c >= 0`` and ``B c < 1``. A formula may use k (that is
-        k_t), B, n and t; a callable takes k_t; a sequence has T values, None where k_t = 0.
+        alpha_t in (0, 1], and c_{t,B} with ``c >= 0`` and ``B c < 1``, by default ``"1/(k B^2)"``
+        and 0 in refits and where k does not grow. A formula may use k (that is k_t), B, n and t; a
+        callable takes k_t; a sequence has T values, None where k_t = 0.
+    scenario : Scenario or mapping, optional
+        How the web grows and who reads what; by default as in the paper.
+    update : {"sequential", "refit"} or ("prior", float)
+        Algorithm 2; the mean ownership of all points that are read; or that mean with the weights
+        before, which count as so many points. The last two take no `step_size`.
     threshold : float
-        epsilon in [0, 1], the weight that truncation gives to a component which would fall to 0
-        or below. At 0 it is lost for ever, and models that lose different ones stay apart.
+        epsilon in [0, 1], what a weight is set to that would fall to 0; at 0 it is lost for ever.
     replicates : int or sequence of int
-        Number of independent runs, or their ids. A run depends on its id and the seed alone.
+        Number of independent runs, or their ids; a run depends on its id and the seed alone.
     seed : int or str, optional
         Non-negative integer, or its decimal string. Drawn where not given; always recorded.
     engine : {"exact", "gaussian"}
-        Every draw, as the paper has it; or, for components far apart, a model's whole update as
-        one draw from its limit law: weights alone, at a cost that does not grow with t.
+        Every draw; or, for components far apart, an update as one draw from its limit law, weights
+        alone, at a cost that does not grow with t: scenarios without it are refused.
     max_overlap : float
         Largest J (see `missing_information`) that the Gaussian engine accepts; at 1 it takes any.
     record : int or sequence of int, optional
@@ -89,17 +98,16 @@ def simulate_gmm(
     covariates : mapping, DataFrame or path, optional
         What is known of the mixtures, for formulas: ``{"family": {0: "x", 1: "y", 2: "x"}}``.
     n_jobs : int or None
-        Replicates at a time, as joblib counts them (-1: one a processor; None: as
-        ``joblib.parallel_config`` says). The result is the same to the bit.
+        Replicates at a time, as joblib counts them; the result is the same to the bit.
     progress : bool, optional
         Whether to show a progress bar; by default where standard error is a terminal.
 
     Returns
     -------
     xarray.Dataset
-        At each time, before its update: ``weight``, the points drawn (``embedding``), the size of
-        the web (``n_web``), k_t (``n_retrieved``), how often the truncation fires in the update
-        (``n_truncated``), and which share of what is read models made (``synthetic_share``).
+        At each time, before its update: ``weight``, points drawn (``embedding``), sizes of the web
+        (``n_web``) and of what is read (``n_retrieved``), how often the truncation fires in the
+        update (``n_truncated``), and which share of what is read models made (``synthetic_share``).
 
     Raises
     ------
@@ -113,34 +121,43 @@ def simulate_gmm(
 
     References
     ----------
-    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithms 2 and 3. The fine print, such
-    as memory, is in ``docs/methods.md``; the Gaussian engine has ``docs/gaussian-engine.md``.
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithms 2 and 3. More stands in
+    ``docs/methods.md``, ``docs/scenarios.md`` and ``docs/gaussian-engine.md``.
 
     Examples
     --------
     >>> import lwdstats as lwd
     >>> ds = lwd.simulate_gmm(n_steps=20, replicates=2, seed=1)
-    >>> ds["weight"].sizes["time"], int(ds["n_web"][20]), int(ds["n_retrieved"][20])
-    (21, 180, 90)
-    >>> lwd.run_spec(ds).equals(ds)  # the specification in a dataset gives it again
+    >>> lwd.run_spec(ds).equals(ds)
     True
     """
     spec = GmmSpec.of(locals())
-    overlap = check_overlap(spec) if spec.engine == "gaussian" else None
+    overlap = None
+    if spec.engine == "gaussian":
+        check_law(spec)
+        overlap = check_overlap(spec)
     check_jobs(n_jobs)
     bar = Progress(len(spec.replicates), progress)
-    whole = np.flatnonzero(spec.alpha == 1)
-    if whole.size:
-        t = whole[0]
-        warnings.warn(
-            f"step_size is 1 at {whole.size} step(s), first at step {t} where k = "
-            f"{spec.n_retrieved[t]}: what is read last there replaces all that a model knew; "
-            "give more initial_points, a larger beta, or a step_size below 1 such as '1/(k + 1)'",
-            stacklevel=2,
-        )
+    _warn_forgetting(spec)
     with bar:
         bar.say("replicates")
         return dataset(spec, _runs(spec, n_jobs), bar.step, overlap)
+
+
+def _warn_forgetting(spec: GmmSpec) -> None:
+    """Warn where a step size of 1 makes a model forget all but the last point."""
+    if spec.n_pool is None or spec.update != "sequential":
+        return
+    whole = np.argwhere(spec.alpha == 1)
+    if whole.size:
+        t = whole[0, 0]
+        warnings.warn(
+            f"step_size is 1 at {np.unique(whole[:, 0]).size} step(s), first at step {t} where k = "
+            f"{spec.n_retrieved[tuple(whole[0])]}: what is read last there replaces all that a "
+            "model knew; give more initial_points, a larger beta, or a step_size below 1 such as "
+            "'1/(k + 1)'",
+            stacklevel=3,
+        )
 
 
 def check_jobs(n_jobs: object) -> None:
@@ -183,6 +200,8 @@ def run_exact(spec: GmmSpec, position: int) -> Run:
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:
     run: Callable[..., Run] = run_exact if spec.engine == "exact" else run_gaussian
+    if spec.engine == "exact" and not spec.is_paper:
+        run = partial(run_scenario, shared=prepare(spec))
     tasks = [joblib.delayed(run)(spec, position) for position in range(spec.n_replicates)]
     options: dict[str, Any] = {"prefer": "threads"}
     if n_jobs is not None:

@@ -32,9 +32,10 @@ _GOLDEN = U64(0x9E3779B97F4A7C15)
 _ODD = U64(0xD1B54A32D192ED03)
 
 
-def digest(kernel: str) -> str:
-    """Return what changes with this file and with the files beside that of a `kernel`."""
-    files = [Path(__file__), *sorted(Path(kernel).parent.glob("*.py"))]
+def digest(*kernels: str) -> str:
+    """Return what changes with this file and with the files beside those of `kernels`."""
+    folders = [Path(kernel).parent for kernel in kernels]
+    files = [Path(__file__), *(file for f in folders for file in sorted(f.glob("*.py")))]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from lwdstats.dataset.answer_text import after_reasoning, began_before, is_blank
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError
-from lwdstats.simulate.llm.journal import Batch, Key
 from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.llm.storing.journal import Batch, Key
 from lwdstats.simulate.models.protocol import (
     Answer,
     Embedder,

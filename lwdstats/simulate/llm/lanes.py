@@ -32,6 +32,8 @@ class Lanes(Generic[Task, Result]):
         From a task to its result; called here, or in the thread of a lane.
     keep : callable
         Takes a task and its result; called here only, one at a time.
+    stop : callable
+        Called when the first error ends a run, before what is under way is waited for.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Lanes(Generic[Task, Result]):
         models: Iterable[LanguageModel],
         ask: Callable[[Task], Result],
         keep: Callable[[Task, Result], None],
+        stop: Callable[[], None] = lambda: None,
     ) -> None:
         widths: dict[str, int] = {}
         for model in models:
@@ -47,7 +50,7 @@ class Lanes(Generic[Task, Result]):
                 # Where one of its models wants one request at a time, the server gets one.
                 widths[has.lane] = min(widths.get(has.lane, has.concurrency), has.concurrency)
         self._pools = {lane: ThreadPoolExecutor(n, "lwdstats-lane") for lane, n in widths.items()}
-        self._ask, self._keep = ask, keep
+        self._ask, self._keep, self._stop = ask, keep, stop
         self._stopped = threading.Event()
 
     def __enter__(self) -> Lanes[Task, Result]:
@@ -77,6 +80,7 @@ class Lanes(Generic[Task, Result]):
                 self._collect(under_way)
         except BaseException as error:
             self._stopped.set()
+            self._stop()
             for future in under_way:
                 future.cancel()
             if not isinstance(error, Exception):

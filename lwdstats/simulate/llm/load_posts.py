@@ -51,44 +51,48 @@ def load_posts(path: str | Path | None = None) -> pd.DataFrame:
     >>> len(posts), posts["sentiment"].value_counts().to_dict()
     (20, {'positive': 7, 'neutral': 7, 'negative': 6})
     """
+    return _read(path, "posts")
+
+
+def _read(path: str | Path | None, argument: str) -> pd.DataFrame:
     if path is None:
         with importlib.resources.as_file(
             importlib.resources.files("lwdstats.data").joinpath("bitcoin_posts.csv")
         ) as packaged:
-            return _check(_READERS[".csv"](packaged), "posts")
+            return _check(_READERS[".csv"](packaged), argument)
     if not isinstance(path, str | os.PathLike):
         got = f"an object of type {type(path).__name__}"
-        raise InputError("posts", got, "the path of a .csv, .jsonl or .parquet file")
+        raise InputError(argument, got, "the path of a .csv, .jsonl or .parquet file")
     path = Path(path)
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        raise InputError("posts", str(path), "a file that ends in .csv, .jsonl or .parquet")
+        raise InputError(argument, str(path), "a file that ends in .csv, .jsonl or .parquet")
     if not os.path.isfile(path):
-        raise InputError("posts", f"{path} (no such file)", "a readable file of posts")
+        raise InputError(argument, f"{path} (no such file)", "a readable file of posts")
     try:
         frame = reader(path)
     except Exception as error:
         raise InputError(
-            "posts", f"{path} ({type(error).__name__}: {error})", "a readable file of posts"
+            argument, f"{path} ({type(error).__name__}: {error})", "a readable file of posts"
         ) from error
     if frame.empty:
-        raise InputError(f"posts ({path})", "no row", "a post a row, with a column text")
-    return _check(frame, f"posts ({path})")
+        raise InputError(f"{argument} ({path})", "no row", "a post a row, with a column text")
+    return _check(frame, f"{argument} ({path})")
 
 
 Posts = str | Path | pd.DataFrame | Sequence[str] | Sequence[Mapping[str, str]]
 
 
-def as_posts(posts: Posts | None) -> pd.DataFrame:
+def as_posts(posts: Posts | None, argument: str = "posts") -> pd.DataFrame:
     """Return posts as a checked frame: from a file, a frame, texts, or records."""
     if posts is None or isinstance(posts, (str, Path)):
-        return load_posts(posts)
+        return _read(posts, argument)
     if isinstance(posts, pd.DataFrame):
-        return _check(posts, "posts")
+        return _check(posts, argument)
     if not isinstance(posts, Sequence):
-        raise InputError("posts", posts, "a file, a DataFrame, texts, or records with a text")
+        raise InputError(argument, posts, "a file, a DataFrame, texts, or records with a text")
     rows = [dict(post) if isinstance(post, Mapping) else {"text": post} for post in posts]
-    return _check(pd.DataFrame(rows, columns=None if rows else ["text"], dtype=object), "posts")
+    return _check(pd.DataFrame(rows, columns=None if rows else ["text"], dtype=object), argument)
 
 
 def _check(frame: pd.DataFrame, label: str) -> pd.DataFrame:

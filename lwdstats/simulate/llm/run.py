@@ -10,15 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.simulate.llm.answer import Answers, Question, as_batch, ask
-from lwdstats.simulate.llm.journal import Batch, Key, RunStoppedError
 from lwdstats.simulate.llm.lanes import Lanes
+from lwdstats.simulate.llm.retrieve import Rows, rows_read
 from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.llm.storing.journal import Batch, Key, RunStoppedError
+from lwdstats.simulate.llm.storing.spending import Ledger
+from lwdstats.simulate.llm.weblog import Place, WebLog, posts_of, vectors_of, web_log
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, optional_parts
-from lwdstats.simulate.web.protocol import Post, Web
-from lwdstats.streams import generator
-
-# Replicate id, and index of the query.
-Place = tuple[int, int]
+from lwdstats.simulate.web.protocol import Web
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,15 @@ class Network:
     models : mapping from labels to LanguageModel
         In the order of the network.
     embed : Embedder
-    initial : numpy.ndarray, float32, shape (n_initial, n_features)
-        Embedded posts of A^(0).
+    given : numpy.ndarray, float32, shape (n_given, n_features)
+        Embedded texts that no model writes, in the order of the spec.
     queries : numpy.ndarray, float32, shape (n_queries, n_features)
-        Embedded queries; no rows where posts are drawn uniformly.
+        Embedded queries; no rows where none is compared with posts.
     """
 
     models: Mapping[str, LanguageModel]
     embed: Embedder
-    initial: NDArray[np.float32]
+    given: NDArray[np.float32]
     queries: NDArray[np.float32]
 
 
@@ -49,6 +48,7 @@ def run_network(
     kept: Mapping[Key, Batch],
     keep: Callable[[dict[Key, Batch]], None],
     say: Callable[[str], None],
+    ledger: Ledger,
 ) -> None:
     """Run what is not in `kept`, all replicates and queries a step, handing over batches.
 
@@ -67,29 +67,37 @@ def run_network(
         Takes batches that belong together: all of them are kept, or none.
     say : callable
         Takes what is being done.
+    ledger : Ledger
+        Lets a batch begin, or ends the run.
     """
     labels = list(network.models)
-    width = network.initial.shape[1]
+    width = network.given.shape[1]
+    logs = {place: web_log(spec, place) for place in webs}
 
     def answer(questions: tuple[Question, ...]) -> list[Answers]:
         _, _, t, i = questions[0].key
         if optional_parts(network.models[labels[i]]).lane is None:
             n_read = ", ".join(str(len(question.rows)) for question in questions)
             say(f"t = {t}/{spec.n_steps}: {labels[i]} reads {n_read} posts")
-        return ask(spec, labels[i], network.models[labels[i]], questions)
+        prompts = [question.prompt for question in questions]
+        label, n = labels[i], spec.n_responses
+        asked = ledger.batch(label, network.models[label], prompts, n, spec.sampling[label])
+        with asked as model:
+            return ask(spec, label, model, questions)
 
     def keep_answers(questions: tuple[Question, ...], given: list[Answers]) -> None:
         pairs = zip(questions, given, strict=True)
         keep({q.key: as_batch(q, answers, network.embed, width) for q, answers in pairs})
 
-    with Lanes(network.models.values(), answer, keep_answers) as lanes:
+    with Lanes(network.models.values(), answer, keep_answers, ledger.stop) as lanes:
         for t in range(spec.n_steps + 1):
             asked: dict[Key, Question] = {}
             for place, web in webs.items():
-                _grow(spec, network, web, place, t, kept)
+                log = logs[place]
+                _grow(spec, network, web, log, place, t, kept)
                 keys: list[Key] = [(*place, t, i) for i in range(len(labels))]
                 if not all(key in kept for key in keys):
-                    rows = _retrieve(spec, network, web, keys)
+                    rows = _retrieve(spec, network, web, log, keys)
                     for key, label, drawn in zip(keys, labels, rows, strict=True):
                         asked[key] = Question(key, _prompt(spec, web, key, label, drawn), drawn)
             tasks: dict[tuple[Question, ...], str | None] = {}
@@ -109,55 +117,52 @@ def run_network(
             lanes.run(tasks)
 
 
-def posted(batch: Batch) -> int:
-    """Return which answer is posted: the first that is not missing (the first if all are)."""
-    return next((row for row, text in enumerate(batch.answers) if text), 0)
-
-
 def _grow(
     spec: LlmSpec,
     network: Network,
     web: Web,
+    log: WebLog,
     place: Place,
     t: int,
     kept: Mapping[Key, Batch],
 ) -> None:
-    """Make the web that step `t` reads, A^(t), where it does not hold it yet."""
-    if len(web) >= spec.n_web[t]:
-        return
-    if t == 0:
-        web.append([Post(post["text"]) for post in spec.posts], network.initial)
-        return
-    posts, vectors = [], []
-    for i in range(len(network.models)):
-        batch = kept[*place, t - 1, i]
-        row = posted(batch)
-        posts.append(Post(batch.answers[row], t - 1, i, row))
-        vectors.append(batch.vectors[row])
-    web.append(posts, np.stack(vectors))
+    """Add the posts that step `t` reads and the web does not hold yet."""
+    rows = np.arange(len(web), log.size(t))
+    if rows.size:
+        posts = posts_of(spec, log, place, kept, rows)
+        web.append(posts, vectors_of(log, place, kept, rows, network.given))
 
 
 def _retrieve(
-    spec: LlmSpec, network: Network, web: Web, keys: list[Key]
+    spec: LlmSpec, network: Network, web: Web, log: WebLog, keys: list[Key]
 ) -> list[NDArray[np.int32]]:
     """Return the rows that each model reads at a step of one replicate and query.
 
     They are cut to what all contexts hold if the spec says so.
     """
-    q, t = keys[0][1:3]
-    k = int(spec.n_retrieved[t])
-    if spec.retrieval == "nearest":
-        rows = [web.nearest(network.queries[q], k)] * len(keys)
-    else:
-        # The stream is named (replicate, model, time, query).
-        rows = [
-            web.sample(k, generator(spec.seed, "retrieval", r, i, time, query))
-            for r, query, time, i in keys
-        ]
+    q = keys[0][1]
+    found: dict[tuple[int, bytes], NDArray[np.int32]] = {}
+
+    def nearest(among: Rows, n: int) -> NDArray[np.int32]:
+        # Models that may read the same have the same answer.
+        asked = n, among.tobytes()
+        if asked not in found:
+            found[asked] = web.nearest(network.queries[q], n, among)
+        return found[asked]
+
+    rows = [rows_read(spec, log, key, nearest) for key in keys]
+    k = max(map(len, rows))
     for key, (label, model), drawn in zip(keys, network.models.items(), rows, strict=True):
-        k = _n_fitting(spec, web, key, label, model, drawn[:k])
-    # Rows are in random order, or the nearest first: the first k are a draw of k.
-    return [drawn[:k] for drawn in rows]
+        some = _first(spec, drawn, k)
+        fit = _n_fitting(spec, web, key, label, model, some)
+        k = fit if fit < len(some) else k
+    return [_first(spec, drawn, k) for drawn in rows]
+
+
+def _first(spec: LlmSpec, rows: NDArray[np.int32], k: int) -> NDArray[np.int32]:
+    """Return a draw of k: the first, as rows are in random order, the nearest, or the newest."""
+    as_posted = spec.scenario.retrieval == "recent as posted"
+    return rows[max(len(rows) - k, 0) :] if as_posted else rows[:k]
 
 
 def _n_fitting(
@@ -166,7 +171,7 @@ def _n_fitting(
     """Return how many rows, from the first, a model's context holds beside an answer."""
 
     def tokens(size: int) -> int:
-        return model.count_tokens(_prompt(spec, web, key, label, rows[:size]))
+        return model.count_tokens(_prompt(spec, web, key, label, _first(spec, rows, size)))
 
     k, context = len(rows), model.context_length
     if context is None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from lwdstats.errors import check_bool
+from lwdstats.scenario.scenario import Scenario
 from lwdstats.simulate.llm.answer import embed_all
-from lwdstats.simulate.llm.dataset import Origin, build_dataset
-from lwdstats.simulate.llm.journal import Batch, Key, stored
+from lwdstats.simulate.llm.dataset import Origin, build_dataset, note_unanswered
 from lwdstats.simulate.llm.labels import Models
 from lwdstats.simulate.llm.load_posts import Posts
 from lwdstats.simulate.llm.loading import backend, load_embedder, load_models, locate_all
 from lwdstats.simulate.llm.run import Network, run_network
+from lwdstats.simulate.llm.sources import with_retrieval
 from lwdstats.simulate.llm.spec import (
     DEFAULT_EMBEDDER,
     DEFAULT_QUERY,
@@ -27,7 +29,9 @@ from lwdstats.simulate.llm.spec import (
     SystemPrompts,
     check_context,
 )
-from lwdstats.simulate.llm.store import Store, check_web
+from lwdstats.simulate.llm.storing.journal import Batch, Key, stored
+from lwdstats.simulate.llm.storing.spending import Caps, Prices
+from lwdstats.simulate.llm.storing.store import Store, check_web
 from lwdstats.simulate.models.protocol import Embedder
 from lwdstats.simulate.progress import Progress
 
@@ -51,7 +55,8 @@ def simulate_llm(
     date: str | None = None,
     cut: str | None = "sentence",
     sentence_rule: int | None = None,
-    retrieval: str = "uniform",
+    scenario: Scenario | Mapping[str, Any] | None = None,
+    retrieval: str | None = None,
     context: str = "error",
     retries_empty: int = 2,
     batch_size: int = 1,
@@ -60,6 +65,10 @@ def simulate_llm(
     resume: bool = True,
     web: str = "memory",
     progress: bool | None = None,
+    max_cost: float | None = None,
+    max_tokens_total: int | None = None,
+    price_in: Prices | None = None,
+    price_out: Prices | None = None,
 ) -> xr.Dataset:
     """Run a network of language models that read and feed a shared web (Algorithm 1).
 
@@ -69,8 +78,8 @@ def simulate_llm(
     Parameters
     ----------
     models : sequence of str or LanguageModel, or mapping from labels to them
-        Folders, hub names, ``"package:NAME"`` for what a Python package holds, ``"openai:NAME"``
-        for what a server does. A name that occurs twice is loaded once.
+        Folders, hub names, ``"package:NAME"`` for what a Python package holds, ``"gguf:PATH"`` for
+        a file of llama.cpp, ``"openai:NAME"`` for a server, ``"text:ANSWER"`` for a bot.
     posts : path, DataFrame, sequence of str, or sequence of mappings, optional
         A^(0), as `load_posts` reads it; by default the 20 that come with the package.
     query : str or sequence of str
@@ -79,29 +88,28 @@ def simulate_llm(
         T, the dataset holding times 0..T; and L, answers a model and step.
     beta : float
         A model reads k_t = floor(beta |A^(t)|) posts.
-    embedder : str or Embedder
-        Name of a sentence-transformers model, or an object with its method.
-    normalize : bool
-        Whether embeddings are scaled to length 1. It rescales every distance.
+    embedder, normalize : str or Embedder, and bool
+        Name of a sentence-transformers model, as above, or an object with its method; whether
+        vectors are scaled to length 1, which rescales every distance.
     replicates : int or sequence of int
         How many independent runs, or the ids of the runs wanted.
     seed : int, str or None
         Drawn where None; recorded. It gives the same answers on one device and library versions.
     system_prompts : str, sequence, or mapping from labels, optional
-        A system prompt for all models, or for each.
+        For all models, or for each.
     temperature, top_p : float, sequence, or mapping from labels
         How tokens are drawn, for all models or each: 1 where left out; 0 takes the likeliest.
     max_new_tokens : int, sequence, or mapping from labels
         Longest answer, in tokens, reasoning included; 80 for what a mapping leaves out.
     date : str or None
         YYYY-MM-DD, for chat templates that write today's; where None, the day the run begins.
-    cut : {"sentence", None}
+    cut, sentence_rule : {"sentence", None}, and int or None
         Keep the first sentence of each answer, after any reasoning; ``text_raw`` has the whole.
-    sentence_rule : int or None
-        Version of the rule for that; the newest, or the store's, where None; recorded.
-    retrieval : {"uniform", "nearest"}
-        Draw posts uniformly, without replacement, in random order; or read those whose embeddings
-        are next to the query's, the nearest first, as retrieval-augmented generation does.
+        Which version of the rule does so: the newest, or the store's, where None; recorded.
+    scenario, retrieval : Scenario or mapping, and str, optional
+        How the web grows and who reads what: ``docs/scenarios.md``. A model answers from the prompt
+        it has just read, so ``posts="after update"`` is the same run. ``retrieval`` is the
+        scenario's, for one more version.
     context : {"error", "fewest"}
         Where a context may be exceeded: an error at first; or all read as few posts as fit.
     retries_empty, batch_size : int
@@ -109,14 +117,15 @@ def simulate_llm(
         how many prompts, of several replicates and queries, a model here answers at a time.
     covariates : mapping, DataFrame or path, optional
         What is known of the models, such as their family, as in `as_results`.
-    store : path, optional
-        Folder that holds each batch of answers before it counts, for a run to go on after a kill.
-    resume : bool
-        Go on with the run that `store` holds, if any. False refuses a folder that holds one.
-    web : {"memory", "lance"}
-        Where the web is held while it runs; in LanceDB it is a table in `store`.
-    progress : bool, optional
-        Show a progress bar; by default where a terminal looks on.
+    store, resume : path, and bool
+        Folder that holds each batch of answers before it counts, for a run to go on after a kill;
+        where `resume` is false one that holds a run is refused.
+    web, progress : {"memory", "lance"}, and bool, optional
+        Where the web is held while it runs, with LanceDB a table in `store`; whether a bar is
+        shown, by default where a terminal looks on.
+    max_cost, max_tokens_total, price_in, price_out : optional
+        Caps: the run stops before a batch that may exceed one, over all starts of a store. Prices
+        of a million tokens read and written, for all models or in a mapping; others are free.
 
     Returns
     -------
@@ -128,7 +137,7 @@ def simulate_llm(
     InputError
         Before the first step: an argument, the store or a model can't be used.
     RunStoppedError
-        If a model or the disk fails for good. What was answered is in `store`.
+        If a model or the disk fails for good, or a cap ends it. What was answered is in `store`.
 
     References
     ----------
@@ -147,9 +156,11 @@ def simulate_llm(
         seed = stored(store, "seed") if seed is None else seed
         date = stored(store, "date") if date is None else date
         sentence_rule = stored(store, "sentence_rule") if sentence_rule is None else sentence_rule
+    scenario = with_retrieval(scenario, retrieval)
     spec = LlmSpec.of(locals())
     check_web(web, store)
-    kept = Store(store, spec, resume=resume, web=web)
+    caps = Caps.of(list(spec.models), max_cost, max_tokens_total, price_in, price_out)
+    kept = Store(store, spec, resume=resume, web=web, caps=caps)
     try:
         origin = kept.origin() if kept.complete else None
         if origin is None:
@@ -157,6 +168,8 @@ def simulate_llm(
                 origin = _run(spec, kept, progress)
         ds = build_dataset(spec, kept.batches, origin, kept.served)
         _warn(ds, kept)
+        if spent := kept.ledger.record:
+            ds.attrs["spent"] = spent
         return ds
     finally:
         kept.close()
@@ -166,9 +179,8 @@ def _warn(ds: xr.Dataset, kept: Store) -> None:
     """Record what makes numbers of a run look like less than they are, and warn of it."""
     for texts, cut in kept.cut.items():
         cut.note(ds, texts)
-    n = sum(batch.n_unanswered for batch in kept.batches.values())
+    n = note_unanswered(ds, kept.batches)
     if n:
-        ds["text"].attrs.update(n_unanswered=n)
         warnings.warn(
             f"{n} of {ds['text'].size} answers are missing, as they are reasoning that no answer "
             "followed: raise max_new_tokens",
@@ -186,14 +198,13 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
         check_context(spec, models)
         origin = kept.begin(
             vectors,
-            lambda: embed_all(vectors, [post["text"] for post in spec.posts], "posts"),
+            lambda: _embed_given(spec, vectors),
             backend(models, vectors),
         )
-        width = origin.initial.shape[1]
-        queries = np.empty((0, width), dtype=np.float32)
-        if spec.retrieval == "nearest":
+        queries = np.empty((0, origin.given.shape[1]), dtype=np.float32)
+        if spec.scenario.retrieval == "nearest":
             queries = embed_all(vectors, list(spec.query), "query")
-        network = Network(models, vectors, origin.initial, queries)
+        network = Network(models, vectors, origin.given, queries)
 
         def keep(batches: dict[Key, Batch]) -> None:
             kept.add(batches, vectors)
@@ -202,6 +213,12 @@ def _run(spec: LlmSpec, kept: Store, progress: bool | None) -> Origin:
 
         going = [place for place in spec.places if not kept.has_step(place, spec.n_steps)]
         webs = {place: kept.open_web(place) for place in going}
-        run_network(spec, network, webs, kept.batches, keep, bar.say)
+        run_network(spec, network, webs, kept.batches, keep, bar.say, kept.ledger)
     kept.say(logging.INFO, f"complete: {kept.total} batches")
     return origin
+
+
+def _embed_given(spec: LlmSpec, embedder: Embedder) -> NDArray[np.float32]:
+    """Return the vectors of all that no model writes, in the order of the spec."""
+    given = {name: texts for name, texts in spec.given_by.items() if texts} or {"posts": []}
+    return np.concatenate([embed_all(embedder, texts, name) for name, texts in given.items()])

@@ -14,10 +14,14 @@ from numpy.typing import NDArray
 from lwdstats.dataset.covariates import Values, check_covariates, covariates_to_json
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_choice, is_number
-from lwdstats.scenario.growth import check_beta, retrieval_sizes, web_sizes
+from lwdstats.scenario.growth import check_beta, read_sizes
+from lwdstats.scenario.readers import has_weights
+from lwdstats.scenario.scenario import Scenario, check_scenario
 from lwdstats.simulate.llm.labels import by_label, label_models, name_of
+from lwdstats.simulate.llm.sources import for_texts
 from lwdstats.simulate.models.protocol import Embedder, LanguageModel, Prompt, Sampling
 from lwdstats.simulate.models.sentences import NEWEST, RULES
+from lwdstats.simulate.models.text import fixed_text
 from lwdstats.specification import REQUIRED, Specification, argument
 from lwdstats.streams import check_replicates, resolve_seed
 
@@ -74,6 +78,10 @@ def _check_sentence_rule(value: Any) -> int:
     return int(value)
 
 
+def _check_scenario(value: Scenario, spec: LlmSpec) -> Scenario:
+    return for_texts(value, list(spec.models), len(spec.posts), spec.n_steps, spec.beta)
+
+
 def _check_system_prompts(value: Any, spec: LlmSpec) -> dict[str, str]:
     labels = list(spec.models)
     said = by_label("system_prompts", value, labels, lambda v: isinstance(v, str), "a prompt")
@@ -109,7 +117,7 @@ class LlmSpec(Specification):
 
     models: dict[str, str | LanguageModel] = argument(
         REQUIRED,
-        "Folder, hub name, or package:NAME; give it once for each model of the network.",
+        "Folder, hub name, package:NAME, or gguf:PATH; once for each model of the network.",
         list[str],
         check=label_models,
         to_json=lambda models: {label: name_of(model) for label, model in models.items()},
@@ -130,7 +138,7 @@ class LlmSpec(Specification):
         0.5, "Share of the web that a model reads, in (0, 1].", float, check=check_beta
     )
     embedder: str | Embedder = argument(
-        DEFAULT_EMBEDDER, "Folder, hub name, or package:NAME.", to_json=name_of
+        DEFAULT_EMBEDDER, "Folder, hub name, package:NAME, or gguf:PATH.", to_json=name_of
     )
     normalize: bool = argument(False, "Scale embeddings to length 1.", bool)
     replicates: tuple[int, ...] = argument(
@@ -177,8 +185,13 @@ class LlmSpec(Specification):
         int,
         check=_check_sentence_rule,
     )
-    retrieval: str = argument(
-        "uniform", "uniform (the paper), or nearest to the query.", choices=("uniform", "nearest")
+    scenario: Scenario = argument(
+        None,
+        "How the web grows and who reads what.",
+        Scenario,
+        check=check_scenario,
+        check_in=_check_scenario,
+        to_json=Scenario.to_json,
     )
     context: str = argument(
         "error",
@@ -212,36 +225,92 @@ class LlmSpec(Specification):
         return [(r, q) for r in self.replicates for q in range(len(self.query))]
 
     @property
-    def n_web(self) -> Any:
-        """|A^(t)|, int64 of shape (T+1,): one post a model and step."""
-        return web_sizes(len(self.posts), len(self.models), self.n_steps)
+    def has_paper_web(self) -> bool:
+        """Whether the paper's web is read, whichever posts of it are, so that nothing is added."""
+        return not self.scenario.to_json().keys() - {"retrieval"}
 
-    @property
-    def n_retrieved(self) -> Any:
-        """k_t, int64 of shape (T+1,), before a context caps it."""
-        return retrieval_sizes(self.n_web, self.beta)
+    @cached_property
+    def anchored(self) -> list[tuple[int, str]]:
+        """Texts that only one model reads, in the order of models: which model, and the text."""
+        own = {} if self.scenario.anchors is None else self.scenario.anchors[1]
+        return [(i, text) for i, label in enumerate(self.models) for text in own.get(label, ())]
+
+    @cached_property
+    def given(self) -> list[str]:
+        """All texts that no model writes: initial posts, anchors, and the pools of a scenario."""
+        return [text for texts in self.given_by.values() for text in texts]
+
+    @cached_property
+    def given_by(self) -> dict[str, list[str]]:
+        """The same by the argument that gives them."""
+        return {
+            "posts": [post["text"] for post in self.posts],
+            "anchors": [text for _, text in self.anchored],
+            "fresh_from": list(self.scenario.fresh_from or ()),
+            "noise_from": list(self.scenario.noise_from or ()),
+        }
+
+    @cached_property
+    def n_web(self) -> NDArray[np.int64]:
+        """|A^(t)|, int64 of shape (T+1,): in the paper one post more a model and step."""
+        return self.scenario.n_web(list(self.models), 1, len(self.posts), self.n_steps)
+
+    @cached_property
+    def n_pool(self) -> NDArray[np.int64] | None:
+        """Posts that a model may read, int64 of shape (T+1,), or (T+1, n) where not all read all.
+
+        None where chance says how many, as the web has a capacity.
+        """
+        return self.scenario.n_pool(list(self.models), 1, len(self.posts), self.n_steps)
+
+    @cached_property
+    def reading(self) -> NDArray[np.bool_]:
+        """Which models read, (n,): those that are not frozen."""
+        return self.scenario.reading(list(self.models))
+
+    @cached_property
+    def networks(self) -> dict[int, Any]:
+        """Who reads whom, (n, n), None where all read all, by the time from which it holds."""
+        return self.scenario.networks(list(self.models))
+
+    @cached_property
+    def n_retrieved(self) -> NDArray[np.int64]:
+        """k_t before a context caps it, int64 of shape (T+1,), or (T+1, n) where models differ.
+
+        Where `n_pool` is None it is the most that may come.
+        """
+        n_read, beta, pool = self.scenario.n_read, self.beta, self.n_pool
+        if pool is None:
+            most = read_sizes(n_read, beta, np.arange(self.n_web.max() + 1))
+            pool_most = np.maximum.accumulate(most)[self.n_web]
+            return np.where(self.reading, pool_most[:, None], 0)
+        k = read_sizes(n_read, beta, pool)
+        if k.ndim == 1 and self.reading.all():
+            return k
+        return np.where(self.reading, k if k.ndim == 2 else k[:, None], 0)
 
 
 def check_context(spec: LlmSpec, models: Mapping[str, LanguageModel]) -> None:
     """Raise before any work if the longest prompt of the run may exceed a context.
 
-    At step T a model may draw the k_T longest posts of the web, whose answers
-    have up to `max_new_tokens` tokens each. Where k_t is capped (`context="fewest"`)
-    the query alone must fit.
+    A model may draw the longest of all posts that may come to it, whose answers have up
+    to `max_new_tokens` tokens each. Where k_t is capped (`context="fewest"`) the query alone
+    must fit.
     """
-    k = int(spec.n_retrieved[-1]) if spec.context == "error" else 0
     for label, model in models.items():
         context = model.context_length
         if context is None:
             continue
+        k = most_read(spec, label) if spec.context == "error" else 0
         longest = longest_prompts(spec, label, model.count_tokens, k)
         room = context - spec.sampling[label].max_new_tokens
         if longest[-1] <= room:
             continue
+        symbol = "k_T" if spec.scenario.is_paper else "k"
         fit = int(np.searchsorted(longest, room, side="right")) - 1
         raise InputError(
             "models",
-            f"{label!r} with a context of {context} tokens and k_T = {k} posts to read",
+            f"{label!r} with a context of {context} tokens and {symbol} = {k} posts to read",
             f"a prompt that fits: {fit} posts do at their longest; lower n_steps, beta or "
             "max_new_tokens, or cap what is read with context='fewest'"
             if fit >= 0
@@ -249,29 +318,52 @@ def check_context(spec: LlmSpec, models: Mapping[str, LanguageModel]) -> None:
         )
 
 
+def most_read(spec: LlmSpec, label: str) -> int:
+    """Return the most posts that a model reads at a step: k_T in the paper."""
+    k = spec.n_retrieved
+    return int(k.max() if k.ndim == 1 else k[:, list(spec.models).index(label)].max())
+
+
 def longest_prompts(
     spec: LlmSpec, label: str, count: Callable[[Prompt], int], k: int
 ) -> NDArray[np.int64]:
     """Return the most tokens, shape (k + 1,), that prompts of 0..k posts have by step T."""
-    base, costs = prompt_costs(spec, label, count)
-    for sampling in spec.sampling.values():
-        costs = [*costs, *[sampling.max_new_tokens + LINE] * spec.n_steps]
-    return base + np.cumsum([0, *sorted(costs, reverse=True)[:k]])
+    base, costs, written = prompt_costs(spec, label, count)
+    labels, networks = list(spec.models), spec.networks.values()
+    at = labels.index(label)
+    owner = dict(enumerate((i for i, _ in spec.anchored), start=len(spec.posts)))
+    longest = [cost for row, cost in enumerate(costs) if owner.get(row, at) == at]
+    posting = spec.scenario.posting(labels)
+    for author, cost in enumerate(written):
+        if posting[author] and any(net is None or net[at, author] for net in networks):
+            longest += [cost] * spec.n_steps
+    if any(net is not None and has_weights(net) for net in networks):
+        # A post may come more than once.
+        longest = [max(longest, default=0)] * k
+    return base + np.cumsum([0, *sorted(longest, reverse=True)[:k]])
 
 
 def prompt_costs(
     spec: LlmSpec, label: str, count: Callable[[Prompt], int]
-) -> tuple[int, list[int]]:
-    """Return the tokens of a prompt without posts, and what each initial post adds to one."""
+) -> tuple[int, list[int], list[int]]:
+    """Return the tokens of a prompt without posts, and what posts add to one.
+
+    The posts are each given text, and the longest that each model may write.
+    """
     system = spec.system_prompts.get(label)
 
     def tokens(*posts: str) -> int:
         return max(count(Prompt(posts, query, system, spec.date)) for query in spec.query)
 
-    texts = [post["text"] for post in spec.posts]
+    texts = spec.given
     first = texts[0] if texts else "."
     # The first post brings the heading of the list with it.
     head, base = tokens(first), tokens()
     costs = [tokens(first, text) - head for text in texts]
     heading = max(head - base - (costs[0] if costs else 1 + LINE), 0)
-    return base + heading, costs
+    written = []
+    for author, model in spec.models.items():
+        text = fixed_text(model)
+        most = spec.sampling[author].max_new_tokens + LINE
+        written.append(most if text is None else tokens(first, text) - head)
+    return base + heading, costs, written

@@ -5,17 +5,27 @@ A new back-end is a file with its model and its `Backend`, and a line here.
 
 from __future__ import annotations
 
+from lwdstats.simulate.models.gguf.backend import GgufBackend
+from lwdstats.simulate.models.gguf.files import OLLAMA
+from lwdstats.simulate.models.gguf.files import PACKAGE as GGUF_PACKAGE
+from lwdstats.simulate.models.gguf.files import PREFIX as GGUF
 from lwdstats.simulate.models.local.backend import LocalBackend
 from lwdstats.simulate.models.local.packaged import PREFIX as PACKAGE
 from lwdstats.simulate.models.protocol import Backend, LanguageModel, ModelFacts, optional_parts
 from lwdstats.simulate.models.server.address import PREFIX as SERVER
 from lwdstats.simulate.models.server.backend import ServerBackend
+from lwdstats.simulate.models.text import PREFIX as TEXT
+from lwdstats.simulate.models.text import TextBackend
 
 BACKENDS: dict[str, Backend] = {
     # A folder or a hub name.
     "": LocalBackend(),
     PACKAGE: LocalBackend(),
+    GGUF: GgufBackend(),
+    GGUF_PACKAGE: GgufBackend(),
+    OLLAMA: GgufBackend(),
     SERVER: ServerBackend(),
+    TEXT: TextBackend(),
 }
 
 

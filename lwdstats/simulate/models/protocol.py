@@ -130,6 +130,19 @@ class Embedder(Protocol):
         ...
 
 
+# Takes the tokens that a request read and wrote, and who counted them: "server", "count" where
+# they were counted or estimated here, "at most" where nobody knows and its most is taken.
+Settle = Callable[[int, int, str], None]
+
+
+class Meter(Protocol):
+    """Hears of every request to a server, as it may have to be paid for."""
+
+    def before(self, read: int, written: int) -> Settle:
+        """Take what a request reads and writes at most; raises where it is not to be sent."""
+        ...
+
+
 @dataclass(frozen=True)
 class OptionalParts:
     """What a model or an embedder may have besides what it must, and what is taken otherwise.
@@ -146,6 +159,10 @@ class OptionalParts:
     generate_many : callable or None
         Answers several prompts together, as `TransformersModel.generate_many` does. None:
         they are answered one after another.
+    most_tokens : callable or None
+        From a prompt, a number of answers and a `Sampling` to the most tokens that are read and
+        written where nothing fails. `generate` of a model that has it takes ``meter=``, a `Meter`.
+        None: tokens are counted by `count_tokens` and the answers' `n_tokens`.
     device, dtype : object
         Where it runs here and in which type of numbers, recorded as strings.
     threads : int or None
@@ -165,12 +182,16 @@ class OptionalParts:
         None: it can't be told.
     reads : str
         How much an embedder reads of a text, such as "256 word pieces".
+    chunks : callable or None
+        From a text to its parts that the embedder reads whole, each with its number of tokens,
+        as `split_text` gives them. None: it can't be split.
     """
 
     name: str
     lane: str | None = None
     concurrency: int = 1
     generate_many: Callable[..., list[list[Answer]]] | None = None
+    most_tokens: Callable[[Prompt, int, Sampling], tuple[int, int]] | None = None
     device: object = ""
     dtype: object = ""
     threads: int | None = None
@@ -181,6 +202,7 @@ class OptionalParts:
     prefix: str = ""
     too_long: Callable[[Sequence[str]], Sequence[bool] | NDArray[np.bool_]] | None = None
     reads: str = ""
+    chunks: Callable[[str], list[tuple[str, int]]] | None = None
 
 
 def optional_parts(one: object) -> OptionalParts:

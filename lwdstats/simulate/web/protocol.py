@@ -15,7 +15,7 @@ BLOCK = 4096
 
 @dataclass(frozen=True)
 class Post:
-    """A post: its text, and the step, model and response that made it (-1: initial)."""
+    """A post: its text, and the step, model and response that made it (-1: none)."""
 
     text: str
     time: int = -1
@@ -24,14 +24,15 @@ class Post:
 
 
 class Web(ABC):
-    """A^(t) in the order of posting; a row is a post's place in it.
+    """All posts up to a step in the order of posting; a row is a post's place among them.
 
-    Two webs with the same posts give the same rows for the same generator or vector.
+    Nothing is ever taken out: which rows are A^(t) is the scenario's to say. Two webs with
+    the same posts give the same rows for the same vector.
     """
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return |A^(t)|."""
+        """Return how many posts there are."""
 
     @abstractmethod
     def append(self, posts: Sequence[Post], vectors: NDArray[np.float32]) -> None:
@@ -45,18 +46,19 @@ class Web(ABC):
     def blocks(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield rows and their vectors, shapes (m,) and (m, n_features), a block at a time."""
 
-    def sample(self, k: int, rng: np.random.Generator) -> NDArray[np.int32]:
-        """Return rows of `k` different posts, uniformly drawn, in random order."""
-        return rng.choice(len(self), size=k, replace=False).astype(np.int32)
-
-    def nearest(self, vector: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+    def nearest(
+        self, vector: NDArray[np.float32], k: int, among: NDArray[np.integer] | None = None
+    ) -> NDArray[np.int32]:
         """Return rows of the `k` posts next to `vector`, the nearest first.
 
-        Distances are Euclidean; of equally near posts the earlier comes first. A
-        post without a vector (NaN) comes last.
+        Rows are those of `among`, by default all. Distances are Euclidean; of equally near
+        posts the earlier comes first. A post without a vector (NaN) comes last.
         """
         rows, squares = np.empty(0, dtype=np.int64), np.empty(0)
         for block_rows, vectors in self.blocks():
+            if among is not None:
+                some = np.isin(block_rows, among)
+                block_rows, vectors = block_rows[some], vectors[some]
             rows = np.concatenate([rows, block_rows])
             squares = np.concatenate([squares, squared_distances(vectors, vector)])
             order = np.lexsort((rows, squares))[:k]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_integer
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.overlap.checks import check_components, check_step, check_weights
 from lwdstats.theory.overlap.quadrature import (

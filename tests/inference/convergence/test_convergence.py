@@ -230,6 +230,20 @@ def test_the_test_of_the_limit_sees_one_and_is_silent_without():
     assert stats.kstest(p, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.parametrize("c", [0.0, 0.3])
+def test_a_slow_power_law_and_a_limit_get_no_verdict(c):
+    rng = np.random.default_rng(2)
+    noise = np.exp(0.2 * rng.standard_normal((len(T), 8)))
+    slow = lwd.convergence_test((c + (T[:, None] + 1) ** -0.1) * noise)
+    assert slow.p_value > 0.05
+    assert "No verdict on c" in str(slow)
+    assert slow.conf_int is None
+    # A decay that is fast enough has one: that c is 0, or that it is not.
+    fast = lwd.convergence_test((c + (T[:, None] + 1) ** -1.0) * noise)
+    assert fast.note is None
+    assert (fast.p_value < 0.05) == (c > 0)
+
+
 def test_one_path_is_told_apart_from_replicates():
     rng = np.random.default_rng(0)
     t = np.arange(101.0)

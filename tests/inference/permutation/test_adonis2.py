@@ -1,6 +1,7 @@
 """`adonis2` against vegan's, every permutation of small cases, and what must hold for any data."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from paths import from_r
 from scipy.spatial.distance import pdist, squareform
+from small_runs import small_llm
 
 import lwdstats as lwd
 from lwdstats.inference.permutation.adonis2 import adonis2, gower
+from lwdstats.inference.permutation.answers import answers_of
 from lwdstats.inference.permutation.scheme import p_values, quadratic_forms, scheme
 
 RTOL = 1e-8  # linear algebra against R
@@ -533,3 +536,25 @@ def test_answers_of_a_dataset_are_its_observations():
     fit = adonis2("d ~ model", ds.sel(time=0), strata="replicate", seed=1)
     # 2 replicates, 3 models, 10 answers each.
     assert fit.table["df"].to_dict() == {"model": 2, "Residual": 57, "Total": 59}
+
+
+@pytest.mark.parametrize("formula", ["d ~ model", "d ~ family * model", "d ~ size + query"])
+@pytest.mark.parametrize("by", ["terms", "margin", None])
+@pytest.mark.parametrize("model", ["reduced", "direct"])
+def test_points_give_what_their_distances_give(formula, by, model):
+    """Many answers go without their distances: n k > 8 p."""
+    rng = np.random.default_rng(5)
+    ds = small_llm(time=1, model=6, replicate=1, query=4, response=3, feature=2).drop_vars("text")
+    ds["embedding"] += rng.normal(size=(6, 1, 1, 1, 1))
+    ds["embedding"][0, 2, 0, 1, 2] = np.nan  # a missing answer is no observation
+    ds = ds.assign_coords(query=list("wxyz"), replicate=[0], size=("model", rng.normal(size=6)))
+    ds = ds.assign_coords(family=("model", list("aabbcc")))
+    points, frame = answers_of(ds, "ds")
+    options = {"by": by, "model": model, "permutations": 60, "seed": 3, "strata": "query"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # covariates of models
+        short = adonis2(formula, ds, **options)
+    long = adonis2(formula, frame, d=lwd.dist(points), **options)
+    assert len(points) == 71
+    pd.testing.assert_frame_equal(short.table, long.table, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(short.f_permuted, long.f_permuted, rtol=1e-9, atol=1e-12)

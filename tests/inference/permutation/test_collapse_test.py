@@ -1,6 +1,7 @@
 """`collapse_test` against the tests that it is made of, brute force, and its two nulls."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,17 @@ import pytest
 import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paths import from_r
+from scipy.spatial.distance import pdist, squareform
 
 import lwdstats as lwd
+from lwdstats.geometry.kernels import doubly_centred
 from lwdstats.inference.permutation.adonis2 import adonis2
 from lwdstats.inference.permutation.collapse_test import collapse_test, holm, max_t
 from lwdstats.inference.permutation.eqdist_etest import eqdist_etest
+from lwdstats.inference.permutation.scheme import quadratic_forms, scheme
+
+QUESTIONS = from_r("questions")
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -227,7 +234,7 @@ def test_prints_its_null():
         ({"permutations": 0}, "permutations"),
         ({"seed": -1}, "seed"),
         ({"ds": a_dataset(answers(1, (1, 3, 1, 6, 2))), "null": "model"}, "null"),
-        ({"ds": a_dataset(answers(1, (1, 3, 2, 1, 2)))}, "null"),
+        ({"ds": a_dataset(answers(1, (1, 3, 1, 1, 2)))}, "ds"),
         ({"ds": a_dataset(answers(1, (1, 1, 2, 6, 2)))}, "ds"),
         ({"ds": lwd.simulate_gmm(n_steps=1, seed=1).drop_vars("embedding")}, "null"),
         ({"ds": 3}, "ds"),
@@ -262,3 +269,132 @@ def test_models_that_differ_little_beside_replicates_are_told_apart():
     tests = [collapse_test(d, null="model", statistic="f", seed=1).table for d in (near, far)]
     assert tests[1]["p_value"].iloc[0] < 0.01
     np.testing.assert_allclose(tests[0][["f", "r2"]], tests[1][["f", "r2"]], rtol=1e-2)
+
+
+def with_gaps(x, share, seed):
+    """Return answers (time, model, replicate, response, feature), some missing, no model mute."""
+    rng = np.random.default_rng(seed)
+    gaps = rng.random(x.shape[:-1]) < share
+    gaps[..., 0] = False
+    return np.where(gaps[..., None], np.nan, x)
+
+
+@pytest.mark.parametrize("case", ["all", "some"])
+def test_one_answer_a_question_is_vegans_test_with_questions_as_blocks(case):
+    r = QUESTIONS["cases"][case]
+    x = np.array(r["x"])
+    x[r["missing"]] = np.nan
+    ds = a_dataset(x.reshape(9, 4, 3).transpose(1, 0, 2)[None, :, None, :, None], query=True)
+    test = collapse_test(ds, permutations=4999, seed=1)
+    assert (test.statistic, test.one_answer) == ("f", True)
+    assert "questions are the replication" in str(test)
+    assert test.table["f"].iloc[0] == pytest.approx(r["f"], rel=1e-6)  # single precision
+    p = r["p_value"]
+    error = np.sqrt(p * (1 - p) * (1 / 999 + 1 / 4999))
+    assert test.table["p_value"].iloc[0] == pytest.approx(p, abs=4 * error)
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=SEEDS, replicates=st.integers(1, 3))
+def test_one_answer_a_question_has_the_p_of_adonis2_in_strata(seed, replicates):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(1, 3, replicates, 4, 1, 2)) + rng.normal(size=(4, 1, 2))
+    ds = a_dataset(x, query=True).assign_coords(query=range(4), replicate=range(replicates))
+    test = collapse_test(ds, permutations=99, seed=seed % 1000)
+    strata = ["replicate", "query"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = adonis2("d ~ model", ds, strata=strata, permutations=99, seed=test.seed)
+    assert test.table["p_value"].iloc[0] == fit.table["p_value"].iloc[0]
+
+
+@pytest.mark.parametrize("statistic", ["energy", "f"])
+def test_answers_of_unequal_number_in_a_cell_are_those_of_adonis2(statistic):
+    x = with_gaps(answers(3, (1, 6, 1, 7, 4)), 0.4, 1)
+    test = collapse_test(a_dataset(x), statistic=statistic, seed=1)
+    flat = x.reshape(42, 4).astype(np.float32)
+    there = ~np.isnan(flat[:, 0])
+    model = np.repeat(list("abcdef"), 7)[there]
+    d = lwd.dist(flat[there])
+    d = np.sqrt(d) if statistic == "energy" else d
+    row = adonis2("d ~ model", {"model": model}, d=d, permutations=9).table.loc["model"]
+    assert test.table["f"].iloc[0] == pytest.approx(row["f"], rel=1e-9)
+    if statistic == "f":
+        assert test.table["r2"].iloc[0] == pytest.approx(row["r2"], rel=1e-9)
+
+
+@pytest.mark.parametrize("n", [3, 6])  # few groups and many are computed in different ways
+@pytest.mark.parametrize("null", ["given_prompts", "model"])
+def test_padding_with_missing_answers_changes_nothing(n, null):
+    x = answers(4, (2, n, 3, 4, 2), shift=0.2)
+    padded = np.concatenate([x, np.full_like(x, np.nan)], axis=3)[:, :, :, [4, 0, 5, 1, 2, 6, 3, 7]]
+    one, two = (collapse_test(a_dataset(y), null=null, seed=1) for y in (x, padded))
+    pd.testing.assert_frame_equal(one.table, two.table, rtol=1e-12)
+    np.testing.assert_allclose(one.f_permuted, two.f_permuted, rtol=1e-9)
+
+
+def test_padding_of_one_answer_a_question_changes_nothing():
+    x = answers(5, (2, 4, 6, 1, 2), shift=0.5)
+    padded = np.full((2, 4, 6, 3, 2), np.nan)
+    padded[:, :, ::2, 1:2], padded[:, :, 1::2, 2:] = x[:, :, ::2], x[:, :, 1::2]
+    one, two = (collapse_test(a_dataset(y), seed=1) for y in (x, padded))
+    pd.testing.assert_frame_equal(one.table, two.table)
+
+
+@pytest.mark.parametrize("responses", [1, 4])
+def test_a_question_that_one_model_answers_changes_nothing(responses):
+    x = answers(6, (1, 4, 5, responses, 3), shift=0.5)
+    alone = np.full((1, 4, 1, responses, 3), np.nan)
+    alone[:, 2] = 1.5
+    more = np.concatenate([x, alone], axis=2)
+    one, two = (collapse_test(a_dataset(y), seed=1).table for y in (x, more))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_a_model_without_an_answer_somewhere_is_left_out_there():
+    x = answers(7, (1, 4, 3, 5, 3), shift=1.0)
+    x[:, 1, 0] = np.nan
+    test = collapse_test(a_dataset(x), seed=1)
+    # By cells: F is the ratio of sums over replicates, of three models in the first.
+    tables = []
+    for r in range(3):
+        there = [m for m in range(4) if r or m != 1]
+        points = x[0, there, r].reshape(-1, 3).astype(np.float32)
+        d = np.sqrt(lwd.dist(points))
+        data = {"model": np.repeat([str(m) for m in there], 5)}
+        tables.append(adonis2("d ~ model", data, d=d, permutations=9).table)
+    table = sum(t[["df", "sum_of_squares"]].set_axis(["m", "rest", "all"]) for t in tables)
+    square = table["sum_of_squares"] / table["df"]
+    assert test.table["f"].iloc[0] == pytest.approx(square["m"] / square["rest"], rel=1e-9)
+    with pytest.raises(lwd.InputError, match="no answer at all"):
+        collapse_test(a_dataset(x), null="model")
+
+
+def test_what_is_asked_of_too_few_answers_is_refused():
+    x = answers(8, (1, 3, 4, 1, 2))
+    x[0, 0, 0] = np.nan
+    with pytest.raises(lwd.InputError, match="statistic"):
+        collapse_test(a_dataset(x), statistic="energy")
+    assert collapse_test(a_dataset(x[:, :, 1:]), statistic="energy", seed=1).one_answer
+    several = answers(9, (2, 3, 2, 3, 2))
+    several[1, :, :, 1:] = np.nan
+    with pytest.raises(lwd.InputError, match="time 1 without"):
+        collapse_test(a_dataset(several))
+
+
+@pytest.mark.parametrize("statistic", ["energy", "f"])
+def test_many_models_are_permuted_as_few_are(statistic):
+    """Sums of pairs in groups are the quadratic forms of all distances."""
+    x = answers(10, (2, 7, 3, 2, 3), shift=0.2)
+    alpha = 1 if statistic == "energy" else 2
+    test = collapse_test(a_dataset(x), null="model", statistic=statistic, permutations=50, seed=1)
+    plan = scheme(21, 50, np.repeat(range(3), 7), 1)
+    for t in range(2):
+        units = x.astype(np.float32).astype(float)[t].mean(axis=2).transpose(1, 0, 2)
+        G = doubly_centred(-0.5 * squareform(pdist(units.reshape(21, 3))) ** alpha)
+        axes = np.linalg.svd(np.eye(7) - 1 / 7)[0][:, :6]
+        own = quadratic_forms(G, np.tile(axes, (3, 1)) / np.sqrt(3), plan).sum(axis=1)
+        blocks = np.repeat(np.eye(3), 7, axis=0) / np.sqrt(7)
+        rest = np.trace(G) - np.trace(blocks.T @ G @ blocks)
+        expected = own / 6 / ((rest - own) / 12)
+        np.testing.assert_allclose(test.f_permuted[t], expected, rtol=1e-9)

@@ -9,8 +9,8 @@ import pytest
 from fakes import Hasher, Writer
 
 import lwdstats as lwd
-from lwdstats.simulate.llm.journal import RunStoppedError
 from lwdstats.simulate.llm.lanes import Lanes
+from lwdstats.simulate.llm.storing.journal import RunStoppedError
 
 POSTS = ["Bitcoin is up.", "Gold is down.", "Taxes are certain."]
 ARGUMENTS = {"n_steps": 4, "n_responses": 2, "replicates": 2, "seed": 5, "query": ["Up?", "Down?"]}

@@ -39,9 +39,10 @@ def test_the_newest_is_taken_and_recorded():
 
 
 def unversioned(ds):
-    """A dataset as it was written before rules had a version."""
-    spec = json.loads(ds.attrs["spec"])
+    """A dataset as it was written before rules had a version, and webs a scenario."""
+    spec = json.loads(ds.attrs["spec"]) | {"retrieval": "uniform"}
     del spec["sentence_rule"]
+    spec.pop("scenario", None)
     return ds.assign_attrs(spec=json.dumps(spec))
 
 

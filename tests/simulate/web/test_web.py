@@ -10,6 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lwdstats as lwd
+from lwdstats.dataset.schema import spec_of
+from lwdstats.simulate.llm.retrieve import rows_read
+from lwdstats.simulate.llm.spec import LlmSpec
+from lwdstats.simulate.llm.weblog import web_log
 from lwdstats.simulate.web.lance import LanceWeb
 from lwdstats.simulate.web.memory import MemoryWeb
 from lwdstats.simulate.web.protocol import Post
@@ -56,21 +60,22 @@ def test_both_webs_are_one_log(tmp_path_factory, data):
     expected = np.lexsort((np.arange(n), np.where(np.isnan(square), np.inf, square)))[:k]
     for web in (memory, lance):
         np.testing.assert_array_equal(web.nearest(query, k), expected)
-        drawn = web.sample(k, np.random.default_rng(4))
-        np.testing.assert_array_equal(drawn, memory.sample(k, np.random.default_rng(4)))
-        assert len(set(drawn.tolist())) == k
-        assert drawn.dtype == np.int32
+    some = np.flatnonzero(rng.random(n) < 0.5)
+    expected = [row for row in web.nearest(query, n) if row in some]
+    for web in (memory, lance):
+        np.testing.assert_array_equal(web.nearest(query, len(expected), some), expected)
 
 
 def test_draws_are_uniform_in_place_and_order():
-    web = MemoryWeb()
-    web.append([Post(str(i)) for i in range(5)], np.zeros((5, 1), dtype=np.float32))
-    rng = np.random.default_rng(2)
+    spec = LlmSpec(models=["text:a"], posts=list("abcde"), n_steps=0, beta=0.4, seed=2)
+    log = web_log(spec, (0, 0))
     counts = np.zeros((5, 5))
-    for _ in range(8000):
-        counts[web.sample(2, rng), [0, 1]] += 1
-    # Each of the five rows in each of the two places: binomial(8000, 1/5).
-    assert np.abs(counts[:, :2] - 1600).max() < 5 * np.sqrt(8000 * 0.2 * 0.8)
+    for replicate in range(4000):
+        rows = rows_read(spec, log, (replicate, 0, 0, 0), lambda among, n: among[:n])
+        assert rows.dtype == np.int32
+        counts[rows, [0, 1]] += 1
+    # Each of the five rows in each of the two places: binomial(4000, 1/5).
+    assert np.abs(counts[:, :2] - 800).max() < 5 * np.sqrt(4000 * 0.2 * 0.8)
 
 
 def test_a_cleared_table_begins_again(tmp_path):
@@ -93,7 +98,8 @@ def test_a_run_is_the_same_on_either_web(tmp_path, retrieval):
         for web, store in (("memory", None), ("lance", tmp_path / "run"))
     ]  # fmt: skip
     assert runs[0].assign_attrs(created="").identical(runs[1].assign_attrs(created=""))
-    assert f'"retrieval": "{retrieval}"' in runs[0].attrs["spec"]
+    kept = spec_of(runs[0])["scenario"]
+    assert kept == ({} if retrieval == "uniform" else {"retrieval": "nearest"})
 
 
 def test_nearest_reads_what_is_next_to_the_query():

@@ -134,6 +134,17 @@ def absorb_faint(
 
 
 @numba.njit(nogil=True, error_model="numpy")
+def product(weights: Any, own: Any, rows: Any, row: Any, n_chunks: Any, lanes: Any) -> float:
+    """Return the sum of weights times likelihoods, of the rows that begin at `own` and `row`."""
+    width = np.uint64(len(lanes))
+    sums = multiply(load(weights, own, lanes), load(rows, row, lanes))
+    for c in range(np.uint64(1), n_chunks):
+        here = c * width
+        sums = multiply_add(load(weights, own + here, lanes), load(rows, row + here, lanes), sums)
+    return total(sums)
+
+
+@numba.njit(nogil=True, error_model="numpy")
 def absorb(
     weights: Any,
     first: int,
@@ -210,23 +221,17 @@ def absorb(
                 half = word & LOW_HALF
             else:
                 half = halves[model]
-            product = half * span
-            if unlikely(product & LOW_HALF < span):
-                product = settle(span, product, states, model)
-            place = j + (product >> U64(32))
+            scaled = half * span
+            if unlikely(scaled & LOW_HALF < span):
+                scaled = settle(span, scaled, states, model)
+            place = j + (scaled >> U64(32))
             point = lists[m, place]
             lists[m, place] = lists[m, j]
             lists[m, j] = point
 
             own = model * stride
             row = np.uint64(np.uint32(point)) * stride
-            sums = multiply(load(weights, own, lanes), load(rows, row, lanes))
-            for c in range(np.uint64(1), n_chunks):
-                here = c * width
-                sums = multiply_add(
-                    load(weights, own + here, lanes), load(rows, row + here, lanes), sums
-                )
-            density = total(sums)
+            density = product(weights, own, rows, row, n_chunks, lanes)
             if unlikely(density < FAINT):
                 log_likelihood(web[point], whiten, centres, scratch, logs)
                 absorb_faint(weights, own, logs, alpha, share, loss)

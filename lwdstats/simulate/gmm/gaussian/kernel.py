@@ -32,6 +32,13 @@ def simulate(
     emission: Any,
     retrieval: Any,
     replicate: int,
+    window: int,
+    n_fresh: Any,
+    fresh_law: Any,
+    fresh: Any,
+    posting: Any,
+    learning: Any,
+    after: bool,
 ) -> Any:
     """Run Algorithm 3 once.
 
@@ -55,6 +62,16 @@ def simulate(
         Root words of the two kinds of stream.
     replicate : int
         Which replicate's streams.
+    window : int
+        Steps whose posts are on the web, 0 for all.
+    n_fresh, fresh_law : (T,) int64, (B,) float64
+        Real posts of each step, and the law of their components.
+    fresh : (4,) uint64
+        Root words of their stream.
+    posting, learning : (n,) bool
+        Which models post and which learn.
+    after : bool
+        Whether posts come from the weights of after the update.
 
     Returns
     -------
@@ -76,8 +93,13 @@ def simulate(
     for i in range(n_models):
         start_stream(emission, replicate, i, emitting)
         start_stream(retrieval, replicate, i, retrieving)
+    freshening = np.empty((4, 1), np.uint64)
+    start_stream(fresh, replicate, 0, freshening)
     weights = initial_weights.copy()
     counts = initial_counts.copy()
+    # What each step of the window posted; the initial web counts as that of step -1.
+    batches = np.zeros((max(window, 1), n_b))
+    batches[-1] = initial_counts
     posted = np.empty(n_b)
     kind, left, spare = np.empty(n_b, np.int64), np.empty(n_b), np.empty(n_b)
     for t in range(n_steps + 1):
@@ -88,9 +110,10 @@ def simulate(
         n_web = counts.sum()
         posted[:] = 0.0
         for i in range(n_models):
-            add_multinomial(n_responses, weights[i], emitting, i, posted)
+            if posting[i] and not after:
+                add_multinomial(n_responses, weights[i], emitting, i, posted)
             fired = 0.0
-            if n_retrieved[t] > 0:
+            if n_retrieved[t] > 0 and learning[i]:
                 fired, singly = update(
                     weights[i], counts, n_web, float(n_retrieved[t]), alpha[t], complexity[t],
                     threshold, min_count, centres, nodes, retrieving, i, kind, left, spare,
@@ -98,7 +121,14 @@ def simulate(
                 n_singly[t] += singly
             if slot[t] >= 0:
                 kept_truncated[slot[t], i] = fired
+            if posting[i] and after:
+                add_multinomial(n_responses, weights[i], emitting, i, posted)
+        if n_fresh[t] > 0:
+            add_multinomial(n_fresh[t], fresh_law, freshening, 0, posted)
         counts += posted
+        if window > 0:
+            counts -= batches[t % window]
+            batches[t % window] = posted
     return kept_weight, kept_truncated, n_singly
 
 

@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
 
-from lwdstats.errors import InputError, check_integer, is_number
+from lwdstats.arrays import FloatArray
+from lwdstats.errors import InputError, check_integer
 from lwdstats.simulate.llm.labels import by_label, name_of
+from lwdstats.simulate.llm.plan.reads import ANCHOR_POST, FRESH, INITIAL, NOISE_POST, expected_reads
 from lwdstats.simulate.llm.plan.result import LlmPlan
-from lwdstats.simulate.llm.spec import LINE, LlmSpec, longest_prompts, prompt_costs
+from lwdstats.simulate.llm.sources import with_retrieval
+from lwdstats.simulate.llm.spec import LINE, LlmSpec, longest_prompts, most_read, prompt_costs
+from lwdstats.simulate.llm.storing.spending import CAPS, Caps, Prices
 from lwdstats.simulate.models.backends import facts_of
 from lwdstats.simulate.models.protocol import ModelFacts
+from lwdstats.simulate.models.text import fixed_text
 from lwdstats.simulate.specs import asked
-
-Prices = float | Mapping[str, float]
 
 
 def plan(
@@ -29,6 +31,8 @@ def plan(
     answer_tokens: int | None = None,
     price_in: Prices | None = None,
     price_out: Prices | None = None,
+    max_cost: float | None = None,
+    max_tokens_total: int | None = None,
     context_length: int | Mapping[str, int] | None = None,
     **arguments: Any,
 ) -> LlmPlan:
@@ -43,6 +47,8 @@ def plan(
     price_in, price_out : float or mapping from labels of models, optional
         Price of a million tokens read and written; models that a mapping leaves
         out are free.
+    max_cost, max_tokens_total : float and int, optional
+        Caps, as `simulate_llm` takes them; the plan says whether the run stays within.
     context_length : int or mapping from labels of models, optional
         For models on a server, which is not asked.
     **arguments
@@ -60,11 +66,12 @@ def plan(
 
     Notes
     -----
-    A model reads k_t posts in each call, and k_t grows with the web, so tokens read
-    grow quadratically in T. Tokens are counted by the model's own tokenizer
-    where its files are on this machine, else taken to be a quarter of the
-    characters, which `counted_by` says. Initial posts count with their mean
-    length and answers with `answer_tokens`, in the shares that they have of the web.
+    A model reads k_t posts in each call; in the paper k_t grows with the web, so tokens read
+    grow quadratically in T. Other scenarios have a k_t of their own, in `reads` by model. Tokens
+    are counted by the model's own tokenizer where its files are on this machine, else taken to be
+    a quarter of the characters, which `counted_by` says. Given posts of each kind count with
+    their mean length and answers with `answer_tokens`, in the shares that they have of what is
+    read.
 
     A call is one prompt with all its answers. Keys and values of the prompt are held
     once, those of answers for each, `batch_size` prompts at a time; memory for activations
@@ -81,30 +88,43 @@ def plan(
     1     1     21           10      1            320
     2     2     22           11      1            320
     """
+    told = {
+        "price_in": price_in,
+        "price_out": price_out,
+        "max_cost": max_cost,
+        "max_tokens_total": max_tokens_total,
+    }
+    arguments |= {name: value for name, value in told.items() if value is not None}
     simulator, held = asked({} if spec is None else spec, arguments, "llm")
     if simulator != "llm":
         raise InputError("spec", f"a specification for {simulator!r}", "one for 'llm'")
+    held["scenario"] = with_retrieval(held.get("scenario"), held.get("retrieval"))
     run = LlmSpec(**{name: held[name] for name in LlmSpec.arguments() if name in held})
     labels = list(run.models)
     lengths = {label: sampling.max_new_tokens for label, sampling in run.sampling.items()}
     if answer_tokens is not None:
         most = check_integer("answer_tokens", answer_tokens, minimum=1)
         lengths = {label: min(most, length) for label, length in lengths.items()}
-    prices = [
-        by_label("price_in", price_in, labels, _is_price, "a price of at least 0"),
-        by_label("price_out", price_out, labels, _is_price, "a price of at least 0"),
-    ]
+    caps = Caps.of(labels, *(held.get(name) for name in CAPS))
+    prices = [caps.price_in, caps.price_out]
     contexts = by_label("context_length", context_length, labels, _is_length, "a number of tokens")
-    models = [_Model.of(run, label, contexts.get(label), lengths) for label in labels]
-    k = run.n_retrieved
+    reads = expected_reads(run)
+    models = [
+        _Model.of(run, label, contexts.get(label), lengths, reads.shares[:, i])
+        for i, label in enumerate(labels)
+    ]
+    k = reads.k
     if run.context == "fewest":
-        for model in models:
-            k = np.minimum(k, model.room(run))
+        for i in np.flatnonzero(run.reading):
+            k = np.minimum(k, models[i].room(k[:, i])[:, None])
     return LlmPlan(
         _steps(run, models, k),
         _models(run, models, k, prices),
+        pd.DataFrame(k, columns=labels, index=pd.RangeIndex(len(k), name="time")),
         max(lengths.values()),
-        tuple(_notes(run, models, k, answer_tokens is None)),
+        tuple(_notes(run, models, k < reads.k, answer_tokens is None)),
+        caps.max_cost,
+        caps.max_tokens_total,
     )
 
 
@@ -135,7 +155,7 @@ class _Model:
     facts: ModelFacts
     context: int | None
     base: int
-    post: NDArray[np.float64]
+    post: FloatArray
     most: int
     n_answers: int
     answer: int
@@ -143,27 +163,37 @@ class _Model:
 
     @classmethod
     def of(
-        cls, spec: LlmSpec, label: str, context: int | None, lengths: Mapping[str, int]
+        cls,
+        spec: LlmSpec,
+        label: str,
+        context: int | None,
+        lengths: Mapping[str, int],
+        shares: FloatArray,
     ) -> _Model:
         facts, sampling = facts_of(spec.models[label]), spec.sampling[label]
         context = context or facts.context
-        base, costs = prompt_costs(spec, label, facts.count)
-        initial = float(np.mean(costs)) if costs else 0.0
-        # Every model has written as many posts as any other.
-        written = float(np.mean(list(lengths.values())))
-        # The share of the web that is not answers; an empty web is read by nobody.
-        share = len(costs) / np.maximum(spec.n_web, 1)
-        prompts = longest_prompts(spec, label, facts.count, int(spec.n_retrieved[-1]))
+        base, costs, longest = prompt_costs(spec, label, facts.count)
+        bots = [fixed_text(model) is not None for model in spec.models.values()]
+        written = np.array(longest, dtype=np.float64)
+        answers = np.array([lengths[author] for author in spec.models])
+        written[~np.array(bots)] = answers[~np.array(bots)] + LINE
+        given = _means(spec, label, costs)
+        post = shares @ np.concatenate([written, given])
+        prompts = longest_prompts(spec, label, facts.count, most_read(spec, label))
         most = int(prompts[-1]) + sampling.max_new_tokens
+        name = name_of(spec.models[label])
+        if fixed_text(spec.models[label]) is not None:
+            # A bot reads nothing, and what it says is there.
+            return cls(label, name, facts, context, 0, 0 * post, 0, 0, 0, 0)
         if spec.context == "fewest" and context is not None:
             most = min(most, context)
         return cls(
             label=label,
-            name=name_of(spec.models[label]),
+            name=name,
             facts=facts,
             context=context,
             base=base,
-            post=share * initial + (1 - share) * (written + LINE),
+            post=post,
             most=most,
             # One that is repeated, without chance.
             n_answers=1 if sampling.temperature == 0 else spec.n_responses,
@@ -180,22 +210,39 @@ class _Model:
         """Return the expected tokens of the prompts of one replicate and query, (T+1,)."""
         return self.base + k * self.post
 
-    def room(self, spec: LlmSpec) -> Any:
-        """Return how many posts the context holds at each time, (T+1,)."""
+    def room(self, k: Any) -> Any:
+        """Return how many of its k posts the context holds at each time, inf for all, (T+1,)."""
         if self.context is None:
-            return spec.n_retrieved
-        room = (self.context - self.longest_answer - self.base) / self.post
-        return np.maximum(np.floor(room), 0).astype(np.int64)
+            return np.full(len(k), np.inf)
+        room = (self.context - self.longest_answer - self.base) / np.maximum(self.post, 1)
+        room = np.maximum(np.floor(room), 0)
+        return np.where(room < k, room, np.inf)
+
+
+def _means(spec: LlmSpec, label: str, costs: list[int]) -> FloatArray:
+    """Return the mean tokens of initial, fresh and noise posts and of own anchors, (4,)."""
+    means, start = np.zeros(4), 0
+    at = list(spec.models).index(label)
+    kinds = (INITIAL, ANCHOR_POST, FRESH, NOISE_POST)
+    for kind, (name, texts) in zip(kinds, spec.given_by.items(), strict=True):
+        some = costs[start : start + len(texts)]
+        if name == "anchors":
+            owners = [owner for owner, _ in spec.anchored]
+            some = [cost for cost, owner in zip(some, owners, strict=True) if owner == at]
+        means[kind] = np.mean(some) if some else 0.0
+        start += len(texts)
+    return means
 
 
 def _steps(spec: LlmSpec, models: list[_Model], k: Any) -> pd.DataFrame:
     n_runs = len(spec.places)
-    read = n_runs * sum(model.reads(k) for model in models)
+    read = n_runs * sum(model.reads(k[:, i]) for i, model in enumerate(models))
+    each = k[:, spec.reading].mean(1) if spec.reading.any() else k[:, 0]
     return pd.DataFrame(
         {
             "time": np.arange(spec.n_steps + 1),
             "n_web": spec.n_web,
-            "n_retrieved": k,
+            "n_retrieved": each.astype(np.int64) if (each % 1 == 0).all() else each,
             "calls": n_runs * len(models),
             "prompt_tokens": np.rint(read).astype(np.int64),
             "answer_tokens": n_runs * sum(model.n_answers * model.answer for model in models),
@@ -208,8 +255,8 @@ def _models(
 ) -> pd.DataFrame:
     n_runs = len(spec.places)
     table, seen = [], set()
-    for model in models:
-        read = float(n_runs * model.reads(k).sum())
+    for i, model in enumerate(models):
+        read = float(n_runs * model.reads(k[:, i]).sum())
         written = n_runs * len(k) * model.n_answers * model.answer
         price_in, price_out = (price.get(model.label, 0) for price in prices)
         # Of one batch: its prompts once, their answers each.
@@ -234,10 +281,10 @@ def _models(
     return pd.DataFrame(table).astype({"context": "Int64", "fits": "boolean"})
 
 
-def _notes(spec: LlmSpec, models: list[_Model], k: Any, at_most: bool) -> list[str]:
+def _notes(spec: LlmSpec, models: list[_Model], capped: Any, at_most: bool) -> list[str]:
     notes = []
-    if at_most:
-        lengths = sorted(model.longest_answer for model in models)
+    if at_most and any(model.n_answers for model in models):
+        lengths = sorted(model.longest_answer for model in models if model.n_answers)
         longest = " to ".join(map(str, dict.fromkeys((lengths[0], lengths[-1]))))
         notes.append(
             f"answers are taken to be as long as they may, {longest} tokens; "
@@ -249,9 +296,9 @@ def _notes(spec: LlmSpec, models: list[_Model], k: Any, at_most: bool) -> list[s
             f"tokens of {', '.join(guessed)} are an estimate, a quarter of the characters, as "
             "their tokenizers are not on this machine."
         )
-    capped = np.flatnonzero(k < spec.n_retrieved)
-    if capped.size:
-        notes.append(f"from about t = {capped[0]} on a context caps what all models read.")
+    if capped.any():
+        first = int(np.argmax(capped.any(1)))
+        notes.append(f"from about t = {first} on a context caps what all models read.")
     notes += [
         f"{model.label}: a prompt of {model.most:,} tokens with its answer may come, and its "
         f"context holds {model.context:,}, so the run is refused; context='fewest' caps it."
@@ -263,16 +310,14 @@ def _notes(spec: LlmSpec, models: list[_Model], k: Any, at_most: bool) -> list[s
             "models share a device; one that holds the largest of them and its cache will do, as "
             "weights leave it where others need the room, which takes time at every step."
         )
-    if spec.n_responses > 1 and any(model.facts.weights == 0 for model in models):
+    if spec.n_responses > 1 and any(
+        model.facts.weights == 0 and model.n_answers for model in models
+    ):
         notes.append(
             "a server that gives one answer a request reads each prompt "
             f"{spec.n_responses} times, and bills it so."
         )
     return notes
-
-
-def _is_price(value: object) -> bool:
-    return is_number(value) and value >= 0
 
 
 def _is_length(value: object) -> bool:

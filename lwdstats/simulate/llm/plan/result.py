@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lwdstats.results import drawing
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, one_row
 
 # A longer run shows some of its steps.
@@ -22,24 +22,31 @@ class LlmPlan(Result):
     Attributes
     ----------
     steps : pandas.DataFrame
-        A row a time: `time`, `n_web`, `n_retrieved`, `calls`, `prompt_tokens` and
-        `answer_tokens`, over all models, queries and replicates.
+        A row a time: `time`, `n_web`, `n_retrieved` (the mean over models that read),
+        `calls`, `prompt_tokens` and `answer_tokens`, over all models, queries and replicates.
     models : pandas.DataFrame
         A row a model: `model`, `counted_by` ("tokenizer" or "estimate"),
         `context` and `longest` (tokens; `longest` is the longest prompt that
         can come, with its answer), `fits`, `prompt_tokens` and `answer_tokens` of
         the whole run, `weights_gb` and `cache_gb` (memory here, for the
         longest prompt), and `cost`, NaN without prices.
+    reads : pandas.DataFrame
+        A row a time and a column a model: the posts that it is expected to read in a prompt.
     answer_tokens : int
         Tokens that an answer was taken to have.
     notes : tuple of str
         What a reader of the numbers should know.
+    max_cost, max_tokens_total : float and int, or None
+        The caps that the run would have.
     """
 
     steps: pd.DataFrame
     models: pd.DataFrame
+    reads: pd.DataFrame
     answer_tokens: int
     notes: tuple[str, ...]
+    max_cost: float | None = None
+    max_tokens_total: int | None = None
 
     @property
     def fits(self) -> bool:
@@ -50,6 +57,14 @@ class LlmPlan(Result):
     def cost(self) -> float:
         """Cost of the whole run in the prices' unit, NaN without prices."""
         return float(self.models["cost"].to_numpy(dtype=float).sum())
+
+    @property
+    def within(self) -> dict[str, bool]:
+        """Whether the run stays within each of its caps, by name."""
+        tokens = float(self.steps[["prompt_tokens", "answer_tokens"]].to_numpy().sum())
+        needs = {"max_cost": self.cost, "max_tokens_total": tokens}
+        caps = {name: getattr(self, name) for name in needs}
+        return {name: needs[name] <= cap for name, cap in caps.items() if cap is not None}
 
     def tidy(self) -> pd.DataFrame:
         """Return the steps, a row a time."""
@@ -65,7 +80,8 @@ class LlmPlan(Result):
         # With all models on the device, and with the largest only.
         row |= {"memory_gb": weights.sum() + cache.max()}
         row |= {"least_memory_gb": weights.max() + cache.max()}
-        return one_row(row | {"cost": self.cost, "fits": self.fits})
+        row |= {"cost": self.cost, "fits": self.fits}
+        return one_row(row | {f"within_{name}": holds for name, holds in self.within.items()})
 
     def _caption(self) -> str:
         return self.lines()[0]
@@ -85,6 +101,8 @@ class LlmPlan(Result):
         ]
         if not math.isnan(self.cost):
             lines[0] += f", cost {self.cost:,.2f}"
+        for name, holds in self.within.items():
+            lines.append(f"within {name} = {getattr(self, name):,g}: {'yes' if holds else 'no'}")
         shown = self.steps
         if len(shown) > _SHOWN:
             shown = shown.iloc[np.unique(np.linspace(0, len(shown) - 1, 13).round().astype(int))]

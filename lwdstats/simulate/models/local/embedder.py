@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import embed_each_once
-from lwdstats.dataset.embedded_texts import word_pieces_beyond
+from lwdstats.dataset.embeddings.embedded_texts import word_pieces, word_pieces_beyond
+from lwdstats.dataset.embeddings.long_texts import split_text
 from lwdstats.errors import check_bool
 from lwdstats.simulate.models.local.kept_vectors import KeptVectors
 from lwdstats.simulate.models.local.packaged import loading, locate
@@ -49,7 +50,8 @@ class SentenceEmbedder:
     Notes
     -----
     What of a text is beyond `reads` does not count; `too_long` says which texts that
-    concerns, and `simulate_llm` and `as_results` warn of them.
+    concerns, and `simulate_llm` and `as_results` warn of them. `add_embedding` and `as_results`
+    take the mean of their parts where asked (``long="mean"``).
 
     Examples
     --------
@@ -96,6 +98,14 @@ class SentenceEmbedder:
         """Return for each text whether it is longer than what is read, the prefix counted."""
         _, beyond = word_pieces_beyond(self.model, [self.prefix + text for text in texts])
         return np.zeros(len(texts), dtype=bool) if beyond is None else beyond
+
+    def chunks(self, text: str) -> list[tuple[str, int]]:
+        """Return a text in parts that are read whole, each with its number of word pieces."""
+        found = word_pieces(self.model)
+        if found is None:
+            return [(text, 1)]
+        limit, count = found
+        return split_text(text, lambda part: count([self.prefix + part])[0], limit)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).

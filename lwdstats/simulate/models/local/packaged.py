@@ -91,7 +91,7 @@ def locate(name: str, *, argument: str) -> str | Path:
         If the folder or the package is not there.
     """
     if name.startswith(PREFIX):
-        return _packaged_folder(name.removeprefix(PREFIX), argument)
+        return _packaged_folder(name, argument)
     path = Path(name).expanduser()
     if path.is_dir():
         return path
@@ -108,21 +108,32 @@ def cache_directory() -> Path:
     return Path(os.environ.get("LWDSTATS_CACHE") or platformdirs.user_cache_dir("lwdstats"))
 
 
-def _packaged_folder(name: str, argument: str) -> Path:
-    if name not in PACKAGED:
+def find(name: str, argument: str) -> tuple[PackagedModel, Path]:
+    """Return the model of a name ``"package:NAME"``, and the folder of its package.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, or it is not installed.
+    """
+    packaged = PACKAGED.get(name.removeprefix(PREFIX))
+    if packaged is None:
         known = ", ".join(PREFIX + known for known in PACKAGED)
-        raise InputError(argument, PREFIX + name, f"one of {known}")
-    packaged = PACKAGED[name]
+        raise InputError(argument, name, f"one of {known}")
     # Found without importing it: the package may want libraries that we don't.
     found = importlib.util.find_spec(packaged.module)
     if found is None or found.origin is None:
         raise InputError(
-            argument, f"{PREFIX + name!r} (not installed)", f"an installed one: {packaged.install}"
+            argument, f"{name!r} (not installed)", f"an installed one: {packaged.install}"
         )
-    home = Path(found.origin).parent
+    return packaged, Path(found.origin).parent
+
+
+def _packaged_folder(name: str, argument: str) -> Path:
+    packaged, home = find(name, argument)
     if packaged.gguf is None:
         return home / packaged.folder
-    target = cache_directory() / f"{name}-{packaged.sha256[:16]}"
+    target = cache_directory() / f"{name.removeprefix(PREFIX)}-{packaged.sha256[:16]}"
     if not (target / "config.json").is_file():
         _build(packaged, home, target, argument)
     return target
@@ -131,15 +142,7 @@ def _packaged_folder(name: str, argument: str) -> Path:
 def _build(packaged: PackagedModel, home: Path, target: Path, argument: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="converting-") as scratch:
-        source = home / str(packaged.gguf)
-        if packaged.assemble:
-            source = Path(scratch) / source.name
-            getattr(importlib.import_module(packaged.module), packaged.assemble)(source)
-        found = _sha256(source)
-        if found != packaged.sha256:
-            raise InputError(
-                argument, f"{source.name} with sha256 {found}", f"sha256 {packaged.sha256}"
-            )
+        source = whole_gguf(packaged, home, Path(scratch), argument)
         converted = Path(scratch) / "converted"
         logger.info("converting %s to safetensors, once", source.name)
         _convert_apart(source, converted)
@@ -150,6 +153,26 @@ def _build(packaged: PackagedModel, home: Path, target: Path, argument: str) -> 
             if not (target / "config.json").is_file():
                 shutil.rmtree(target, ignore_errors=True)
                 converted.rename(target)
+
+
+def whole_gguf(packaged: PackagedModel, home: Path, scratch: Path, argument: str) -> Path:
+    """Return the GGUF file of a package, put together in `scratch` where it comes in parts.
+
+    Raises
+    ------
+    InputError
+        If its checksum is another.
+    """
+    source = home / str(packaged.gguf)
+    if packaged.assemble:
+        source = scratch / source.name
+        getattr(importlib.import_module(packaged.module), packaged.assemble)(source)
+    found = _sha256(source)
+    if found != packaged.sha256:
+        raise InputError(
+            argument, f"{source.name} with sha256 {found}", f"sha256 {packaged.sha256}"
+        )
+    return source
 
 
 def _convert_apart(source: Path, target: Path) -> None:

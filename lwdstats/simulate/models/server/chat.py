@@ -132,6 +132,23 @@ def _is_blocked(payload: Any) -> bool:
     )
 
 
+def usage_of(payload: Any) -> tuple[int | None, int | None]:
+    """Return the tokens read and written that a reply counts, an error's too; None if unknown."""
+    usage = payload.get("usage") if isinstance(payload, dict) else None
+    if not isinstance(usage, dict):
+        return None, None
+    read = prompt_tokens(usage)
+    written, total = (_count_of(usage.get(name)) for name in ("completion_tokens", "total_tokens"))
+    if written is not None and total is not None and read:
+        # Some leave reasoning out of what was written, and bill it.
+        written = max(written, total - read)
+    return read or None, written
+
+
+def _count_of(value: Any) -> int | None:
+    return value if isinstance(value, int) and value >= 0 else None
+
+
 def prompt_tokens(usage: dict[str, Any]) -> int:
     """Return the tokens of a prompt, those that the server had kept from before included."""
     counted = usage.get("prompt_tokens")

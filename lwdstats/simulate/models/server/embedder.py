@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import embed_each_once
+from lwdstats.dataset.embeddings.long_texts import split_text
 from lwdstats.errors import InputError, check_bool, check_integer
 from lwdstats.simulate.models.protocol import text_prefix
 from lwdstats.simulate.models.server import loop
@@ -100,6 +101,12 @@ class EndpointEmbedder(OnServer):
         """Return for each text whether it is longer than `max_characters`, the prefix counted."""
         most = np.inf if self.max_characters is None else self.max_characters
         return np.array([len(self.prefix + text) > most for text in texts], dtype=bool)
+
+    def chunks(self, text: str) -> list[tuple[str, int]]:
+        """Return a text in parts that are read whole, each with its number of characters."""
+        if self.max_characters is None:
+            return [(text, 1)]
+        return split_text(text, lambda part: len(self.prefix + part), self.max_characters)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of `texts`, float32 of shape (len(texts), n_features).

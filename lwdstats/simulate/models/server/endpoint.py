@@ -134,6 +134,7 @@ class Endpoint:
         send: Callable[[Any], Awaitable[Any]],
         read: Callable[[Any], T],
         adapt: Callable[[Failure], Failure | None] = lambda failure: failure,
+        heard: Callable[[Any, Failure | None], None] = lambda payload, failure: None,
     ) -> T:
         """Send a request until it is answered, and return what was read from the reply.
 
@@ -146,6 +147,8 @@ class Endpoint:
         adapt : callable
             Takes a lasting failure; returns None if the request has been changed so that
             it may be sent again, otherwise the failure to report. What it raises ends it too.
+        heard : callable
+            Takes the decoded reply of each try, None without one, and its failure, None without.
 
         Raises
         ------
@@ -159,7 +162,7 @@ class Endpoint:
         # The slot is kept while waiting: a server in trouble gets fewer requests.
         async with slots:
             while True:
-                value, failure = await self._attempt(send, read)
+                value, failure = await self._attempt(send, read, heard=heard)
                 if failure is None:
                     self.answered = True
                     return value  # type: ignore[return-value]
@@ -189,12 +192,13 @@ class Endpoint:
         send: Callable[[Any], Awaitable[Any]],
         read: Callable[[Any], T],
         timeout: float | None = None,
+        heard: Callable[[Any, Failure | None], None] = lambda payload, failure: None,
     ) -> tuple[T | None, Failure | None]:
         """Send once. Errors become values here, so that none carries a request with its key."""
         import openai
 
         client, _ = self._connect()
-        came = ""
+        came, payload = "", None
         try:
             # The client's own limit is for each read, and a trickle would pass it.
             async with asyncio.timeout(timeout or self.timeout):
@@ -203,7 +207,9 @@ class Endpoint:
             payload = json.loads(came)
             inside = bodies.error_inside(payload)
             if inside is None:
-                return read(payload), None
+                value = read(payload)
+                heard(payload, None)
+                return value, None
             failure = self._failure(inside[1], inside[0], reply.headers)
         except (TimeoutError, openai.APITimeoutError):
             failure = Failure("timeout")
@@ -218,6 +224,7 @@ class Endpoint:
         except (MalformedError, json.JSONDecodeError, UnicodeDecodeError) as error:
             failure = Failure("malformed", text=self._clean(f"{error}; {came[:200] or 'empty'}"))
         self.n_failures += 1
+        heard(payload, failure)
         return None, failure
 
     def _failure(self, status: int, body: Any, headers: Mapping[str, str]) -> Failure:

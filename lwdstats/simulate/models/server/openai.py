@@ -9,7 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from lwdstats.errors import check_integer
-from lwdstats.simulate.models.protocol import Answer, Prompt, Sampling, estimate_tokens
+from lwdstats.simulate.models.protocol import (
+    Answer,
+    Meter,
+    Prompt,
+    Sampling,
+    Settle,
+    estimate_tokens,
+)
 from lwdstats.simulate.models.server import loop
 from lwdstats.simulate.models.server.chat import (
     FILTERED,
@@ -19,6 +26,7 @@ from lwdstats.simulate.models.server.chat import (
     encoding,
     filtered,
     read_reply,
+    usage_of,
 )
 from lwdstats.simulate.models.server.endpoint import OnServer
 from lwdstats.simulate.models.server.form import LEFT_OUT, Form, Refusals, features
@@ -31,6 +39,8 @@ logger = logging.getLogger(__name__)
 _SEEDS = 2**31 - 2**20
 # How often an answer without text is asked for before it counts as an empty answer.
 _EMPTY_TRIES = 2
+# Tokens that a chat template adds to a prompt at most.
+_TEMPLATE = 256
 
 
 class OpenAIModel(OnServer):
@@ -187,10 +197,11 @@ class OpenAIModel(OnServer):
         seed: int,
         sampling: Sampling,
         stop: Callable[[str], bool] | None = None,
+        meter: Meter | None = None,
     ) -> list[Answer]:
         """Return `n` answers to one prompt.
 
-        `stop` is not used: an answer comes whole.
+        `stop` is not used: an answer comes whole. `meter` hears of each request.
 
         Raises
         ------
@@ -200,18 +211,28 @@ class OpenAIModel(OnServer):
             If the server keeps failing, or refuses for another reason.
         """
         asked = 1 if sampling.temperature == 0 else n
-        answers, counted = loop.run(self._batch(prompt, asked, seed, sampling))
+        answers, counted = loop.run(self._batch(prompt, asked, seed, sampling, meter))
         evidence = self._reading.note(self._text(prompt), counted)
         if evidence:
             self._warn_of_cut(evidence)
         return answers * n if asked < n else answers
+
+    def most_tokens(self, prompt: Prompt, n: int, sampling: Sampling) -> tuple[int, int]:
+        """Return the most tokens that are read and written for `n` answers, where nothing fails.
+
+        A tokenizer makes at most one token of a byte.
+        """
+        n = 1 if sampling.temperature == 0 else n
+        n_requests = -(-n // min(n, self._form.most or n))
+        read = len(self._text(prompt).encode("utf-8", "surrogatepass")) + _TEMPLATE
+        return n_requests * read, n * sampling.max_new_tokens
 
     def _text(self, prompt: Prompt) -> str:
         messages = prompt.messages(system_role=self._form.system)
         return "\n".join(message["content"] for message in messages)
 
     async def _batch(
-        self, prompt: Prompt, n: int, seed: int, sampling: Sampling
+        self, prompt: Prompt, n: int, seed: int, sampling: Sampling, meter: Meter | None
     ) -> tuple[list[Answer], int]:
         """Return answers, and the tokens that the server counted of the prompt at most."""
         answers: dict[int, Answer] = {}
@@ -221,7 +242,7 @@ class OpenAIModel(OnServer):
             missing = [i for i in range(n) if i not in answers]
             groups = _runs(missing, self._form.most or n)
             replies = await loop.all_or_first_error(
-                [self._ask(prompt, group, seed % _SEEDS, sampling) for group in groups]
+                [self._ask(prompt, group, seed % _SEEDS, sampling, meter) for group in groups]
             )
             for group, reply in zip(groups, replies, strict=True):
                 counted = max(counted, reply.prompt_tokens)
@@ -233,10 +254,16 @@ class OpenAIModel(OnServer):
         return [answers[i] for i in range(n)], counted
 
     async def _ask(
-        self, prompt: Prompt, group: Sequence[int], first_seed: int, sampling: Sampling
+        self,
+        prompt: Prompt,
+        group: Sequence[int],
+        first_seed: int,
+        sampling: Sampling,
+        meter: Meter | None,
     ) -> Reply:
         """Return at least one of the answers in `group`, by their places in it."""
         sent: dict[str, Any] = {}
+        bill = _Bill(meter)
         refusals = Refusals(self._form, self._taken, self._most_taken)
 
         def send(client: Any) -> Any:
@@ -246,6 +273,8 @@ class OpenAIModel(OnServer):
             sent.clear()
             body = refusals.form.body(prompt, sampling, len(group), first_seed + group[0])
             sent.update(model=self.model, **body)
+            read, written = self.most_tokens(prompt, 1, sampling)
+            bill.begin(read, written * sent.get("n", 1))
             return client.chat.completions.with_raw_response.create(**sent)
 
         def read(payload: Any) -> Reply:
@@ -257,8 +286,11 @@ class OpenAIModel(OnServer):
                 raise _FilteredError(failure.said)
             return refusals.adapt(failure, sent)
 
+        def heard(payload: Any, failure: Failure | None) -> None:
+            bill.end(payload, failure, self.count_tokens(prompt))
+
         try:
-            reply = await self.endpoint.ask(send, read, adapt)
+            reply = await self.endpoint.ask(send, read, adapt, heard)
         except _FilteredError as said:
             reply = filtered(sent.get("n", 1), str(said))
         else:
@@ -315,6 +347,36 @@ class OpenAIModel(OnServer):
             value = payload.get(field) if isinstance(payload, dict) else None
             if isinstance(value, str) and len(self.seen[field]) < 100:
                 self.seen[field].add(value[:200])
+
+
+class _Bill:
+    """Tells a meter of one request, try by try."""
+
+    def __init__(self, meter: Meter | None) -> None:
+        self._meter, self._most = meter, (0, 0)
+        self._settle: Settle | None = None
+
+    def begin(self, read: int, written: int) -> None:
+        """Tell what a try takes at most, before it is sent."""
+        if self._meter is not None:
+            self._most, self._settle = (read, written), self._meter.before(read, written)
+
+    def end(self, payload: Any, failure: Failure | None, estimated: int) -> None:
+        """Tell what it took; `estimated` are the tokens of its prompt where nobody counts them."""
+        settle, self._settle = self._settle, None
+        if settle is None:
+            return
+        read, written = usage_of(payload)
+        if read is not None and written is not None:
+            settle(read, written, "server")
+        elif failure is None:
+            answers = read_reply(payload, len(payload["choices"])).answers.values()
+            settle(read or estimated, sum(answer.n_tokens for answer in answers), "count")
+        elif failure.kind in ("status", "refused"):
+            # What a server refuses, or nobody has read, costs nothing.
+            settle(0, 0, "server")
+        else:
+            settle(*self._most, "at most")
 
 
 class _FilteredError(Exception):

@@ -722,7 +722,11 @@ def test_a_run_through_faults_is_that_without(temperature, several, tmp_path, ca
     assert set(proxy.counts) == possible
     assert sum(proxy.counts.values()) > 0.15 * proxy.n_requests
     assert n_calm > 20
-    # Equal in everything but the time at which it was made and the server's address.
+    # Equal in everything but the time at which it was made, the server's address, and what it
+    # took: requests that got no reply may have to be paid for.
+    took = [json.loads(ds.attrs.pop("spent"))["tokens"] for ds in (calm, rough)]
+    assert all(took[0][label]["written"] <= took[1][label]["written"] for label in took[0])
+    assert all("at most" not in tokens["counted_by"] for tokens in took[0].values())
     calm.attrs["created"] = rough.attrs["created"]
     assert proxy.url in rough.attrs["backend"]
     rough.attrs["backend"] = rough.attrs["backend"].replace(proxy.url, server.url)

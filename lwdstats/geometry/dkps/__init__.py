@@ -1,0 +1,1 @@
+"""Data kernel perspective spaces: models as points by what they answer."""

@@ -1,0 +1,1 @@
+"""Algorithm 3 in other scenarios than the paper's."""

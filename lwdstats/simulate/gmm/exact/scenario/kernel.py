@@ -1,0 +1,486 @@
+"""Algorithm 3 in any scenario, in a numba kernel: arrays in, arrays out, one replicate a call.
+
+Letters in the shapes: n models, B components, d features, L responses, T
+steps, R kept times, N posts of the log, P periods of the network of readers, C
+classes of readers, S strata, K the most that is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from lwdstats.simulate.gmm.exact import update as paper_update
+from lwdstats.simulate.gmm.exact.kernel import BLOCK, emit
+from lwdstats.simulate.gmm.exact.scenario.pools import (
+    append,
+    draw,
+    draw_by_author,
+    mix,
+    thin,
+)
+from lwdstats.simulate.gmm.exact.scenario.update import absorb_drawn, refit
+from lwdstats.simulate.gmm.exact.update import post
+from lwdstats.simulate.gmm.gaussian import binomial as binomials
+from lwdstats.simulate.gmm.gaussian.binomial import binomial
+from lwdstats.simulate.gmm.xoshiro import digest, start_stream, uniform
+
+# What `keep`, `retrieval`, `read_real` and `update` are in a kernel.
+ALL, LAST, RANDOM, RESERVOIR = 0, 1, 2, 3
+UNIFORM, RECENT, AS_POSTED = 0, 1, 2
+AS_THEY_COME, STRATIFIED, AT_RANDOM = 0, 1, 2
+SEQUENTIAL, REFIT = 0, 1
+# Where c is 0, a weight that nothing feeds falls for ever and never to 0. It stops here, before its
+# products with likelihoods (see LOST) are subnormal, which cost a hundred times as much.
+LEAST = 1e-50
+
+
+class Rules(NamedTuple):
+    """Numbers of a scenario."""
+
+    n_responses: int
+    keep: int
+    keep_size: int
+    retrieval: int
+    read_real: int
+    real_share: float
+    real_weight: float  # NaN for none
+    anchor_share: float
+    after: bool
+    update: int
+    prior: float
+    threshold: float
+
+
+class Posts(NamedTuple):
+    """The log of the run, as `Log` has it, and who posts and learns.
+
+    Attributes
+    ----------
+    first : (T + 1,) int64
+        First row of each step.
+    time, author, kind : (N,) int32, int32, int8
+        Author n stands for none.
+    n_fresh, n_noise : (T,) int64
+    posting, learning : (n,) bool
+    """
+
+    first: Any
+    time: Any
+    author: Any
+    kind: Any
+    n_fresh: Any
+    n_noise: Any
+    posting: Any
+    learning: Any
+
+
+class Readers(NamedTuple):
+    """Who may read what, by period.
+
+    Attributes
+    ----------
+    since : (P,) int64
+        First step of each period.
+    weighted : (P,) bool
+    weights : (P, n, n) float64, or (P, 0, 0) where no period is weighted
+    own_class : (P, n) int64
+        Class of each model.
+    n_classes : (P,) int64
+    starts, classes : (P, n + 2), (P, most) int64
+        See `append`.
+    offset : (P, most C S) int64
+        Where the list of each pool begins.
+    room : int
+        Of all lists.
+    """
+
+    since: Any
+    weighted: Any
+    weights: Any
+    own_class: Any
+    n_classes: Any
+    starts: Any
+    classes: Any
+    offset: Any
+    room: int
+
+
+class Gains(NamedTuple):
+    """How much is read, and the rules of the update.
+
+    Attributes
+    ----------
+    sizes : (1 + most,) int64
+        k by the number of posts that a model may read.
+    alpha, complexity : (T, W) float64
+        In column ``model * by_model + k * by_size``.
+    """
+
+    sizes: Any
+    alpha: Any
+    complexity: Any
+    by_model: int
+    by_size: int
+
+
+@numba.njit(nogil=True)
+def size_of(weighted: bool, row: Any, own: int, n_strata: int, head: Any, tail: Any) -> int:
+    """Return how many posts a model may read."""
+    if not weighted:
+        size = 0
+        for s in range(n_strata):
+            size += tail[own * n_strata + s] - head[own * n_strata + s]
+        return size
+    size = tail[row.size] - head[row.size]
+    for a in range(row.size):
+        if row[a] > 0.0:
+            size += tail[a] - head[a]
+    return size
+
+
+@numba.njit(nogil=True)
+def read_pool(
+    retrieval: int, lists: Any, start: int, stop: int, k: Any, order: Any,
+    states: Any, model: int, out: Any,
+) -> None:  # fmt: skip
+    """Draw `k` posts of a list from `start` to `stop`, any or the newest."""
+    if retrieval == UNIFORM:
+        draw(lists[start:stop], stop - start, k, order, states, model, out)
+    elif retrieval == RECENT:
+        draw(lists[stop - k : stop], k, k, order, states, model, out)
+    else:
+        out[:k] = lists[stop - k : stop]
+
+
+@numba.njit(nogil=True)
+def choose_posts(
+    rules: Any, weighted: bool, row: Any, own: int, lists: Any, offset: Any, head: Any, tail: Any,
+    k: Any, order: Any, chance: Any,
+    bound: Any, alias: Any, states: Any, model: int, out: Any,
+) -> Any:  # fmt: skip
+    """Fill the first places of `out` with what a model reads of the web; return how many.
+
+    `chance`, `bound` and `alias` are room for `draw_by_author`. The rest of `k` is for its
+    anchor, and mixed with it by the caller.
+    """
+    n_web = k
+    if rules.anchor_share > 0.0:
+        n_web -= np.int64(binomial(float(k), rules.anchor_share, states, model))
+    if weighted:
+        draw_by_author(
+            row, lists, offset, head, tail, n_web, states, model, chance, bound, alias, out
+        )
+        return n_web
+    if rules.read_real == AS_THEY_COME:
+        start, stop = offset[own] + head[own], offset[own] + tail[own]
+        read_pool(rules.retrieval, lists, start, stop, n_web, order, states, model, out)
+        return n_web
+    if rules.read_real == STRATIFIED:
+        n_real = np.int64(np.floor(rules.real_share * n_web + 0.5))
+    else:
+        n_real = np.int64(binomial(float(n_web), rules.real_share, states, model))
+    other, real = own * 2, own * 2 + 1
+    n_real = max(n_real, n_web - (tail[other] - head[other]))
+    n_real = min(n_real, tail[real] - head[real])
+    start, stop = offset[real] + head[real], offset[real] + tail[real]
+    read_pool(rules.retrieval, lists, start, stop, n_real, order, states, model, out)
+    start, stop = offset[other] + head[other], offset[other] + tail[other]
+    read_pool(
+        rules.retrieval, lists, start, stop, n_web - n_real, order, states, model, out[n_real:]
+    )
+    if rules.retrieval == AS_POSTED:
+        out[:n_web] = np.sort(out[:n_web])
+    elif rules.update == SEQUENTIAL:
+        mix(out, n_real, n_web, states, model)
+    return n_web
+
+
+@numba.njit(nogil=True)
+def keep_some(
+    rules: Any, alive: Any, n_alive: int, n_ever: int, n_new: int, order: Any, states: Any
+) -> int:
+    """Put the posts of a step on a web of fixed capacity; return how many are there then.
+
+    `alive` holds their rows of the log, where the new ones come after `n_ever`; see `survivors`.
+    """
+    capacity = rules.keep_size
+    new = np.arange(n_ever, n_ever + n_new)
+    come = n_new
+    if n_alive + n_new > capacity:
+        if rules.keep == RESERVOIR:
+            # A uniform sample of all posts has as many new ones as these draws say.
+            come, left = 0, n_ever + n_new
+            for _ in range(n_new):
+                come += uniform(states, 0) * left < capacity - come
+                left -= 1
+            thin(new, n_new, come, order, states)
+        thin(alive, n_alive, capacity - come, order, states)
+        n_alive = capacity - come
+    for j in range(come):
+        alive[n_alive + j] = new[j]
+    return n_alive + come
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def simulate(
+    rules: Any,
+    posts: Any,
+    readers: Any,
+    gains: Any,
+    initial_weights: Any,
+    initial_points: Any,
+    means: Any,
+    factor: Any,
+    whiten: Any,
+    fresh: Any,
+    noise: Any,
+    anchors: Any,
+    slot: Any,
+    stride: int,
+    lanes: Any,
+    chunks: Any,
+    roots: Any,
+    replicate: int,
+) -> Any:
+    """Run Algorithm 3 once in a scenario.
+
+    Parameters
+    ----------
+    rules, posts, readers, gains
+        The scenario.
+    initial_weights, initial_points : (n, B) float64, (N0, d) float32
+        Pi^(0) and A^(0).
+    means, factor, whiten : (B, d), (d, d), (d, d) float64
+        The components; the covariance's lower Cholesky factor and its inverse.
+    fresh, noise : Source
+        Where those posts come from.
+    anchors : (n, B) float64
+        Laws of the models' own sources.
+    slot, stride, lanes, chunks, replicate
+        As the paper's kernel takes them.
+    roots : (6, 4) uint64
+        Root words of the streams of emission, retrieval, fresh, noise, anchors and keep.
+
+    Returns
+    -------
+    weight : (R, n, B) float64
+        Before the update, for the R times that are kept.
+    drawn : (R, n, L, d) float32
+        Points drawn by these weights.
+    n_truncated, synthetic_share : (R, n) float64
+        NaN at T; the share also where nothing was read.
+    n_read : (R, n) int64
+        k, at T what it would be.
+    n_empty : int
+        How often a model that learns had nothing that it may read.
+    """
+    n_models, n_components = initial_weights.shape
+    n_initial, n_features = initial_points.shape
+    n_steps = posts.n_fresh.size
+    n_log = posts.time.size
+    n_kept = slot.max() + 1
+    n_responses = rules.n_responses
+    kept_weight = np.empty((n_kept, n_models, n_components))
+    kept_points = np.empty((n_kept, n_models, n_responses, n_features), np.float32)
+    kept_truncated = np.full((n_kept, n_models), np.nan)
+    kept_share = np.full((n_kept, n_models), np.nan)
+    kept_read = np.zeros((n_kept, n_models), np.int64)
+    n_empty = 0
+
+    # Behind the log there is room for what a block of models reads of their anchors.
+    most = gains.sizes.max()
+    spare = BLOCK * most if rules.anchor_share > 0.0 else 0
+    web = np.zeros((n_log + spare, n_features), np.float32)
+    web[:n_initial] = initial_points
+    kind = np.ones(n_log + spare, np.int8)
+    kind[:n_log] = posts.kind
+    rows = np.zeros((n_log + spare) * stride)
+    centres = np.ascontiguousarray(means @ whiten.T)
+    post(web, 0, n_initial, whiten, centres, rows)
+    mixed = (kind != 0).any()
+    apart = not np.isnan(rules.real_weight)
+    real = np.zeros(0, np.int8)
+    if apart or rules.update == REFIT:
+        real = (kind == 1).astype(np.int8)
+
+    n_strata = 1 if rules.read_real == AS_THEY_COME else 2
+    n_pools = readers.offset.shape[1]
+    lists = np.empty(readers.room, np.int32)
+    head, tail = np.zeros(n_pools, np.int64), np.zeros(n_pools, np.int64)
+    capped = rules.keep == RANDOM or rules.keep == RESERVOIR
+    alive = np.empty(rules.keep_size + 1 if capped else 0, np.int64)
+    n_alive = n_initial
+    if capped:
+        alive[:n_initial] = np.arange(n_initial)
+    longest = gains.sizes.size
+    for t in range(n_steps):
+        longest = max(longest, posts.first[t + 1] - posts.first[t])
+    order = np.arange(longest + 1).astype(np.int32)
+
+    emitting = np.empty((4, n_models), np.uint64)
+    retrieving = np.empty((4, n_models), np.uint64)
+    anchoring = np.empty((4, n_models), np.uint64)
+    others = np.empty((3, 4, 1), np.uint64)
+    weights = np.ones((n_models, stride))
+    for i in range(n_models):
+        start_stream(roots[0], replicate, i, emitting)
+        start_stream(roots[1], replicate, i, retrieving)
+        start_stream(roots[4], replicate, i, anchoring)
+        weights[i, :n_components] = initial_weights[i]
+    start_stream(roots[2], replicate, 0, others[0])
+    start_stream(roots[3], replicate, 0, others[1])
+    start_stream(roots[5], replicate, 0, others[2])
+    flat = weights.reshape(-1)
+
+    chosen = np.empty((BLOCK, most + 1), np.int32)
+    k = np.zeros(BLOCK, np.int64)
+    alpha, complexity = np.empty((BLOCK, 2)), np.empty(BLOCK)
+    counts = np.ones(2)
+    chance, bound = np.empty(n_models + 1), np.empty(n_models + 1)
+    alias = np.empty(n_models + 1, np.int64)
+    fired, share = np.empty(n_models), np.empty(n_models)
+    read = np.zeros(n_models, np.int64)
+    points = np.empty((n_models, n_responses, n_features), np.float32)
+    n_blocks = (n_models + BLOCK - 1) // BLOCK
+    period = -1
+    oldest = 0
+
+    for i in range(n_models):
+        emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+    for t in range(n_steps + 1):
+        now = posts.first[t]
+        # The lists of who may read what.
+        changed = False
+        while period + 1 < readers.since.size and readers.since[period + 1] <= t:
+            period += 1
+            changed = True
+        offset = readers.offset[period]
+        starts, classes = readers.starts[period], readers.classes[period]
+        weighted = readers.weighted[period]
+        if rules.keep == LAST:
+            while oldest < now and posts.time[oldest] < t - rules.keep_size:
+                oldest += 1
+        if capped or changed:
+            head[:] = 0
+            tail[:] = 0
+            there = alive[:n_alive] if capped else np.arange(oldest, now)
+            append(there, posts.author, kind, n_strata, starts, classes, lists, offset, tail)
+        else:
+            there = np.arange(posts.first[t - 1], now)
+            append(there, posts.author, kind, n_strata, starts, classes, lists, offset, tail)
+            if rules.keep == LAST:
+                for pool in range(readers.n_classes[period] * n_strata):
+                    while head[pool] < tail[pool] and lists[offset[pool] + head[pool]] < oldest:
+                        head[pool] += 1
+
+        for i in range(n_models):
+            read[i] = 0
+            if posts.learning[i]:
+                row = readers.weights[period, i] if weighted else chance[:0]
+                own = readers.own_class[period, i]
+                size = size_of(weighted, row, own, n_strata, head, tail)
+                read[i] = gains.sizes[size]
+                n_empty += size == 0 and t < n_steps
+        if slot[t] >= 0:
+            kept_weight[slot[t]] = weights[:, :n_components]
+            kept_points[slot[t]] = points
+            kept_read[slot[t]] = read
+        if t == n_steps:
+            break
+
+        fired[:] = 0.0
+        share[:] = np.nan
+        for block in range(n_blocks):
+            # Blocks of nearly equal size, for a model that reads alone is slow.
+            first = block * n_models // n_blocks
+            size = (block + 1) * n_models // n_blocks - first
+            for m in range(size):
+                i = first + m
+                k[m] = read[i]
+                alpha[m], complexity[m] = 0.0, 0.0
+                if k[m] == 0:
+                    continue
+                row = readers.weights[period, i] if weighted else chance[:0]
+                n_web = choose_posts(
+                    rules, weighted, row, readers.own_class[period, i], lists, offset, head, tail,
+                    k[m], order, chance, bound, alias, retrieving, i, chosen[m],
+                )  # fmt: skip
+                start = n_log + m * most
+                n_own = k[m] - n_web
+                if n_own > 0:
+                    stop = start + n_own
+                    emit(anchors[i], means, factor, anchoring, i, web[start:stop])
+                    post(web, start, stop, whiten, centres, rows)
+                    for j in range(n_own):
+                        chosen[m, n_web + j] = start + j
+                if n_own > 0 and rules.update == SEQUENTIAL:
+                    mix(chosen[m], n_web, k[m], retrieving, i)
+                synthetic, n_real = k[m], 0
+                if mixed:
+                    synthetic = 0
+                    for j in range(k[m]):
+                        synthetic += kind[chosen[m, j]] == 0
+                        n_real += kind[chosen[m, j]] == 1
+                share[i] = synthetic / k[m]
+                counts[0] = counts[1] = 1.0
+                if apart and 0 < n_real < k[m]:
+                    counts[0] = (1.0 - rules.real_weight) * k[m] / (k[m] - n_real)
+                    counts[1] = rules.real_weight * k[m] / n_real
+                column = i * gains.by_model + k[m] * gains.by_size
+                complexity[m] = gains.complexity[t, column]
+                if rules.update == REFIT:
+                    fired[i] = refit(
+                        flat, i, chosen[m], k[m], rows, rules.prior, complexity[m], real, counts,
+                        rules.threshold, web, whiten, centres, lanes, chunks,
+                    )  # fmt: skip
+                else:
+                    alpha[m, 0] = min(gains.alpha[t, column] * counts[0], 1.0)
+                    alpha[m, 1] = min(gains.alpha[t, column] * counts[1], 1.0)
+            if rules.update == SEQUENTIAL:
+                absorb_drawn(
+                    flat, first, chosen, k[:size], rows, alpha, complexity, real,
+                    rules.threshold, web, whiten, centres, lanes, chunks, fired,
+                )  # fmt: skip
+        for i in range(n_models):
+            for b in range(n_components):
+                if 0.0 < weights[i, b] < LEAST:
+                    weights[i, b] = LEAST
+        if slot[t] >= 0:
+            kept_truncated[slot[t]] = fired
+            kept_share[slot[t]] = share
+
+        if rules.after:
+            for i in range(n_models):
+                emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+        stop = now
+        for i in range(n_models):
+            if posts.posting[i]:
+                web[stop : stop + n_responses] = points[i]
+                stop += n_responses
+        begin, stop = stop, stop + posts.n_fresh[t]
+        emit(fresh.weights, fresh.means, fresh.factor, others[0], 0, web[begin:stop])
+        begin, stop = stop, stop + posts.n_noise[t]
+        emit(noise.weights, noise.means, noise.factor, others[1], 0, web[begin:stop])
+        post(web, now, stop, whiten, centres, rows)
+        if capped:
+            n_alive = keep_some(rules, alive, n_alive, now, stop - now, order, others[2])
+        if not rules.after:
+            for i in range(n_models):
+                emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+    return kept_weight, kept_points, kept_truncated, kept_share, kept_read, n_empty
+
+
+def _cached(sources: str) -> Any:
+    # See the paper's kernel.
+    @numba.njit(nogil=True, cache=True, error_model="numpy")
+    def run_replicate(*args: Any) -> Any:
+        _ = sources
+        return simulate(*args)
+
+    return run_replicate
+
+
+run_replicate = _cached(digest(__file__, paper_update.__file__, binomials.__file__))

@@ -1,0 +1,1 @@
+"""Moments of networks in scenarios of growth and reading, in closed form."""
