@@ -8,7 +8,6 @@ from lwdstats.simulate.models.local.costs import (
     cached_numbers,
     default_place,
     files_of,
-    in_blocks,
     weight_bytes,
 )
 from lwdstats.simulate.models.local.embedder import SentenceEmbedder
@@ -34,12 +33,12 @@ class LocalBackend(Backend):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = config.get("text_config", config)
-        device, dtype = default_place()
+        _, dtype = default_place()
         return ModelFacts(
             lambda prompt: len(encode(tokenizer, prompt)),
             "tokenizer",
             config.get("max_position_embeddings"),
-            weight_bytes(folder, dtype.itemsize, blocks=in_blocks(device, dtype)),
+            weight_bytes(folder, dtype.itemsize),
             cached_numbers(config) * dtype.itemsize,
         )
 

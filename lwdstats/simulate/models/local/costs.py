@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # Tensors of these types are read as the type that was asked for; packed ones stay.
 _FLOATS = {"F64", "F32", "F16", "BF16"}
-_EMBEDDINGS = (".embed_tokens.weight", "wte.weight")
 _PACKED = {"I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2}
 
 
@@ -43,12 +42,7 @@ def default_place(device: str | None = None) -> tuple[torch.device, torch.dtype]
     return where, torch.float32 if where.type == "cpu" else torch.bfloat16
 
 
-def in_blocks(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether linear layers are held in blocks, see `BlockedLinear`: as float32 on a CPU."""
-    return device.type == "cpu" and dtype.itemsize == 4
-
-
-def weight_bytes(folder: Path, size: int, *, blocks: bool = False) -> float:
+def weight_bytes(folder: Path, size: int) -> float:
     """Return the bytes of a model's weights, from the headers of its safetensors files.
 
     Parameters
@@ -56,9 +50,6 @@ def weight_bytes(folder: Path, size: int, *, blocks: bool = False) -> float:
     folder : pathlib.Path
     size : int
         Bytes of a weight as it will be loaded.
-    blocks : bool
-        Whether linear layers are held in blocks, and so an embedding that is also the last
-        layer twice.
 
     Returns
     -------
@@ -76,20 +67,16 @@ def weight_bytes(folder: Path, size: int, *, blocks: bool = False) -> float:
         paths = sorted(folder.glob("*.safetensors"))
     if not paths or not all(path.is_file() for path in paths):
         return math.nan
-    total = embeddings = 0
-    has_head = False
+    total = 0
     for path in paths:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             header = json.loads(file.read(length))
         header.pop("__metadata__", None)
-        for name, tensor in header.items():
+        for tensor in header.values():
             width = size if tensor["dtype"] in _FLOATS else _PACKED.get(tensor["dtype"], 1)
             total += width * math.prod(tensor["shape"])
-            has_head |= name.endswith("lm_head.weight")
-            if name.endswith(_EMBEDDINGS):
-                embeddings += width * math.prod(tensor["shape"])
-    return float(total + (embeddings if blocks and not has_head else 0))
+    return float(total)
 
 
 def cached_numbers(config: Mapping[str, Any]) -> float:

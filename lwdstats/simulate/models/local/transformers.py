@@ -13,12 +13,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from lwdstats.errors import InputError
-from lwdstats.simulate.models.local.blocks import hold_in_blocks
+from lwdstats.simulate.models.local.compact import hold_compactly
 from lwdstats.simulate.models.local.costs import (
     cached_numbers,
     default_place,
     files_of,
-    in_blocks,
     weight_bytes,
     working_numbers,
 )
@@ -88,7 +87,7 @@ class TransformersModel:
 
     def _load(self, folder: str | Path, options: dict[str, Any]) -> tuple[Weights, bool]:
         """Return the model, with our attention where that gives the same logits."""
-        n_bytes = _expected_bytes(self.name, folder, self.device, options)
+        n_bytes = _expected_bytes(self.name, folder, options)
 
         def weights(**attention: str) -> Weights:
             read = partial(_read, folder, self.device, {**options, **attention})
@@ -251,27 +250,38 @@ def _read(folder: str | Path, device: torch.device, options: dict[str, Any]) -> 
         # Straight to a GPU, so that the host need not hold them.
         where = {} if device.type == "cpu" else {"device_map": {"": device}}
         module: Any = AutoModelForCausalLM.from_pretrained(folder, **options, **where)
-    if in_blocks(device, options["dtype"]):
-        hold_in_blocks(module)
+    if device.type == "cpu" and options["dtype"] == torch.float32:
+        hold_compactly(module)
+        _hold_columns_together(module)
     return module.eval()
 
 
-def _expected_bytes(
-    name: str, folder: str | Path, device: torch.device, options: dict[str, Any]
-) -> float:
+@torch.no_grad()
+def _hold_columns_together(module: Any) -> None:
+    """Turn round how weight matrices lie in memory: the product with a few rows is faster so.
+
+    All else is copied too: one small tensor that still lay in the file's mapping would keep
+    the whole file in memory, beside the copies.
+    """
+    # Weights may be tied; each is one object however often it occurs.
+    linear = {part.weight for part in module.modules() if isinstance(part, torch.nn.Linear)}
+    for weight in linear:
+        weight.data = weight.data.t().contiguous().t()
+    for tensor in {*module.parameters(), *module.buffers()} - linear:
+        tensor.data = tensor.data.clone()
+
+
+def _expected_bytes(name: str, folder: str | Path, options: dict[str, Any]) -> float:
     """Return the size of weights that are not loaded, NaN where nothing tells."""
     dtype = options["dtype"]
     files = files_of(name)
-    if files is not None:
-        told = weight_bytes(files, dtype.itemsize, blocks=in_blocks(device, dtype))
-        if not math.isnan(told):
-            return told
+    told = math.nan if files is None else weight_bytes(files, dtype.itemsize)
+    if not math.isnan(told):
+        return told
     # Files of another kind, or still on the hub: built without memory, and counted.
     config = AutoConfig.from_pretrained(folder, trust_remote_code=options["trust_remote_code"])
     if getattr(config, "quantization_config", None) is not None:
         return math.nan
     with torch.device("meta"):
         module = AutoModelForCausalLM.from_config(config, **options)
-    # In blocks, an embedding that is also the last layer is held twice.
-    named = module.named_parameters(remove_duplicate=not in_blocks(device, dtype))
-    return float(sum(tensor.nbytes for _, tensor in named))
+    return float(sum(tensor.nbytes for tensor in module.parameters()))

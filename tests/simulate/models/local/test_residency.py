@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import lwdstats as lwd
 from lwdstats.simulate.models.local import costs, memory, residency
 from lwdstats.simulate.models.local import transformers as local
+from lwdstats.simulate.models.local.compact import hold_compactly
 from lwdstats.simulate.models.local.residency import DeviceMemoryError, Residency, Weights
 from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt, Sampling
@@ -44,6 +45,8 @@ class Budget:
         monkeypatch.setattr(local, "_read", counted)
         # Reading a large vocabulary takes longer than all else here.
         monkeypatch.setattr(local, "AutoTokenizer", Tokenizers)
+        # Weights then take as much as reading them.
+        monkeypatch.setattr(local, "hold_compactly", lambda module: None)
 
     def free(self, device):
         return self.limit - sum(one.n_bytes for one in self.residency.members if one.at == device)
@@ -80,8 +83,8 @@ def test_where_all_fit_none_leaves(budget, expected, third_folder, tenth_folder)
 def test_with_room_for_one_of_two_answers_are_the_same(
     budget, expected, third_folder, tenth_folder
 ):
-    # Weights of 0.37 and 0.27 GB.
-    budget.limit = 0.47e9
+    # Weights of 0.25 and 0.16 GB.
+    budget.limit = 0.35e9
     big = TransformersModel(third_folder)
     before = {name: tensor.clone() for name, tensor in big.model.state_dict().items()}
     small = TransformersModel(tenth_folder)
@@ -101,7 +104,7 @@ def test_with_room_for_one_of_two_answers_are_the_same(
 def test_a_network_is_the_same_with_room_for_one_model(
     budget, third, tenth, third_folder, tenth_folder, minilm
 ):
-    budget.limit = 0.47e9
+    budget.limit = 0.35e9
     options = {
         "embedder": minilm,
         "n_steps": 1,
@@ -119,14 +122,14 @@ def test_a_network_is_the_same_with_room_for_one_model(
 
 def test_a_model_that_does_not_fit_alone_is_refused_by_name(budget, third_folder):
     budget.limit = 0.2e9
-    with pytest.raises(lwd.InputError, match=r"^models: .*third.* 0.368 GB .* 0.2 GB are free"):
+    with pytest.raises(lwd.InputError, match=r"^models: .*third.* 0.255 GB .* 0.2 GB are free"):
         TransformersModel(third_folder)
     assert not budget.read
 
 
 def test_answers_that_do_not_fit_are_refused_and_fewer_go_on(budget, expected, third_folder):
     big = TransformersModel(third_folder)
-    budget.limit = 0.42e9
+    budget.limit = 0.3e9
     with pytest.raises(DeviceMemoryError, match=r"third.*free with no other model.*fewer"):
         big.generate(PROMPT, 1000, seed=1, sampling=SAMPLING)
     assert big.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
@@ -161,7 +164,7 @@ def test_running_out_of_memory_is_tried_once_more_alone(
 
 
 def test_a_model_that_nobody_has_leaves_room(budget, third_folder):
-    budget.limit = 0.52e9
+    budget.limit = 0.4e9
     big = TransformersModel(third_folder)
     del big
     gc.collect()
@@ -173,7 +176,7 @@ def test_a_model_that_nobody_has_leaves_room(budget, third_folder):
 def test_a_model_whose_attention_is_not_ours_is_held_once(
     budget, monkeypatch, expected, third_folder
 ):
-    budget.limit = 0.52e9
+    budget.limit = 0.4e9
     monkeypatch.setattr(local, "sharing_agrees", lambda *arguments: False)
     plain = TransformersModel(third_folder)
     assert not plain.shares_prefix
@@ -183,14 +186,30 @@ def test_a_model_whose_attention_is_not_ours_is_held_once(
     assert plain.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
 
 
-def test_size_is_known_before_weights_are_read(third, third_folder, monkeypatch):
-    held = sum(tensor.nbytes for tensor in third.model.state_dict().values())
+def test_size_is_known_before_weights_are_read(budget, third_folder, monkeypatch):
+    held = sum(tensor.nbytes for tensor in TransformersModel(third_folder).model.parameters())
     folder = costs.files_of(third_folder)
-    place = torch.device("cpu"), {"dtype": torch.float32, "trust_remote_code": False}
-    assert local._expected_bytes(third_folder, folder, *place) == held
+    options = {"dtype": torch.float32, "trust_remote_code": False}
+    assert local._expected_bytes(third_folder, folder, options) == held
     # From the configuration alone, as for a model that is still on the hub.
     monkeypatch.setattr(local, "files_of", lambda name: None)
-    assert local._expected_bytes(third_folder, folder, *place) == held
+    assert local._expected_bytes(third_folder, folder, options) == held
+
+
+def test_compact_weights_take_less_but_not_while_they_are_read(
+    budget, expected, third_folder, monkeypatch
+):
+    monkeypatch.setattr(local, "hold_compactly", hold_compactly)
+    big = TransformersModel(third_folder)
+    plain = big._weights.n_bytes_read
+    held = {*big.model.parameters(), *big.model.buffers()}
+    assert big._weights.n_bytes == sum(tensor.nbytes for tensor in held) < plain / 4
+    # Answers need no more room than that, until other models have made it leave.
+    budget.limit = plain / 2
+    assert big.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
+    big._weights.leave()
+    with pytest.raises(DeviceMemoryError, match=r"third.* needs 0.255 GB"):
+        big.generate(PROMPT, 2, seed=1, sampling=SAMPLING)
 
 
 # Which weights leave, with modules of no size and any number of them.
