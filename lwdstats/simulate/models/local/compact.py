@@ -221,7 +221,7 @@ def _over_threads(work: Callable[[int, int], None], n: int, cost: int) -> None:
 
     `cost` is of one panel, in sums of products.
     """
-    threads = min(torch.get_num_threads(), n, max(1, n * cost // _WORTH))
+    threads = max(1, min(torch.get_num_threads(), n, n * cost // _WORTH))
     ends = [n * i // threads for i in range(threads + 1)]
     others = [_pool().submit(work, *part) for part in itertools.pairwise(ends[1:])]
     work(0, ends[1])
