@@ -32,7 +32,7 @@ _MOST_ROWS = 192
 # Outputs whose weights are expanded together.
 _AT_ONCE = 256
 # Sums of products that are worth another thread.
-_WORTH = 2**22
+_WORTH = 2**24
 
 
 class CompactLinear(torch.nn.Module):
@@ -84,23 +84,20 @@ class CompactLinear(torch.nn.Module):
             outputs = self._multiply(rows)
         else:
             outputs = torch.mm(rows, self._expand(self.panels))
-        outputs = outputs[:, : self.out_features]
+        if outputs.shape[1] > self.out_features:
+            outputs = outputs[:, : self.out_features]
         if self.bias is not None:
             outputs = outputs + self.bias
         return outputs.view(*inputs.shape[:-1], self.out_features)
 
     def _multiply(self, rows: torch.Tensor) -> torch.Tensor:
-        n_rows, least = len(rows), ROWS[-1]
-        filled = -(-n_rows // least) * least
-        columns = rows.new_zeros(self.in_features, filled)
-        columns[:, :n_rows] = rows.t()
+        filled = -(-len(rows) // ROWS[-1]) * ROWS[-1]
         out = rows.new_empty(filled, LANES * len(self.panels))
-        x, panels, to = columns.numpy(), self.panels.numpy(), out.numpy()
+        held = rows.contiguous().numpy(), self.panels.numpy(), out.numpy()
         multiply, _ = COMPILED[self.kind]
-        _over_threads(
-            lambda first, last: multiply(x, panels, to, first, last), len(panels), x.size * LANES
-        )
-        return out[:n_rows]
+        cost = LANES * self.in_features * filled
+        _over_threads(lambda first, last: multiply(*held, first, last), len(self.panels), cost)
+        return out[: len(rows)]
 
     def _expand(self, panels: torch.Tensor) -> torch.Tensor:
         out = torch.empty(self.in_features, LANES * len(panels))

@@ -190,12 +190,16 @@ def _compiled(kind: str) -> tuple[Any, Any]:
     def multiply(x: Any, panels: Any, out: Any, first: int, last: int) -> None:
         """Multiply rows by the panels from `first` to before `last`.
 
-        `x` is (inputs, rows), its rows filled up to a multiple of the last of `ROWS`; `panels`
-        (panels, groups, bytes) uint8; `out` (rows, 16 * panels), both float32.
+        `x` is (rows, inputs); `panels` (panels, groups, bytes) uint8; `out` (rows, 16 * panels),
+        its rows filled up to a multiple of the last of `ROWS`; both are float32.
         """
-        n_inputs, rows = x.shape
+        n_inputs, rows = x.shape[1], out.shape[0]
+        columns = np.zeros((n_inputs, rows), np.float32)
+        for row in range(x.shape[0]):
+            for k in range(n_inputs):
+                columns[k, row] = x[row, k]
         n_groups, width = panels.shape[1], out.shape[1]
-        x_at, panels_at, out_at = x.ctypes.data, panels.ctypes.data, out.ctypes.data
+        x_at, panels_at, out_at = columns.ctypes.data, panels.ctypes.data, out.ctypes.data
         size = n_inputs // n_groups
         for i in range(first, last):
             panel = panels_at + i * n_groups * panels.shape[2]

@@ -208,7 +208,7 @@ def test_compact_weights_take_less_but_not_while_they_are_read(
     budget.limit = plain / 2
     assert big.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
     big._weights.leave()
-    with pytest.raises(DeviceMemoryError, match=r"third.* needs 0.255 GB"):
+    with pytest.raises(DeviceMemoryError, match=r"third.* needs 0.25\d GB"):
         big.generate(PROMPT, 2, seed=1, sampling=SAMPLING)
 
 
