@@ -1,7 +1,9 @@
 """L answers from one prompt: our torch engine, the library's `generate`, and llama.cpp.
 
+"plain" is our engine with weights as float32, as it has those that can't be held compactly.
+
 SmolLM2 at temperature 1, without the token that ends a text, so that all write L x `--tokens`
-tokens. Torch has the weights of the GGUF file (Q4_1) as float32; llama.cpp has the file. Each
+tokens. Torch has the weights of the GGUF file (Q4_1) as floats; llama.cpp has the file. Each
 engine has a process of its own and begins every turn with the prompt, nothing kept of turns
 before. They take turns, and what is compared is the processor time of a turn, over all threads.
 
@@ -121,12 +123,14 @@ def in_torch(name: str, posts: int, rows: int, tokens: int, threads: int) -> Mad
     import torch
     from transformers import AutoModelForCausalLM
 
+    from lwdstats.simulate.models.local import transformers as local
     from lwdstats.simulate.models.local.packaged import locate
-    from lwdstats.simulate.models.local.transformers import TransformersModel
     from lwdstats.simulate.models.protocol import Sampling
 
     torch.set_num_threads(threads)
-    model = TransformersModel(f"package:{NAME}")
+    if name == "plain":
+        local.hold_compactly = lambda _: None
+    model = local.TransformersModel(f"package:{NAME}")
     model.end_tokens = set()
     prompt = prompt_of(posts)
     ids = model._encode(prompt)
@@ -154,7 +158,7 @@ def in_torch(name: str, posts: int, rows: int, tokens: int, threads: int) -> Mad
         )
         check(written.shape, (rows, ids.shape[1] + tokens))
 
-    if name == "ours":
+    if name in ("ours", "plain"):
         return about, ours
     # With its own attention and weights as it holds them.
     folder = locate(f"package:{NAME}", argument="models")
