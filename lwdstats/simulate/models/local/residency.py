@@ -92,7 +92,8 @@ class Weights:
     device : torch.device
         Where it runs.
     n_bytes : float
-        Expected size; measured once it is loaded. NaN where unknown.
+        What reading it takes, NaN where unknown. What it takes then, which may be less, is
+        measured once it is loaded.
     read : callable
         Reads the module from its files to the device.
 
@@ -106,7 +107,7 @@ class Weights:
         self, name: str, device: torch.device, n_bytes: float, read: Callable[[], Any]
     ) -> None:
         self.name, self.device, self.read = name, _one_name(device), read
-        self.n_bytes = 0.0 if math.isnan(n_bytes) else n_bytes
+        self.n_bytes = self.n_bytes_read = 0.0 if math.isnan(n_bytes) else n_bytes
         self.at: torch.device | None = None
         self._module: Any = None
         self.used = 0
@@ -172,7 +173,8 @@ class Weights:
                     other.leave()
                 torch.cuda.empty_cache()
             here = self.at == self.device
-            self._among.make_room(self, needed + (0.0 if here else self.n_bytes), spare)
+            weights = self.n_bytes_read if self._module is None else self.n_bytes
+            self._among.make_room(self, needed + (0.0 if here else weights), spare)
             if not here:
                 self._arrive()
             return self._module
@@ -187,6 +189,7 @@ class Weights:
         self.at = self.device
         held = [*self._module.parameters(), *self._module.buffers()]
         self.n_bytes = float(sum(tensor.nbytes for tensor in held))
+        self.n_bytes_read = max(self.n_bytes_read, self.n_bytes)
 
 
 def _ran_out(error: RuntimeError) -> bool:

@@ -2,10 +2,10 @@
 
 The usual way repeats the prompt's cache for every answer, so each new token
 reads it L times. Here the L rows keep their own continuation only; the queries
-of all rows meet the prompt's keys in one matrix product. The softmax runs over
-prompt and continuation together, so the result is the ordinary attention up to
-rounding. Continuations of several prompts run through the rest of the model
-together, so its weights are read once a token for all.
+of all rows meet the prompt's keys in one matrix product. Attention to the prompt and
+to the continuation are put together by the mass that each has under the common softmax,
+so the result is the ordinary attention up to rounding. Continuations of several prompts
+run through the rest of the model together, so its weights are read once a token for all.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 NAME = "lwdstats_shared_prefix"
+# Attention on the CPU that tells the mass too; the public function keeps it to itself.
+_FUSED: Any = getattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu", None)
 # Attention that adds terms this module does not know is left to the library.
 _UNKNOWN_TERMS = ("s_aux", "position_bias")
 
@@ -199,30 +201,54 @@ def _attend(
 ) -> torch.Tensor:
     """Attend from the next token of L rows, scaled, to their one prompt and to themselves."""
     rows, n_heads, _, dim = query.shape
-    prefix_key, prefix_value = prefix_key[0], prefix_value[0]
     n_key_heads, own = key.shape[1], key.shape[2]
     if sliding_window is not None:
         # A token sees itself and the sliding_window - 1 tokens before it. A layer
         # may hold only the last part of the prompt, hence the count from its end.
         seen = max(sliding_window - own, 0)
-        prefix_key = prefix_key[:, max(prefix_key.shape[1] - seen, 0) :]
-        prefix_value = prefix_value[:, max(prefix_value.shape[1] - seen, 0) :]
+        prefix_key = prefix_key[:, :, max(prefix_key.shape[2] - seen, 0) :]
+        prefix_value = prefix_value[:, :, max(prefix_value.shape[2] - seen, 0) :]
         key, value = key[:, :, -sliding_window:], value[:, :, -sliding_window:]
     group = n_heads // n_key_heads
     grouped = query.reshape(rows, n_key_heads, group, dim)
-    # (n_key_heads, L group, dim): every row's queries beside each other.
-    folded = grouped.transpose(0, 1).reshape(n_key_heads, rows * group, dim)
-    to_prefix = folded @ prefix_key.transpose(1, 2)
-    n_prefix = to_prefix.shape[-1]
-    to_prefix = to_prefix.view(n_key_heads, rows, group, n_prefix).transpose(0, 1)
-    scores = torch.cat([to_prefix, grouped @ key.transpose(2, 3)], dim=-1)
+    # (1, n_key_heads, L group, dim): every row's queries beside each other.
+    folded = grouped.transpose(0, 1).reshape(1, n_key_heads, rows * group, dim)
+    from_prefix, prefix_mass = _attend_to(folded, prefix_key, prefix_value, softcap)
+    from_own, own_mass = _attend_to(grouped, key, value, softcap)
+    from_prefix, prefix_mass = (
+        x.reshape(n_key_heads, rows, group, -1).transpose(0, 1) for x in (from_prefix, prefix_mass)
+    )
+    # The softmax over both together gives each part its share of the mass.
+    share = torch.sigmoid(prefix_mass - own_mass).to(query.dtype)
+    output = torch.lerp(from_own, from_prefix, share)
+    return output.reshape(rows, 1, n_heads, -1)
+
+
+def _attend_to(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, softcap: float | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attend without a mask; return the values' means and the logarithm of the mass.
+
+    Parameters
+    ----------
+    query : torch.Tensor, shape (batch, n_key_heads, queries, head_dim)
+        Scaled.
+    key, value : torch.Tensor, shape (batch, n_key_heads, tokens, head_dim)
+
+    Returns
+    -------
+    tuple of torch.Tensor, shape (batch, n_key_heads, queries, head_dim) and (..., 1)
+    """
+    plain = softcap is not None or query.device.type != "cpu" or key.shape[3] != value.shape[3]
+    if _FUSED is not None and not plain and key.shape[2]:
+        output, mass = _FUSED(query, key, value, scale=1.0)
+        return output, mass[..., None]
+    scores = query @ key.transpose(2, 3)
     if softcap is not None:
         scores = torch.tanh(scores / softcap) * softcap
-    weights = torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-    on_prefix = weights[..., :n_prefix].transpose(0, 1).reshape(n_key_heads, rows * group, n_prefix)
-    from_prefix = (on_prefix @ prefix_value).view(n_key_heads, rows, group, -1).transpose(0, 1)
-    output = from_prefix + weights[..., n_prefix:] @ value
-    return output.reshape(rows, 1, n_heads, -1)
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+    mass = torch.logsumexp(scores, dim=-1, keepdim=True)
+    return torch.exp(scores - mass).to(value.dtype) @ value, mass
 
 
 def _capped_attention(

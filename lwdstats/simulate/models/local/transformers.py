@@ -13,6 +13,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from lwdstats.errors import InputError
+from lwdstats.simulate.models.local.compact import hold_compactly
 from lwdstats.simulate.models.local.costs import (
     cached_numbers,
     default_place,
@@ -250,6 +251,7 @@ def _read(folder: str | Path, device: torch.device, options: dict[str, Any]) -> 
         where = {} if device.type == "cpu" else {"device_map": {"": device}}
         module: Any = AutoModelForCausalLM.from_pretrained(folder, **options, **where)
     if device.type == "cpu" and options["dtype"] == torch.float32:
+        hold_compactly(module)
         _hold_columns_together(module)
     return module.eval()
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import lwdstats as lwd
 from lwdstats.simulate.models.local import costs, memory, residency
 from lwdstats.simulate.models.local import transformers as local
+from lwdstats.simulate.models.local.compact import hold_compactly
 from lwdstats.simulate.models.local.residency import DeviceMemoryError, Residency, Weights
 from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt, Sampling
@@ -44,6 +45,8 @@ class Budget:
         monkeypatch.setattr(local, "_read", counted)
         # Reading a large vocabulary takes longer than all else here.
         monkeypatch.setattr(local, "AutoTokenizer", Tokenizers)
+        # Weights then take as much as reading them.
+        monkeypatch.setattr(local, "hold_compactly", lambda module: None)
 
     def free(self, device):
         return self.limit - sum(one.n_bytes for one in self.residency.members if one.at == device)
@@ -185,14 +188,30 @@ def test_a_model_whose_attention_is_not_ours_is_held_once(
     assert plain.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
 
 
-def test_size_is_known_before_weights_are_read(third, third_folder, monkeypatch):
-    held = sum(tensor.nbytes for tensor in third.model.parameters())
+def test_size_is_known_before_weights_are_read(budget, third_folder, monkeypatch):
+    held = sum(tensor.nbytes for tensor in TransformersModel(third_folder).model.parameters())
     folder = costs.files_of(third_folder)
     options = {"dtype": torch.float32, "trust_remote_code": False}
     assert local._expected_bytes(third_folder, folder, options) == held
     # From the configuration alone, as for a model that is still on the hub.
     monkeypatch.setattr(local, "files_of", lambda name: None)
     assert local._expected_bytes(third_folder, folder, options) == held
+
+
+def test_compact_weights_take_less_but_not_while_they_are_read(
+    budget, expected, third_folder, monkeypatch
+):
+    monkeypatch.setattr(local, "hold_compactly", hold_compactly)
+    big = TransformersModel(third_folder)
+    plain = big._weights.n_bytes_read
+    held = {*big.model.parameters(), *big.model.buffers()}
+    assert big._weights.n_bytes == sum(tensor.nbytes for tensor in held) < plain / 4
+    # Answers need no more room than that, until other models have made it leave.
+    budget.limit = plain / 2
+    assert big.generate(PROMPT, 2, seed=1, sampling=SAMPLING) == expected[0]
+    big._weights.leave()
+    with pytest.raises(DeviceMemoryError, match=r"third.* needs 0.25\d GB"):
+        big.generate(PROMPT, 2, seed=1, sampling=SAMPLING)
 
 
 # Which weights leave, with modules of no size and any number of them.
