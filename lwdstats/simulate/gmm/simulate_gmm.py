@@ -40,6 +40,11 @@ def simulate_gmm(
     complexity: Rule | None = None,
     scenario: Scenario | Mapping[str, Any] | None = None,
     update: str | tuple[str, float] = "sequential",
+    moving: str | Sequence[str] = (),
+    variance_rule: str | None = None,
+    initial_means: ArrayLike | None = None,
+    covariance_type: str | None = None,
+    variance_floor: float = 1e-9,
     threshold: float = 1e-3,
     replicates: int | Sequence[int] = 1,
     seed: int | str | None = None,
@@ -82,6 +87,17 @@ def simulate_gmm(
     update : {"sequential", "refit"} or ("prior", float)
         Algorithm 2; the mean ownership of all points that are read; or that mean with the weights
         before, which count as so many points. The last two take no `step_size`.
+    moving : {(), "mean", ("mean", "covariance")}
+        What else of the components each model learns, by gains ``alpha o / pi`` of at most 1.
+    variance_rule : {"zivkovic", "welford"}, optional
+        Which residuals a covariance learns from: of the mean of before, by default; or products
+        with those of the mean of after, by default in refits.
+    initial_means : array_like, shape (B, d), (n, B, d) or (replicates, n, B, d), optional
+        Where means that move start; by default at `means`.
+    covariance_type : {"full", "diag", "spherical"}, optional
+        Of covariances that move; by default the narrowest that holds `covariance`.
+    variance_floor : float
+        Their least variance in any direction, as a share of that of `covariance`.
     threshold : float
         epsilon in [0, 1], what a weight is set to that would fall to 0; at 0 it is lost for ever.
     replicates : int or sequence of int
