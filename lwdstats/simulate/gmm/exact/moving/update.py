@@ -65,6 +65,7 @@ W = U64(WIDTH)
 # Points that are laid out at a time, so that they stay in the cache.
 CHUNK = 64
 NOWHERE = -1e300
+LINE, PLANE = 1, 2
 
 
 @numba.njit(nogil=True)
@@ -396,7 +397,11 @@ def absorb_moving(
     many = U64(n_vectors(k.size))
     step = U64(n_rows(kind, moving.means.shape[2])) * W
     sums, work, points, _ = places(moving, k.size)
-    rows, line = address_of(state), kind == SPHERICAL and moving.means.shape[2] == 1
+    rows, form = address_of(state), -1
+    if kind == SPHERICAL and moving.means.shape[2] == 1:
+        form = LINE
+    elif kind == FULL and moving.means.shape[2] == 2:
+        form = PLANE
     longest = k.max()
     for lane in range(n_vectors(k.size) * WIDTH):
         place = sums + lane // WIDTH * 4 * WIDTH + lane % WIDTH
@@ -412,10 +417,20 @@ def absorb_moving(
             for v in range(many):
                 base = v * n_components * step
                 told = U64(sums) + v * U64(4) * W
-                # On a line the compiler knows what the loops over features are.
-                if line:
+                # What the compiler knows of kind and features it makes good use of.
+                if form == LINE:
                     fell = learn_point(
                         rows, base, SPHERICAL, damped, floor, n_components, U64(1), step, at,
+                        U64(work), told,
+                    )  # fmt: skip
+                elif form == PLANE:
+                    fell = learn_point(
+                        rows, base, FULL, damped, floor, n_components, U64(2), step, at,
+                        U64(work), told,
+                    )  # fmt: skip
+                elif kind == DIAG:
+                    fell = learn_point(
+                        rows, base, DIAG, damped, floor, n_components, n_features, step, at,
                         U64(work), told,
                     )  # fmt: skip
                 else:
