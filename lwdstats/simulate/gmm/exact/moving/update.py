@@ -65,7 +65,10 @@ W = U64(WIDTH)
 # Points that are laid out at a time, so that they stay in the cache.
 CHUNK = 64
 NOWHERE = -1e300
-LINE, PLANE = 1, 2
+# Exponents of densities that are in no danger.
+FAR, NEAR = -50.0, 300.0
+# Networks for which the compiler knows the numbers of components and features, or of the latter.
+PAIR, LINE, PLANE = 1, 2, 3
 
 
 @numba.njit(nogil=True)
@@ -78,18 +81,22 @@ def lay_out(
     For each draw and vector d rows of coordinates and one of what the point counts: ``counts[m,
     real]``, and 0 in a lane that has read all its points, which then changes nothing.
     """
-    n_features = web.shape[1]
+    n_features, row = web.shape[1], n_vectors(k.size) * (web.shape[1] + 1) * WIDTH
     apart = real.size > 0
-    for j in range(start, stop):
-        for lane in range(n_vectors(k.size) * WIDTH):
-            at = place + lane // WIDTH * (n_features + 1) * WIDTH + lane % WIDTH
-            some = lane < k.size and j < k[lane]
-            point = drawn[lane, j] if some else 0
+    for lane in range(n_vectors(k.size) * WIDTH):
+        at = place + lane // WIDTH * (n_features + 1) * WIDTH + lane % WIDTH
+        end = min(stop, k[lane]) if lane < k.size else start
+        for j in range(start, end):
+            point = np.uint64(np.uint32(drawn[lane, j]))
             for f in range(n_features):
                 state[at + f * WIDTH] = web[point, f]
             which = real[point] if apart else 0
-            state[at + n_features * WIDTH] = counts[lane, which] if some else 0.0
-        place += n_vectors(k.size) * (n_features + 1) * WIDTH
+            state[at + n_features * WIDTH] = counts[lane, which]
+            at += row
+        for _ in range(max(start, end), stop):
+            for f in range(n_features + 1):
+                state[at + f * WIDTH] = 0.0
+            at += row
 
 
 @numba.njit(nogil=True)
@@ -158,10 +165,11 @@ def shift(
     """
     one, zero = splat(1.0, LANES), splat(0.0, LANES)
     mean = own + U64(MEAN) * W
-    for f in range(n_features):
-        here = f * W
-        old = load(state, mean + here, LANES)
-        store(state, mean + here, multiply_add(gain, load(state, apart + here, LANES), old))
+    if kind != DIAG:
+        for f in range(n_features):
+            here = f * W
+            old = load(state, mean + here, LANES)
+            store(state, mean + here, multiply_add(gain, load(state, apart + here, LANES), old))
     if kind == FIXED:
         return zero
     many = U64(n_pivots(kind, n_features))
@@ -183,16 +191,28 @@ def shift(
         for _ in range(n_features):
             ratio = multiply(ratio, part)
     elif kind == DIAG:
+        last = zero
         for f in range(n_features):
             here = f * W
-            old, off = load(state, pivot + here, LANES), load(state, apart + here, LANES)
+            old, off = load(state, mean + here, LANES), load(state, apart + here, LANES)
+            store(state, mean + here, multiply_add(gain, off, old))
+            old = load(state, pivot + here, LANES)
             new = multiply_add(multiply(off, off), amount, multiply(left, old))
             raised = maximum(raised, where_less(new, least, one, zero))
             new = maximum(new, least)
             store(state, pivot + here, new)
-            new = divide(one, new)
-            store(state, inverse + here, new)
-            ratio = multiply(ratio, multiply(old, new))
+            ratio = multiply(ratio, old)
+            # One division gives the inverses of two pivots.
+            if f & U64(1) == U64(1):
+                both = divide(one, multiply(last, new))
+                store(state, inverse + here, multiply(both, last))
+                store(state, inverse + here - W, multiply(both, new))
+                ratio = multiply(ratio, both)
+            elif f + U64(1) == n_features:
+                new = divide(one, new)
+                store(state, inverse + here, new)
+                ratio = multiply(ratio, new)
+            last = new
     else:
         # The factors of a sum with a matrix of rank one: Gill, Golub, Murray and Saunders (1974).
         unit, solved = inverse + many * W, apart + n_features * W
@@ -277,10 +297,16 @@ def densities(
         exponent = where_less(zero, weight, exponent, splat(NOWHERE, LANES))
         store(state, here, exponent)
         highest = maximum(highest, exponent)
+    # Where a point is near some component no exponential need wait for the highest of all.
+    far = any_less(highest, splat(FAR, LANES)) or any_less(splat(NEAR, LANES), highest)
+    if unlikely(far):
+        for b in range(n_components):
+            here = work + b * room
+            store(state, here, subtract(load(state, here, LANES), highest))
     density = zero
     for b in range(n_components):
         own, here = first + b * step, work + b * room
-        part = exponential(subtract(load(state, here, LANES), highest))
+        part = exponential(load(state, here, LANES))
         part = multiply(part, load(state, own + U64(HEIGHT) * W, LANES))
         store(state, here, part)
         density = multiply_add(part, load(state, own + U64(WEIGHT) * W, LANES), density)
@@ -399,7 +425,7 @@ def absorb_moving(
     sums, work, points, _ = places(moving, k.size)
     rows, form = address_of(state), -1
     if kind == SPHERICAL and moving.means.shape[2] == 1:
-        form = LINE
+        form = PAIR if moving.means.shape[1] == 2 else LINE
     elif kind == FULL and moving.means.shape[2] == 2:
         form = PLANE
     longest = k.max()
@@ -418,7 +444,12 @@ def absorb_moving(
                 base = v * n_components * step
                 told = U64(sums) + v * U64(4) * W
                 # What the compiler knows of kind and features it makes good use of.
-                if form == LINE:
+                if form == PAIR:
+                    fell = learn_point(
+                        rows, base, SPHERICAL, damped, floor, U64(2), U64(1), step, at, U64(work),
+                        told,
+                    )  # fmt: skip
+                elif form == LINE:
                     fell = learn_point(
                         rows, base, SPHERICAL, damped, floor, n_components, U64(1), step, at,
                         U64(work), told,
