@@ -153,3 +153,161 @@ def test_components_move_as_in_a_literal_loop(name):
     ]  # fmt: skip
     # Over all cases a true one fails in one suite of a thousand, were the seeds drawn.
     assert len(p) * min(p) > 1e-3 / len(CASES)
+
+
+def run(moving=BOTH, **given):
+    few = {"n_models": 3, "n_steps": 8, "initial_points": [-5.0, -4.0, 5.5, 6.0, 0.3], "seed": 5}
+    few |= {"n_responses": 2, "step_size": "1/(k + 1)", "replicates": 3, "progress": False}
+    return lwd.simulate_gmm(moving=moving, **(few | given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"moving": "mean"},
+        {"variance_rule": "welford", "scenario": {"keep": "last", "anchors": (0.2, [0.5, 0.5])}},
+        {"update": "refit", "scenario": {"keep": ("random", 20), "readers": "ring"}, "n_models": 9},
+        {**PLANE, "initial_points": points_of(PLANE), "initial_means": starts_of(PLANE)},
+        {"n_components": 11, "n_models": 5},
+    ],
+)
+def test_a_dataset_is_made_again_from_its_specification(given, tmp_path):
+    ds = run(**given)
+    assert lwd.run_spec(ds).equals(ds)
+    assert run(**given, n_jobs=2).equals(ds)
+    # A replicate does not depend on others, nor a time on which are kept.
+    assert run(**given | {"replicates": [2]}).equals(ds.sel(replicate=[2]))
+    assert run(**given, record=[0, 4, 8]).equals(ds.sel(time=[0, 4, 8]))
+    lwd.write_results(ds, tmp_path / "x.nc")
+    assert lwd.read_results(tmp_path / "x.nc").equals(ds)
+    assert ds["component_mean"].dims == ("time", "model", "replicate", "component", "feature")
+    assert ("time" in ds["component_covariance"].dims) == (given.get("moving") != "mean")
+    assert np.isnan(ds["n_clipped"][-1]).all()
+    assert (ds["n_floored"][:-1] >= 0).all()
+
+
+def test_a_covariance_moves_with_the_coordinates():
+    # Points are drawn in whitened coordinates, so that those of one run are those of the other.
+    factor = np.array([[2.0, 0.0], [0.7, 0.4]])
+    means, points = np.array([[-2.0, 0.0], [2.0, 1.0]]), np.array([[0.5, 0.25], [-2.0, 0.5]])
+    few = {"covariance_type": "full", "variance_floor": 0.3, "n_steps": 12}
+    plain = run(means=means, initial_points=points, **few)
+    other = run(means=means @ factor.T, initial_points=points @ factor.T,
+                covariance=factor @ factor.T, **few)  # fmt: skip
+    np.testing.assert_allclose(other["weight"], plain["weight"], atol=1e-5)
+    there = plain["component_mean"].values @ factor.T
+    np.testing.assert_allclose(other["component_mean"], there, atol=1e-4)
+    there = factor @ plain["component_covariance"].values @ factor.T
+    np.testing.assert_allclose(other["component_covariance"], there, atol=1e-4, rtol=1e-4)
+    # Something was raised to the floor, which is one of eigenvalues where the start is round.
+    assert plain["n_floored"].sum() > 0
+    values = np.linalg.eigvalsh(plain["component_covariance"])
+    assert 0.3 - 1e-9 < values.min() < 0.31
+
+
+def test_on_a_line_all_types_are_one():
+    full, diag, spherical = (
+        run(covariance_type=kind).drop_attrs() for kind in ("full", "diag", "spherical")
+    )
+    assert full.equals(diag)
+    assert full.equals(spherical)
+
+
+@pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
+def test_many_features_far_from_their_start_stay_finite(kind):
+    # Determinants of 60 variances, which fall to the floor where a gain is 1.
+    means = np.zeros((2, 60))
+    means[0, 0] = 3.0
+    ds = run(means=means, initial_points=None, covariance_type=kind, variance_rule="welford",
+             step_size=1 - 1e-15, n_steps=5, variance_floor=1e-12)  # fmt: skip
+    assert np.isfinite(ds["component_covariance"]).all()
+    assert ds["n_floored"].sum() > 0
+    assert (np.linalg.eigvalsh(ds["component_covariance"]) > 0.9e-12).all()
+
+
+def test_gains_are_clipped_and_counted():
+    # Component 0 has less weight than the step size: what it owns moves it all the way.
+    ds = lwd.simulate_gmm(
+        1, 2, n_steps=1, initial_points=[-7.0], initial_weights=[0.03, 0.97], step_size=0.2,
+        beta=1.0, complexity=0.0, moving=BOTH, seed=1,
+    )  # fmt: skip
+    assert ds["n_clipped"].values.ravel().tolist()[0] == 1
+    mean, variance = ds["component_mean"][1].values.ravel(), ds["component_covariance"][1]
+    np.testing.assert_allclose(mean, [-7.0, 5.0])
+    np.testing.assert_allclose(variance.values.ravel(), [4.0, 1.0])  # (-7 - -5)^2
+    other = lwd.run_spec(ds, variance_rule="welford", variance_floor=0.25)
+    np.testing.assert_allclose(other["component_covariance"][1].values.ravel(), [0.25, 1.0])
+    assert other["n_floored"].values.ravel().tolist()[0] == 1
+
+
+def test_frozen_models_and_those_that_read_nothing_stay():
+    # The initial web goes after a step, and only the frozen model posts.
+    scenario = {"frozen": [1], "keep": "last", "silent": [0, 2], "readers": CHAIN}
+    ds = run(scenario=scenario)
+    parts = ds[["weight", "component_mean", "component_covariance"]]
+    for still in (parts.sel(model=1), parts.sel(model=0).isel(time=slice(1, None))):
+        assert all((still[name] == still[name].isel(time=0)).all() for name in still)
+    assert (parts["component_mean"].sel(model=2).diff("time") != 0).all()
+
+
+def test_a_first_step_draws_the_points_of_components_that_stay():
+    still, moved = run(()), run()
+    np.testing.assert_array_equal(still["embedding"][0], moved["embedding"][0])
+
+
+@pytest.mark.parametrize(
+    ("given", "argument"),
+    [
+        ({"moving": "covariance"}, "moving"),
+        ({"moving": ("mean", "mean")}, "moving"),
+        ({"moving": ("mean", "weight")}, "moving"),
+        ({"moving": 1}, "moving"),
+        ({"moving": None}, "moving"),
+        ({"variance_rule": "mle"}, "variance_rule"),
+        ({"variance_rule": "welford", "moving": "mean"}, "variance_rule"),
+        ({"covariance_type": "tied"}, "covariance_type"),
+        ({"covariance_type": "full", "moving": ()}, "covariance_type"),
+        ({**PLANE, "initial_points": None, "covariance_type": "diag"}, "covariance_type"),
+        ({**UPRIGHT, "initial_points": None, "covariance_type": "spherical"}, "covariance_type"),
+        ({"variance_floor": 0.0}, "variance_floor"),
+        ({"variance_floor": 2.0}, "variance_floor"),
+        ({"variance_floor": "x"}, "variance_floor"),
+        ({"initial_means": [0.0, 1.0, 2.0]}, "initial_means"),
+        ({"initial_means": [[0.0, float("nan")]] * 3}, "initial_means"),
+        ({"initial_means": [0.0, 1.0], "moving": ()}, "initial_means"),
+        ({"engine": "gaussian"}, "engine"),
+    ],
+)
+def test_bad_input_is_one_error_that_names_the_argument(given, argument):
+    with pytest.raises(InputError, match=rf"^{argument}: got .*; takes "):
+        run(**given)
+
+
+def test_what_points_can_no_longer_hold_ends_with_an_error():
+    with pytest.raises(InputError, match=r"^n_steps: got 8; takes at most 0 steps"):
+        run(n_components=1, initial_points=[3e37], beta=1.0)
+
+
+def test_theory_of_components_that_stay_refuses_those_that_move():
+    for function in (lwd.second_moments, lwd.expected_diversity):
+        with pytest.raises(InputError, match=r"^moving: got .*; takes .*moving_moments"):
+            function(FIRST, moving="mean", n_steps=5)
+    with pytest.raises(InputError, match=r"^component_mean|^ds: component_mean: got components"):
+        lwd.positions(run())
+
+
+def test_options_and_a_file_say_what_moves(tmp_path):
+    file, out = tmp_path / "x.toml", tmp_path / "x.nc"
+    file.write_text('simulator = "gmm"\nn_steps = 4\nseed = 1\nmoving = ["mean", "covariance"]\n')
+    line = ["simulate", "gmm", str(file), "--variance-rule", "welford", "--no-progress"]
+    done = CliRunner().invoke(app, [*line, "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    expected = lwd.simulate_gmm(n_steps=4, seed=1, moving=BOTH, variance_rule="welford")
+    assert lwd.read_results(out).equals(expected)
+    assert spec_of(expected)["moving"] == ["mean", "covariance"]
+    line = ["simulate", "gmm", "--moving", "mean", "--n-steps", "4", "--seed", "1", "--no-progress"]
+    done = CliRunner().invoke(app, [*line, "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert lwd.read_results(out).equals(lwd.simulate_gmm(n_steps=4, seed=1, moving="mean"))
+    assert "Moving" in done.output
