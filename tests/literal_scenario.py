@@ -181,7 +181,9 @@ def _learn(pi, reads, means, eps, c, sc):
         sums = [nu * p for p in pi]
         every = [_owners(pi, p[3], means) for p in reads]
         if sc.get("moving"):
-            weights = [[count[p[2]] * o for o in owned] for p, owned in zip(reads, every, strict=True)]
+            weights = [
+                [count[p[2]] * o for o in owned] for p, owned in zip(reads, every, strict=True)
+            ]
             _refit(pi, [p[3] for p in reads], np.array(weights), nu, means, sc["moving"])
         for p, owned in zip(reads, every, strict=True):
             for b, o in enumerate(owned):

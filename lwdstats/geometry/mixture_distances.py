@@ -16,7 +16,9 @@ from lwdstats.arrays import FloatArray
 Kernel = Callable[[FloatArray, FloatArray, FloatArray, float], FloatArray]
 
 
-def mmd(weights: FloatArray, means: FloatArray, covariances: FloatArray, width: float) -> FloatArray:
+def mmd(
+    weights: FloatArray, means: FloatArray, covariances: FloatArray, width: float
+) -> FloatArray:
     """Return the maximum mean discrepancies (n, n) under ``exp(-|x - y|^2 / (2 width^2))``."""
     # E k(x, y) over x ~ N(m, C), y ~ N(m', C'): a normal density, of covariance C + C' + h^2 I.
     scale = (2 * np.pi * width**2) ** (means.shape[-1] / 2)
@@ -38,7 +40,9 @@ def mean(
     return np.linalg.norm(centres[:, None] - centres, axis=-1)
 
 
-def mw2(weights: FloatArray, means: FloatArray, covariances: FloatArray, width: float) -> FloatArray:
+def mw2(
+    weights: FloatArray, means: FloatArray, covariances: FloatArray, width: float
+) -> FloatArray:
     """Return the distances (n, n) MW2: the cheapest plan that moves component to component."""
     del width
     n, n_b = weights.shape

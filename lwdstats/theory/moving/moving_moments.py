@@ -111,10 +111,11 @@ def moving_moments(initial_means: ArrayLike | None = None, **options: Any) -> Mo
     array([1.   , 0.708])
     """
     given: dict[str, Any] = {"moving": ("mean", "covariance"), "means": [0.0]} | options
+    given["initial_means"] = initial_means
     if "means" not in options and initial_means is not None:
         shape = np.shape(initial_means)
         given["means"] = np.zeros((1, shape[-1] if len(shape) == 3 else 1))
-    spec = MovingSpec(initial_means=initial_means, **given)
+    spec = MovingSpec(**given)
     program = MovingProgram(spec)
     n_steps = spec.n_steps
     found = np.array([_summed(program, t, now) for t, now in enumerate(program.run())])

@@ -168,8 +168,8 @@ def _first_order(
 
 def _exact(options: dict[str, Any]) -> float:
     """Return the growth of E C in the long run, of one component."""
-    known = {name: value for name, value in options.items() if name != "n_components"}
-    spec = MovingSpec(**{"means": [0.0]} | known, n_steps=_STEPS)
+    known: dict[str, Any] = {"means": [0.0]} | options
+    spec = MovingSpec(**known, n_steps=_STEPS)
     program = MovingProgram(spec)
     form, own = program.program.weights_of_models()
     found = [(now.square @ form).sum() - (own * now.gram.sum(0)).sum() for now in program.run()]

@@ -11,10 +11,8 @@ from lwdstats.simulate.gmm.xoshiro import choose, normal_pair, uniform
 
 
 @numba.njit(nogil=True)
-def emit_moving(
-    weights: Any, means: Any, factors: Any, states: Any, model: int, out: Any
-) -> None:
-    """Draw points: `weights` (B,), `means` (B, d), lower Cholesky `factors` (B, d, d), `out` (L, d).
+def emit_moving(weights: Any, means: Any, factors: Any, states: Any, model: int, out: Any) -> None:
+    """Draw points: `weights` (B,), `means` (B, d), Cholesky `factors` (B, d, d), `out` (L, d).
 
     The draws are those of `emit`, so that where nothing has moved the points are its.
     """

@@ -133,7 +133,7 @@ def least_eigenvalue(moving: Any, i: int, b: int) -> float:
 
 
 @numba.njit(nogil=True)
-def set_height(state: Any, at: Any, many: int, n_features: int) -> None:
+def set_height(state: Any, at: Any, many: Any, n_features: Any) -> None:
     """Write how high a density is at its mean, from the pivots; `at` is lane and component."""
     at = np.int64(at)
     total = 0.0
@@ -229,7 +229,7 @@ def write_covariance(state: Any, at: Any, covariance: Any, floor: float) -> int:
 
 
 @numba.njit(nogil=True)
-def truncate_lane(state: Any, at: Any, step: int, n_components: int, threshold: float) -> int:
+def truncate_lane(state: Any, at: Any, step: Any, n_components: Any, threshold: float) -> int:
     """Run lines 7 to 14 of Algorithm 2 on the weights of a lane; count the firings.
 
     The first weight is number `at` of `state`, and the others follow `step` numbers apart.

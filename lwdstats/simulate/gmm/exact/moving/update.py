@@ -328,9 +328,7 @@ def learn_point(
     room = work_rows(kind, n_features) * W
     share, lowest, over, low = alpha, one, zero, zero
     if n_components > U64(1):
-        density = densities(
-            state, first, kind, n_components, n_features, step, point, work
-        )
+        density = densities(state, first, kind, n_components, n_features, step, point, work)
         share = divide(alpha, density)
     else:
         square = squared_distance(state, first, kind, n_features, point, work + U64(2) * W)

@@ -39,9 +39,7 @@ def run_scenario(spec: GmmSpec, position: int, shared: tuple[Any, ...] | None = 
     if spec.moving:
         moving = first_components(spec, position)
         points, means = points @ whiten.T, means @ whiten.T
-        sources = tuple(
-            Source(s.weights, s.means @ whiten.T, whiten @ s.factor) for s in sources
-        )
+        sources = tuple(Source(s.weights, s.means @ whiten.T, whiten @ s.factor) for s in sources)
     weight, drawn, n_truncated, share, n_read, n_empty, *moved = run_replicate(
         *(prepare(spec) if shared is None else shared),
         np.array(spec.first_weights(position)),
