@@ -202,10 +202,8 @@ def distances(runs: int) -> None:
 
 
 def clipped(runs: int) -> None:
-    print(
-        "\nWeights .03 and .97, k = 20, means -5 and 5, replace: E C of the small component, and how"
-    )
-    print("often a gain was clipped in a step and model.\n")
+    print("\nWeights .03 and .97, k = 20, means -5 and 5, replace: E C of the small component,")
+    print("and how often a gain was clipped in a step and model.\n")
     header("t", "E C_1", "clipped")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,11 @@ class MovingMoments(Result):
     consensus_variance : float64
         ``E |x - E x|^2``: how far chance takes x.
     expected_sq_norm : float64
-        ``E sum_ij |mu_i - mu_j|^2``, as `fnorm` has it with ``method="mean"``.
+        ``E sum_ij |mu_i - mu_j|^2``, of ``dist(ds, "mean")``.
+    n_models : int
+        n.
+    variance_rule : str or None
+        How covariances learn; None where they stay.
     """
 
     time: NDArray[np.int64]
@@ -44,10 +49,13 @@ class MovingMoments(Result):
     web_variance: FloatArray
     consensus_variance: FloatArray
     expected_sq_norm: FloatArray
+    n_models: int
+    variance_rule: str | None
 
     def tidy(self) -> pd.DataFrame:
         """Return a row a time."""
-        return pd.DataFrame(vars(self))
+        columns = {name: value for name, value in vars(self).items() if np.ndim(value)}
+        return pd.DataFrame(columns)
 
     def lines(self) -> list[str]:
         """Return the moments at the start, the middle and the end."""
@@ -112,14 +120,16 @@ def moving_moments(initial_means: ArrayLike | None = None, **options: Any) -> Mo
     """
     given: dict[str, Any] = {"moving": ("mean", "covariance"), "means": [0.0]} | options
     given["initial_means"] = initial_means
-    if "means" not in options and initial_means is not None:
-        shape = np.shape(initial_means)
-        given["means"] = np.zeros((1, shape[-1] if len(shape) == 3 else 1))
+    if "means" not in options:
+        # Of what is no array of numbers the check of the means says what is wrong.
+        with contextlib.suppress(ValueError, TypeError):
+            shape = np.shape(initial_means)  # () of None
+            given["means"] = np.zeros((1, shape[-1] if len(shape) == 3 else 1))
     spec = MovingSpec(**given)
     program = MovingProgram(spec)
     n_steps = spec.n_steps
     found = np.array([_summed(program, t, now) for t, now in enumerate(program.run())])
-    return MovingMoments(np.arange(n_steps + 1), *found.T)
+    return MovingMoments(np.arange(n_steps + 1), *found.T, spec.n_models, spec.variance_rule)
 
 
 def _summed(program: MovingProgram, t: int, now: Moments) -> tuple[float, ...]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
+from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.moving.recursion import MovingProgram
 from lwdstats.theory.moving.setting import MovingSpec
@@ -35,16 +36,20 @@ class VarianceRate(Result):
         Growth of log C, to first order: that of a typical run.
     exact_rate : float64
         Relative growth of E C, exact; NaN where there are more components than one.
+    variance_rule : str
+        How covariances learn.
     """
 
     component: Any
     mean_rate: FloatArray
     log_rate: FloatArray
     exact_rate: FloatArray
+    variance_rule: str
 
     def tidy(self) -> pd.DataFrame:
         """Return a row a component."""
-        return pd.DataFrame(vars(self))
+        names = ("component", "mean_rate", "log_rate", "exact_rate")
+        return pd.DataFrame({name: getattr(self, name) for name in names})
 
     def lines(self) -> list[str]:
         """Return the rates."""
@@ -53,6 +58,16 @@ class VarianceRate(Result):
 
     def _caption(self) -> str:
         return self.lines()[0]
+
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
+        """Draw what 100 steps make of each variance, in expectation and in a typical run."""
+        ax, time = drawing.new_axes(ax), np.arange(101)
+        for b, (mean, log) in enumerate(zip(self.mean_rate, self.log_rate, strict=True)):
+            (line,) = ax.plot(time, (1 + mean) ** time, label=f"E C, component {b}")
+            ax.plot(time, np.exp(log * time), "--", color=line.get_color(), label="typical C")
+        ax.set(yscale="log", xlabel="steps", ylabel="variance over the first")
+        drawing.legend(ax)
+        return ax
 
 
 def variance_rate(initial_weights: ArrayLike | None = None, **options: Any) -> VarianceRate:
@@ -124,7 +139,8 @@ def variance_rate(initial_weights: ArrayLike | None = None, **options: Any) -> V
     exact = np.full(weights.size, np.nan)
     if weights.size == 1:
         exact[0] = _exact(given)
-    return VarianceRate(np.arange(weights.size), growth - lost, growth - 2 * lost, exact)
+    rule = str(spec.variance_rule)
+    return VarianceRate(np.arange(weights.size), growth - lost, growth - 2 * lost, exact, rule)
 
 
 def _window(spec: CountedSpec) -> int:
