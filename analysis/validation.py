@@ -140,8 +140,8 @@ def subsample(scale: int) -> list[Row]:
         t = np.arange(1, 101)
         phi = t * n * (n - 1) / (n * (t * n - 1))
         kept = np.cumprod(1 - (1 - phi * (1 - 1 / n)) / (t + 1) ** 2)
-        # The variance of a sub-sample after t - 1 batches that were posted since the first.
-        values = phi * np.concatenate([[1.0], kept[:-1]])
+        # phi_t of the web's variance is that of a sub-sample, and its first batch has 1 - 1/N.
+        values = phi * (1 - 1 / n) * np.concatenate([[1.0], kept[:-1]])
         found = [
             gaussian(n, [11, 101], scale * 40, "all", posts, n_read=n)[0]
             for posts in ("after update", "before update")
@@ -405,8 +405,9 @@ HEAD = """# Published numbers, and ours
 
 What the literature on recursive training says about single normal laws and categories is a case of
 the network here: one model, which refits to what it reads. So it says whether the simulator is
-right. Below is each published number that we know of beside ours, with standard errors in brackets.
-Single normal laws are `n_components=1` with `moving`; categories are components 200 apart.
+right. Below is each published number that we know of beside ours, with standard errors in brackets;
+one without is a formula of theirs, or what follows from it. Single normal laws are
+`n_components=1` with `moving`; categories are components 200 apart.
 
 In the literature a model reads and then posts what it has learnt; in the paper that this package
 follows it posts first. So the calls say `posts="after update"`, and `update="refit"` instead of
@@ -414,8 +415,8 @@ Algorithm 2. The last column is what the paper's order, `posts="before update"`,
 alike: there is a step between what a model learns and what others read of it, and where posts are
 replaced the chain is two chains that take turns.
 
-`python analysis/validation.py --write` makes this page, in some minutes. A difference of more than
-3 standard errors would be explained below its table.
+`python analysis/validation.py --write` makes this page, in some minutes, and with the name of a
+table that table alone. No two numbers are more than 3 standard errors apart.
 """
 
 
@@ -429,11 +430,16 @@ def main(arguments: list[str] | None = None) -> None:
     for name in options.names:
         if name not in TABLES:
             parser.error(f"{name!r} is none of {', '.join(TABLES)}")
-    text = ["\n".join(lines_of(name, options.runs)) for name in options.names or TABLES]
-    if options.write:
-        PAGE.write_text("\n".join([HEAD, *text]))
-    else:
-        print("\n".join(text))
+    text = {name: "\n".join(lines_of(name, options.runs)) for name in options.names or TABLES}
+    if not options.write:
+        print("\n".join(text.values()))
+        return
+    if options.names:
+        # The others stay as they are on the page.
+        _, *rest = PAGE.read_text().split("\n## ")
+        kept = {name: f"## {part}" for name, part in zip(TABLES, rest, strict=True)}
+        text = {name: text.get(name, f"{part.rstrip()}\n") for name, part in kept.items()}
+    PAGE.write_text("\n".join([HEAD, *text.values()]))
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def kept(runs: int) -> None:
         "\nA web that keeps all, n = 3, L = 3, beta = .5, t = 150: variances come to rest, and both"
     )
     print("distances fall like 1/t. g is (1 - 2 beta tanh(1/2)) (n - 1) / (beta L).\n")
-    header("rule", "E C exact", "simulated (se)", "t E sum |mu_i - mu_j|^2 exact", "simulated (se)",
+    header("rule", "E C exact", "simulated (se)", "t E sum (mu_i - mu_j)^2 exact", "simulated (se)",
            "g E C", "t E sum (C_i - C_j)^2 simulated (se)", "2 g E C^2")  # fmt: skip
     n, n_responses, beta, t = 3, 3, 0.5, 150
     g = (1 - 2 * beta * np.tanh(0.5)) * (n - 1) / (beta * n_responses)
