@@ -55,7 +55,8 @@ def parts(ds: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def moments(runs: int) -> None:
-    print("\nMoments at t = 1..12, n = 3, L = 3, from means 0, 1 and 3: simulated less exact, in")
+    print("\n## Moments of single normal laws\n")
+    print("Moments at t = 1..12, n = 3, L = 3, from means 0, 1 and 3: simulated less exact, in")
     print(
         "standard errors. E tr C is over models, network its whole variance, D^2 that of means.\n"
     )
@@ -95,7 +96,8 @@ def moments(runs: int) -> None:
 
 
 def growth(runs: int) -> None:
-    print("\nGrowth of a variance a step where posts are replaced: E C, and log C of a run.\n")
+    print("\n## How fast variances grow or fall\n")
+    print("Growth of a variance a step where posts are replaced: E C, and log C of a run.\n")
     header("n, L, kappa", "rule", "order", "E C exact", "first order", "simulated (se)",
            "log C first order", "simulated (se)")  # fmt: skip
     for n, n_responses, kappa in ((3, 10, 1.0), (1, 30, 0.2), (1, 30, 1.0), (10, 10, 1.0)):
@@ -125,8 +127,9 @@ def growth(runs: int) -> None:
 
 
 def kept(runs: int) -> None:
+    print("\n## Where they go on a web that keeps all\n")
     print(
-        "\nA web that keeps all, n = 3, L = 3, beta = .5, t = 150: variances come to rest, and both"
+        "A web that keeps all, n = 3, L = 3, beta = .5, t = 150: variances come to rest, and both"
     )
     print("distances fall like 1/t. g is (1 - 2 beta tanh(1/2)) (n - 1) / (beta L).\n")
     header("rule", "E C exact", "simulated (se)", "t E sum (mu_i - mu_j)^2 exact", "simulated (se)",
@@ -153,8 +156,9 @@ def kept(runs: int) -> None:
 
 
 def several(runs: int) -> None:
+    print("\n## Several components\n")
     print(
-        "\nTwo components 60 apart, replace, n = 3, L = 40, weights from .3 and .7, steps 10 to 30:"
+        "Two components 60 apart, replace, n = 3, L = 40, weights from .3 and .7, steps 10 to 30:"
     )
     print("growth of E C_b a step, where weights drift and theory holds them.\n")
     header("rule", "component", "first order", "simulated (se)")
@@ -176,8 +180,9 @@ def several(runs: int) -> None:
 
 
 def distances(runs: int) -> None:
+    print("\n## How fast each distance falls\n")
     print(
-        "\nA web that keeps all, B = 2, n = 3, L = 3: slope of log E d^2 on log t, t = 30 to 150.\n"
+        "A web that keeps all, B = 2, n = 3, L = 3: slope of log E d^2 on log t, t = 30 to 150.\n"
     )
     header("distance", "slope (se over 20 batches of runs)")
     times = [30, 45, 67, 100, 150]
@@ -202,7 +207,8 @@ def distances(runs: int) -> None:
 
 
 def clipped(runs: int) -> None:
-    print("\nWeights .03 and .97, k = 20, means -5 and 5, replace: E C of the small component,")
+    print("\n## Clipped gains\n")
+    print("Weights .03 and .97, k = 20, means -5 and 5, replace: E C of the small component,")
     print("and how often a gain was clipped in a step and model.\n")
     header("t", "E C_1", "clipped")
     with warnings.catch_warnings():
@@ -213,7 +219,11 @@ def clipped(runs: int) -> None:
         )  # fmt: skip
     for t in range(5):
         one = ds["component_covariance"].isel(time=t, component=0, feature=0, feature_=0)
-        row(t, f"{float(one.mean()):.2f}", f"{float(ds['n_clipped'].isel(time=t).mean()):.2f}")
+        row(
+            t,
+            f"{float(one.mean()):.2f}",
+            f"{float(ds['n_clipped'].isel(time=t).mean()):.2f}" if t < 4 else "",
+        )
 
 
 def main() -> None:
