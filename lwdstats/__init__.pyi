@@ -100,6 +100,8 @@ from lwdstats.theory.long_run import long_run as long_run
 from lwdstats.theory.moments import expected_diversity as expected_diversity
 from lwdstats.theory.moments import expected_sq_norm as expected_sq_norm
 from lwdstats.theory.moments import second_moments as second_moments
+from lwdstats.theory.moving.moving_moments import moving_moments as moving_moments
+from lwdstats.theory.moving.variance_rate import variance_rate as variance_rate
 from lwdstats.theory.overlap.information import missing_information as missing_information
 from lwdstats.theory.overlap.information import overlap_factor as overlap_factor
 from lwdstats.theory.overlap.step import measured_decay as measured_decay

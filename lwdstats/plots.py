@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from lwdstats.arrays import FloatArray, as_floats
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
-from lwdstats.dataset.positions import fewest_answers
+from lwdstats.dataset.positions import components_move, fewest_answers
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.cmdscale import cmdscale
@@ -107,7 +107,8 @@ def plot_norm(
 
     Where models are compared by the mean of L answers, the dashed line is the
     noise floor: what ||D||_F would be if all models were the same. A second panel
-    has the diversity H of the network, of which ||D||_F says nothing.
+    has the diversity H of the network, of which ||D||_F says nothing; where components move
+    that is the variance of its points.
 
     Parameters
     ----------
@@ -165,9 +166,14 @@ def plot_norm(
             ax.set_ylim(bottom=0)
         drawing.title(ax, f"Distance between {ds.sizes['model']} models")
         if below is not None:
+            moves = components_move(ds)
             _draw_curves(below, time, diversity(ds))
-            below.set_ylim(bottom=0)
-            below.set_ylabel("diversity H")
+            below.set_ylabel("variance" if moves else "diversity H")
+            if moves and log:
+                # Where it collapses or explodes it does so by factors.
+                below.set_yscale("log")
+            else:
+                below.set_ylim(bottom=0)
         (below or ax).set_xlabel("time t + 1" if log else "time t")
         return drawing.settle(ax)
 
@@ -279,18 +285,22 @@ def plot_mixtures(
     if "weight" not in ds:
         raise InputError("ds", "no weight", "a dataset of Gaussian mixtures")
     shown = _times(ds, times)
-    mean = ds["component_mean"].isel(feature=0).values
-    scale = float(np.sqrt(ds["component_covariance"].values.flat[0]))
-    grid = np.linspace(mean.min() - 4 * scale, mean.max() + 4 * scale, 1000)
-    components = norm.pdf(grid[:, None], mean, scale)
-    weight = ds["weight"].sel(time=shown, replicate=_one(ds, "replicate", replicate))
-    weight = weight.transpose("time", "model", "component").values
+    replicate = _one(ds, "replicate", replicate)
+    part = ds[["weight", "component_mean", "component_covariance"]]
+    part = part.sel(time=shown, replicate=replicate).isel(feature=0, feature_=0, drop=True)
+    weight = part["weight"].transpose("time", "model", "component")
+    mean = part["component_mean"].broadcast_like(weight).values
+    variance = part["component_covariance"].broadcast_like(weight).values
+    scale = np.sqrt(variance)
+    grid = np.linspace((mean - 4 * scale).min(), (mean + 4 * scale).max(), 1000)
+    weight = weight.values
     with styled():
         look = _looks(ds, color, None, DASHES)
         _, axes = _panels(shown, "point", "density")
         for panel, ax in enumerate(axes):
             for i in range(ds.sizes["model"]):
                 line: Any = {"color": look.colors[i], "linestyle": look.markers[i]}
+                components = norm.pdf(grid[:, None], mean[panel, i], scale[panel, i])
                 ax.plot(grid, components @ weight[panel, i], **line)
             ax.set_ylim(bottom=0)
         drawing.keys(axes[-1], look)

@@ -13,11 +13,11 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding, embedder_of
-from lwdstats.dataset.positions import fewest_answers, n_answers
+from lwdstats.dataset.positions import components_move, fewest_answers, n_answers
 from lwdstats.dataset.schema import embeddings_of, spec_of, validate
 from lwdstats.errors import InputError
 from lwdstats.geometry.distance import fnorm, noise_floor
-from lwdstats.geometry.diversity import diversity
+from lwdstats.geometry.diversity import diversity, inner_diversity
 from lwdstats.results import generics
 from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result, one_row
@@ -38,7 +38,8 @@ class DatasetSummary(Result):
         `min`, `median` and `max` where there are several replicates; with
         answers also `noise_floor` and `debiased`, means of squares under the
         root. And `diversity`, the mean H of the network, where there are mixture weights
-        or two answers a model.
+        or two answers a model; where components move `variance`, of the network, in its place, and
+        `within`, of a model.
     notes : tuple of str
         What a reader of the numbers should know.
     """
@@ -71,6 +72,8 @@ class DatasetSummary(Result):
         lines = [self.title, ""]
         lines += [f"{label:<{width}}  {value}" for label, value in self.facts]
         beside = ", and diversity H of the network" if "diversity" in self.norm else ""
+        if "variance" in self.norm:
+            beside = " (MMD), and variance of the network and within a model"
         lines += ["", f"Frobenius norm of the distance matrix, ||D||_F{beside}:"]
         lines += self.norm.to_string(index=False, float_format=_fixed).splitlines()
         for note in self.notes:
@@ -186,12 +189,22 @@ def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]
     ]
     if rules:
         facts.append(("Update", ", ".join(rules)))
-    if "n_truncated" in ds:
-        fired = ds["n_truncated"]
+    if spec.get("moving"):
+        text = " and ".join(f"{name}s" for name in spec["moving"])
+        rule = [spec[name] for name in ("variance_rule", "covariance_type") if spec.get(name)]
+        facts.append(("Moving", ", ".join([text, *rule])))
+    for name, title in (
+        ("n_truncated", "Truncations"),
+        ("n_clipped", "Clipped gains"),
+        ("n_floored", "Floored"),
+    ):
+        if name not in ds or (name == "n_floored" and "covariance" not in spec.get("moving", ())):
+            continue
+        fired = ds[name]
         hit = (fired.fillna(0).sum(["time", "model"]) > 0).sum().item()
         text = f"{int(fired.sum())} in {hit} of {_count(ds.sizes['replicate'], 'replicate')}"
         kept = " at the times kept" if len(ds["time"]) != ds["time"].values[-1] + 1 else ""
-        facts.append(("Truncations", text + kept))
+        facts.append((title, text + kept))
     return facts
 
 
@@ -280,7 +293,10 @@ def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
         ):
             square = (value * abs(value)).mean("replicate").values
             frame[name] = np.sign(square) * np.sqrt(np.abs(square))
-    if "weight" in ds or fewest_answers(ds) > 1:
+    if components_move(ds):
+        frame["variance"] = diversity(ds).mean("replicate").values
+        frame["within"] = inner_diversity(ds).mean(["model", "replicate"]).values
+    elif "weight" in ds or fewest_answers(ds) > 1:
         frame["diversity"] = diversity(ds).mean("replicate").values
     return frame
 

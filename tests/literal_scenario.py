@@ -1,16 +1,22 @@
 """A network of mixtures in any scenario, as one would write it down: slow, and nothing else shared.
 
 Posts are tuples (step, author or None, "model", "real" or "noise", point); components have
-unit variance on a line.
+unit variance on a line, and are named by their means. Where they move they are pairs of a mean
+and a covariance, arrays, of which each model has its own.
 """
 
 import math
 import random
 
+import numpy as np
+
 
 def _mixture(rng, weights, means):
     b = rng.choices(range(len(means)), weights)[0]
-    return means[b] + rng.gauss(0, 1)
+    if not isinstance(means[b], tuple):
+        return means[b] + rng.gauss(0, 1)
+    mean, covariance = means[b]
+    return mean + np.linalg.cholesky(covariance) @ [rng.gauss(0, 1) for _ in mean]
 
 
 def _source(rng, source, means):
@@ -22,10 +28,18 @@ def _source(rng, source, means):
 
 
 def _owners(pi, x, means):
-    logs = [-0.5 * (x - m) ** 2 for m in means]
+    logs = [_log_density(x, m) for m in means]
     high = max(logs)
     parts = [p * math.exp(v - high) for p, v in zip(pi, logs, strict=True)]
     return [part / sum(parts) for part in parts]
+
+
+def _log_density(x, component):
+    if not isinstance(component, tuple):
+        return -0.5 * (x - component) ** 2
+    mean, covariance = component
+    off = x - mean
+    return -0.5 * (off @ np.linalg.solve(covariance, off) + math.log(np.linalg.det(covariance)))
 
 
 def _truncate(pi, eps):
@@ -78,16 +92,22 @@ def _choose(rng, web, i, k, sc):
 
 
 def run(seed, first, means, n_steps, n_responses, initial, beta, eps, c, sc):
-    """Weights at every time, as lists; `sc` says the scenario in plain words."""
+    """Weights at every time, as lists; `sc` says the scenario in plain words.
+
+    Where components move, pairs of the weights and the components of each model.
+    """
     rng = random.Random(seed)
     n = len(first)
     pi = [list(row) for row in first]
+    move = sc.get("moving")
+    parts = [list(start) for start in move["start"]] if move else [means] * n
     web = [(-1, None, "real", x) for x in initial]
     ever = list(web)
     history = [[list(row) for row in pi]]
+    moved = [[list(one) for one in parts]]
     for t in range(n_steps):
         sc = {**sc, "t": t}
-        before = [list(row) for row in pi]
+        before = [list(row) for row in pi], [list(one) for one in parts]
         for i in range(n):
             if i in sc.get("frozen", ()):
                 continue
@@ -102,10 +122,10 @@ def run(seed, first, means, n_steps, n_responses, initial, beta, eps, c, sc):
             for _ in range(own):
                 post = (None, None, "real", _mixture(rng, laws[i], means))
                 reads.insert(rng.randint(0, len(reads)), post)
-            _learn(pi[i], reads, means, eps, c, sc)
-        speaks = pi if sc.get("after") else before
+            _learn(pi[i], reads, parts[i], eps, c, sc)
+        speaks, of = (pi, parts) if sc.get("after") else before
         new = [
-            (t, i, "model", _mixture(rng, speaks[i], means))
+            (t, i, "model", _mixture(rng, speaks[i], of[i]))
             for i in range(n)
             if i not in sc.get("silent", ())
             for _ in range(n_responses)
@@ -139,7 +159,8 @@ def run(seed, first, means, n_steps, n_responses, initial, beta, eps, c, sc):
                 elif (place := rng.randrange(come)) < number:
                     web[place] = p
         history.append([list(row) for row in pi])
-    return history
+        moved.append([list(one) for one in parts])
+    return (history, moved) if move else history
 
 
 def _sample(rng, web, size):
@@ -158,8 +179,13 @@ def _learn(pi, reads, means, eps, c, sc):
     nu = sc.get("prior")
     if nu is not None:
         sums = [nu * p for p in pi]
-        for p in reads:
-            owned = _owners(pi, p[3], means)
+        every = [_owners(pi, p[3], means) for p in reads]
+        if sc.get("moving"):
+            weights = [
+                [count[p[2]] * o for o in owned] for p, owned in zip(reads, every, strict=True)
+            ]
+            _refit(pi, [p[3] for p in reads], np.array(weights), nu, means, sc["moving"])
+        for p, owned in zip(reads, every, strict=True):
             for b, o in enumerate(owned):
                 sums[b] += count[p[2]] * (o - c) / h
         pi[:] = [s / (nu + k) for s in sums]
@@ -168,5 +194,46 @@ def _learn(pi, reads, means, eps, c, sc):
     for p in reads:
         alpha = min(count[p[2]] / (k + 1), 1.0)
         owned = _owners(pi, p[3], means)
+        if sc.get("moving"):
+            for b, o in enumerate(owned):
+                gain = min(alpha * o / pi[b], 1.0)
+                off = p[3] - means[b][0]
+                both = np.outer(off, off)
+                if sc["moving"]["rule"] == "welford":
+                    both = np.outer(off, off - gain * off)
+                means[b] = _moved(means[b], means[b][0] + gain * off, gain, both, sc["moving"])
         pi[:] = [(1 - alpha) * q + alpha * (o - c) / h for q, o in zip(pi, owned, strict=True)]
         _truncate(pi, eps)
+
+
+def _refit(pi, points, weights, nu, means, move):
+    """New components from all points at once; `weights` are what they count for each."""
+    points = np.array(points)
+    for b in range(len(pi)):
+        total = weights[:, b].sum()
+        old, _ = means[b]
+        if total < 1e-300:
+            continue  # nobody's point
+        gain = total / (nu * pi[b] + total)
+        mean = old + gain * (weights[:, b] @ points / total - old)
+        other = points - (mean if move["rule"] == "welford" else old)
+        both = (points - old).T @ (weights[:, [b]] * other) / total
+        means[b] = _moved(means[b], mean, gain, both, move)
+
+
+def _moved(component, mean, gain, both, move):
+    """A component with a new mean, and a covariance that is the mean of the old one and `both`."""
+    covariance = component[1]
+    if move["type"] is None:
+        return mean, covariance
+    if move["type"] == "diag":
+        both = np.diag(np.diag(both))
+    if move["type"] == "spherical":
+        both = np.eye(len(mean)) * np.trace(both) / len(mean)
+    new = (1 - gain) * covariance + gain * (both + both.T) / 2
+    # No direction has less than the floor of what it had at the start.
+    root = np.linalg.cholesky(move["covariance"])
+    white = np.linalg.solve(root, np.linalg.solve(root, new).T)
+    values, vectors = np.linalg.eigh(white)
+    vectors = root @ vectors
+    return mean, vectors @ np.diag(np.maximum(values, move["floor"])) @ vectors.T

@@ -26,6 +26,8 @@ CALLS = {
     "collapse_rate": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
     "effective_size": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
     "long_run": {"initial_weights": WEIGHTS, "scenario": {"keep": "last"}},
+    "moving_moments": {"initial_means": [[0.0], [1.0], [2.0]], "n_steps": 3, "variance_rule": None},
+    "variance_rate": {"initial_weights": [0.5, 0.5], "n_responses": 20},
     "norm_bound": {"initial_weights": WEIGHTS, "n_steps": 3},
     "steps_to": {"bound": 0.5, "initial_weights": WEIGHTS},
     "decay_factor": {"k": 3, "alpha": 0.5},

@@ -34,7 +34,8 @@ def positions(ds: xr.Dataset, *, embedding: str = "embedding", source: str = "ds
     Raises
     ------
     InputError
-        If `ds` does not follow the schema, or all answers of a model at a time are missing.
+        If `ds` does not follow the schema, all answers of a model at a time are missing, or
+        components of mixtures move, so that weights alone do not say where a model is.
 
     Examples
     --------
@@ -49,6 +50,9 @@ def positions(ds: xr.Dataset, *, embedding: str = "embedding", source: str = "ds
     """
     ds = validate(by_embedding(ds, embedding, source), source=source)
     if "weight" in ds:
+        if components_move(ds):
+            takes = "components that stay: dist(ds) compares mixtures whose components move"
+            raise InputError(f"{source}: component_mean", "components that differ by model", takes)
         weight = ds["weight"].astype("float64", copy=False)
         return weight.transpose("time", "replicate", "model", "component").rename("position")
     mean = xr.apply_ufunc(
@@ -58,6 +62,12 @@ def positions(ds: xr.Dataset, *, embedding: str = "embedding", source: str = "ds
         output_core_dims=[["feature"]],
     )
     return mean.transpose("time", "replicate", "model", ...).rename("position")
+
+
+def components_move(ds: xr.Dataset) -> bool:
+    """Return whether a dataset has mixtures with components of their own."""
+    parts = [ds[name] for name in ("component_mean", "component_covariance") if name in ds]
+    return "weight" in ds and any("model" in part.dims for part in parts)
 
 
 def _mean_answers(x: np.ndarray) -> FloatArray:

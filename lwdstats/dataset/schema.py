@@ -81,6 +81,12 @@ VARIABLES: dict[str, Variable] = {
     "n_truncated": Variable(
         _MODEL, "f", "how often the truncation fired in the update that leaves this time"
     ),
+    "n_clipped": Variable(
+        _MODEL, "f", "how often the gain of a component was clipped at 1 in that update"
+    ),
+    "n_floored": Variable(
+        _MODEL, "f", "how often a covariance was raised to the floor in that update"
+    ),
     "synthetic_share": Variable(
         CELL, "f", "share of the retrieved posts that is synthetic", ("query",)
     ),

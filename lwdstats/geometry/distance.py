@@ -12,10 +12,10 @@ import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
-from lwdstats.dataset.positions import fewest_answers, positions
-from lwdstats.dataset.schema import named
+from lwdstats.dataset.positions import components_move, fewest_answers, positions
+from lwdstats.dataset.schema import named, validate
 from lwdstats.errors import InputError, check_bool, check_choice, is_number
-from lwdstats.geometry import kernels, spread
+from lwdstats.geometry import kernels, mixture_distances, spread
 from lwdstats.geometry.labels import labels_of
 
 # Positions with more numbers than this are compared by their products.
@@ -26,20 +26,26 @@ _MATRICES = "finite distances of shape (..., n, n), a DataArray over model and m
 
 @overload
 def dist(
-    x: xr.Dataset, method: str = ..., *, p: float = ..., embedding: str = ...
+    x: xr.Dataset,
+    method: str | None = ...,
+    *,
+    p: float = ...,
+    width: float | None = ...,
+    embedding: str = ...,
 ) -> xr.DataArray: ...
 # A frame is array_like as well; the first match counts.
 @overload
 def dist(  # pyright: ignore[reportOverlappingOverload]
-    x: pd.DataFrame | pd.Series | xr.DataArray, method: str = ..., *, p: float = ...
+    x: pd.DataFrame | pd.Series | xr.DataArray, method: str | None = ..., *, p: float = ...
 ) -> FloatArray | xr.DataArray: ...
 @overload
-def dist(x: npt.ArrayLike, method: str = ..., *, p: float = ...) -> FloatArray: ...
+def dist(x: npt.ArrayLike, method: str | None = ..., *, p: float = ...) -> FloatArray: ...
 def dist(
     x: npt.ArrayLike | pd.DataFrame | pd.Series | xr.DataArray | xr.Dataset,
-    method: str = "euclidean",
+    method: str | None = None,
     *,
     p: float = 2.0,
+    width: float | None = None,
     embedding: str = "embedding",
 ) -> FloatArray | xr.DataArray:
     """Return the distances between the rows of a matrix, or between the models of a dataset.
@@ -49,17 +55,22 @@ def dist(
     x : array_like, shape (n, p), or xarray.Dataset
         n points with p coordinates each (a vector is n points on a line), or a
         dataset, whose models are compared by `positions`.
-    method : {"euclidean", "maximum", "manhattan", "canberra", "binary", "minkowski"}
-        The distance, as R's ``dist`` defines it.
+    method : {"euclidean", "maximum", "manhattan", "canberra", "binary", "minkowski"}, optional
+        The distance, as R's ``dist`` defines it. Of a dataset of mixtures also "mmd", "l2", "mw2"
+        and "mean", which look at weights, means and covariances. By default "euclidean", but
+        "mmd" where components move, so that weights alone say little.
     p : float
         Power of the Minkowski distance, above 0.
+    width : float, optional
+        h of the kernel of "mmd", in units of the data; by default the root of the mean variance of
+        a component at the start.
     embedding : str
         Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
     Returns
     -------
     numpy.ndarray or xarray.DataArray
-        Symmetric, zero on the diagonal, in the units of `x`. From an array:
+        Symmetric, zero on the diagonal, in the units of `x` ("mmd": none). From an array:
         float64, shape (n, n); a DataArray where rows have labels (an index other than
         the default one, a coordinate), which tests go by. From a dataset: dimensions
         (time, replicate, model, model_).
@@ -84,9 +95,15 @@ def dist(
     Unlike R, missing and infinite values are errors; and the result is the
     whole matrix, whose upper triangle by rows is R's vector.
 
+    Between mixtures, "mmd" is the maximum mean discrepancy under the kernel ``exp(-|x - y|^2 / (2
+    h^2))``, "l2" the distance of the densities, "mw2" the cheapest transport of component to
+    component at their squared 2-Wasserstein distances, "mean" the distance of the means. Near
+    consensus the square of "mw2" is of the order of the others, not of their squares.
+
     References
     ----------
     Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Equations 2 and 4.
+    Delon and Desolneux (2020), SIAM Journal on Imaging Sciences 13, 936-970 (MW2).
     R Core Team, ``stats::dist``.
 
     Examples
@@ -99,12 +116,20 @@ def dist(
     array([[0., 7.],
            [7., 0.]])
     """
-    method = check_choice("method", method, tuple(kernels.METHODS))
+    x = by_embedding(x, embedding, "x")
+    if method is None:
+        moves = isinstance(x, xr.Dataset) and components_move(x)
+        method = "mmd" if moves else "euclidean"
+    mixtures = tuple(mixture_distances.METHODS) if isinstance(x, xr.Dataset) else ()
+    method = check_choice("method", method, (*kernels.METHODS, *mixtures))
+    if width is not None and (not is_number(width) or not math.isfinite(width) or width <= 0):
+        raise InputError("width", width, "a finite number above 0, or None")
     if not is_number(p) or not math.isfinite(p) or p <= 0:
         raise InputError("p", p, "a finite number above 0")
-    x = by_embedding(x, embedding, "x")
     if not isinstance(x, xr.Dataset):
         return _labelled(kernels.distances(as_points(x, "x", _POINTS), method, p), x, method)
+    if method in mixture_distances.METHODS:
+        return _of_mixtures(x, method, width)
 
     position = positions(x)
     n_queries = position.sizes.get("query", 1)
@@ -124,9 +149,47 @@ def dist(
         output_core_dims=[["model", "model_"]],
         vectorize=True,
     )
+    return _between_models(out, method)
+
+
+def _between_models(out: xr.DataArray, method: str) -> xr.DataArray:
     if "model" in out.coords:
         out = out.assign_coords(model_=("model_", out["model"].values))
     return named(out, "dist", f"{method} distance between models")
+
+
+def _of_mixtures(x: xr.Dataset, method: str, width: float | None) -> xr.DataArray:
+    """Return distances between mixtures by weights, means and covariances."""
+    validate(x, source="x")
+    parts = ["weight", "component_mean", "component_covariance"]
+    lacking = [name for name in parts if name not in x]
+    if lacking:
+        got = f"{method!r} of a dataset without {', '.join(lacking)}"
+        raise InputError("method", got, "a distance of answers: " + ", ".join(kernels.METHODS))
+    weight, mean, covariance = (x[name].astype(np.float64) for name in parts)
+    dims = weight.dims[:-1]
+    mean = mean.broadcast_like(weight, exclude=["feature"])
+    covariance = covariance.broadcast_like(weight, exclude=["feature", "feature_"])
+    if width is None:
+        width = x.attrs.get("kernel_width")
+    if width is None:
+        matrix = covariance.isel(dict.fromkeys(dims, 0)).values
+        width = math.sqrt(np.trace(matrix, axis1=-2, axis2=-1).mean() / matrix.shape[-1])
+    kernel, h = mixture_distances.METHODS[method], float(width)
+    out = xr.apply_ufunc(
+        lambda w, m, c: kernel(w, m, c, h),
+        weight / weight.sum("component"),
+        mean,
+        covariance,
+        input_core_dims=[
+            ["model", "component"],
+            ["model", "component", "feature"],
+            ["model", "component", "feature", "feature_"],
+        ],
+        output_core_dims=[["model", "model_"]],
+        vectorize=True,
+    )
+    return _between_models(out.transpose("time", "replicate", "model", "model_"), method)
 
 
 def _labelled(d: FloatArray, x: object, method: str) -> FloatArray | xr.DataArray:
@@ -161,7 +224,8 @@ def fnorm(
     ----------
     x : array_like, shape (..., n, n), xarray.DataArray or xarray.Dataset
         Distances, with dimensions model and model_ in a DataArray; or a
-        dataset, whose distances are never formed: the cost is O(n) a step.
+        dataset, whose distances are not formed (the cost is O(n) a step), but where
+        components of mixtures move: then they are those of `dist`.
     debias : bool
         Take out of a dataset's norm what a finite number of responses adds.
     embedding : str
@@ -218,6 +282,9 @@ def fnorm(
     """
     check_bool("debias", debias)
     x = by_embedding(x, embedding, "x")
+    if isinstance(x, xr.Dataset) and components_move(x):
+        out = xr.apply_ufunc(_norm, dist(x), input_core_dims=[["model", "model_"]])
+        return named(out, "fnorm", "Frobenius norm of the distance matrix (MMD)")
     if isinstance(x, xr.Dataset):
         position = positions(x)
         square = xr.apply_ufunc(
@@ -274,7 +341,7 @@ def noise_floor(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray
     0.0
     """
     ds = by_embedding(ds, embedding, "ds")
-    positions(ds)  # validates
+    validate(ds)
     return signed_root(_inflation(ds, "ds"), "noise_floor", "noise floor of the Frobenius norm")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
-from lwdstats.dataset.positions import positions
+from lwdstats.dataset.positions import components_move, positions
 from lwdstats.dataset.schema import initial_posts, named, validate
 from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry import spread
@@ -29,8 +29,8 @@ def diversity(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
     -------
     xarray.DataArray
         H of dimensions (time, replicate). Of mixtures the chance, 0 to 1 - 1/B, that two points
-        of two models drawn at random (perhaps the same) are of different components;
-        of answers in squared units of the embedding, averaged over queries.
+        of two models drawn at random (perhaps the same) are of different components; where
+        components move, and of answers, in squared units, averaged over queries.
 
     Raises
     ------
@@ -40,7 +40,8 @@ def diversity(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
     Notes
     -----
     Mixtures: ``H = 1 - |xbar|^2``, xbar being the mean weights of the n models. It is 0 where
-    all have collapsed to the same component.
+    all have collapsed to the same component. Where components move it is the total variance of a
+    point that some model draws, which is what the H of answers is.
 
     Answers: half the mean squared distance between two distinct answers, models weighted equally,
 
@@ -66,6 +67,9 @@ def diversity(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
     0.5
     """
     ds = by_embedding(ds, embedding, "ds")
+    if components_move(ds):
+        out = _network_variance(validate(ds)).transpose("time", "replicate")
+        return named(out, "diversity", "diversity of the network, total variance of its points")
     position = positions(ds)
     if "component" in position.dims:
         mean = position.mean("model")
@@ -277,6 +281,14 @@ def _answers(ds: xr.Dataset) -> xr.DataArray:
     if ds.sizes["response"] < 2:
         raise InputError("ds", "1 response a model and time", "2 or more, to see them differ")
     return ds["embedding"]
+
+
+def _network_variance(ds: xr.Dataset) -> xr.DataArray:
+    """Return the total variance of the mixture of all models, (time, replicate)."""
+    weight, mean = ds["weight"].astype(np.float64), ds["component_mean"].astype(np.float64)
+    own = (weight / weight.sum("component") * mean).sum("component")
+    away = ((own - own.mean("model")) ** 2).sum("feature")
+    return (_mixture_variance(ds) + away).mean("model")
 
 
 def _mixture_variance(ds: xr.Dataset) -> xr.DataArray:

@@ -16,7 +16,7 @@ from lwdstats.streams import check_replicates
 Rule = str | float | Callable[[int], float] | Sequence[float | None]
 
 
-def _numbers(
+def check_numbers(
     argument: str, value: object, takes: str, shapes: Sequence[tuple[int, ...]] | None = None
 ) -> FloatArray:
     """Return finite numbers, of one of the shapes where some are given."""
@@ -66,7 +66,7 @@ def check_means(means: ArrayLike | None, n_components: int) -> FloatArray:
     takes = (
         f"finite numbers of shape ({n_components},) or ({n_components}, d), as n_components says"
     )
-    array = _numbers("means", means, takes)
+    array = check_numbers("means", means, takes)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[0] != n_components or array.shape[1] == 0:
@@ -78,7 +78,7 @@ def check_covariance(covariance: ArrayLike, d: int) -> FloatArray:
     """Return the covariance, (d, d)."""
     matrix = f"a symmetric positive definite matrix of shape ({d}, {d})"
     takes = f"a positive number or {matrix}, where d = {d} is that of means"
-    array = _numbers("covariance", covariance, takes, [(), (d, d)])
+    array = check_numbers("covariance", covariance, takes, [(), (d, d)])
     if array.ndim == 0:
         array = array * np.eye(d)
     largest = np.abs(array).max()
@@ -110,7 +110,7 @@ def check_resolution(means: FloatArray, covariance: FloatArray, argument: str) -
 def check_concentration(value: Any, n_components: int) -> float | tuple[float, ...]:
     """Return the parameter of the Dirichlet law, one number or B."""
     takes = f"a positive number, or {n_components} of them"
-    array = _numbers("concentration", value, takes, [(), (n_components,)])
+    array = check_numbers("concentration", value, takes, [(), (n_components,)])
     # Beyond these bounds the gamma numbers under a Dirichlet draw leave float64.
     if array.min() < 1e-8 or array.max() > 1e8:
         raise InputError("concentration", value, f"{takes}, between 1e-8 and 1e8")
@@ -125,7 +125,7 @@ def check_initial_weights(
         return None
     shapes = ((n_components,), (n, n_components), (r, n, n_components))
     takes = f"positive numbers of shape {' or '.join(map(str, shapes))} whose rows sum to 1"
-    array = _numbers("initial_weights", value, takes, shapes)
+    array = check_numbers("initial_weights", value, takes, shapes)
     if array.min() <= 0:
         raise InputError("initial_weights", f"a weight of {array.min():g}", takes)
     sums = array.sum(-1)
@@ -141,7 +141,7 @@ def check_initial_points(value: ArrayLike | None, r: int, d: int) -> NDArray[np.
         return None
     flat = "(N0,) or " if d == 1 else ""
     takes = f"finite float32 numbers of shape {flat}(N0, {d}) or ({r}, N0, {d})"
-    array = _numbers("initial_points", value, takes)
+    array = check_numbers("initial_points", value, takes)
     if array.ndim == 1 and d == 1:
         array = array[:, None]
     if array.ndim not in (2, 3) or array.shape[-1] != d or array.shape[:-2] not in ((), (r,)):

@@ -28,6 +28,15 @@ from lwdstats.mixtures.arguments import (
     check_update,
 )
 from lwdstats.mixtures.components import counts_of
+from lwdstats.mixtures.moving import (
+    COVARIANCE_TYPES,
+    VARIANCE_RULES,
+    check_covariance_type,
+    check_initial_means,
+    check_moving,
+    check_variance_floor,
+    check_variance_rule,
+)
 from lwdstats.mixtures.sources import check_for_mixtures
 from lwdstats.scenario.growth import check_beta, read_sizes
 from lwdstats.scenario.scenario import Scenario, check_scenario
@@ -38,6 +47,8 @@ from lwdstats.streams import generator, resolve_seed
 MAX_POINTS = {"exact": 2**31 - 2, "gaussian": 2**53}
 # Largest J at which the Gaussian engine is right, by measurement: docs/gaussian-engine.md.
 MAX_OVERLAP = 0.02
+# What an option takes: numbers or words, several with commas between.
+Words = int | float | str
 
 
 def _check_points(value: Any, spec: MixtureSpec) -> NDArray[np.float32] | None:
@@ -56,6 +67,8 @@ def _check_complexity(value: Any, spec: MixtureSpec) -> Any:
     """Return c's rule; by default 0 where what is read does not grow, as c would rule there."""
     if value is None:
         grows = spec.scenario.reads_grow and spec.update == "sequential"
+        # Of one component that moves nothing hangs on c, which at k = 1 would have to be below 1.
+        grows = grows and not (spec.moving and spec.n_components == 1)
         value = "1/(k B^2)" if grows else 0.0
     return _keep(spec, "c", check_complexity(value, spec.known))
 
@@ -146,8 +159,26 @@ class MixtureSpec(Specification):
     update: str | tuple[str, float] = argument(
         "sequential",
         "How a model learns: sequential (the paper), refit, or prior,POINTS.",
-        int | float | str,
+        Words,
         check=check_update,
+    )
+    moving: tuple[str, ...] = argument(
+        (), "Components that move: mean, or mean,covariance.", Words, check=check_moving
+    )
+    variance_rule: str | None = argument(
+        None,
+        f"How a moving covariance learns: {' or '.join(VARIANCE_RULES)}.",
+        check_in=lambda value, spec: check_variance_rule(value, spec.moving, spec.update),
+    )
+    initial_means: FloatArray | None = argument(
+        None,
+        "Means on a line that moving components start from, with commas between.",
+        float | str,
+        check_in=lambda value, spec: check_initial_means(
+            value,
+            spec.moving,
+            (spec.n_replicates, spec.n_models, spec.n_components, spec.n_features),
+        ),
     )
 
     def __post_init__(self) -> None:
@@ -177,7 +208,7 @@ class MixtureSpec(Specification):
     @property
     def is_paper(self) -> bool:
         """Whether web, reading and update are those of the paper."""
-        return self.scenario.is_paper and self.update == "sequential"
+        return self.scenario.is_paper and self.update == "sequential" and not self.moving
 
     @property
     def labels(self) -> range:
@@ -281,6 +312,17 @@ class GmmSpec(MixtureSpec):
         float,
         check=check_max_overlap,
     )
+    covariance_type: str | None = argument(
+        None,
+        f"What moving covariances are: {', '.join(COVARIANCE_TYPES)}.",
+        check_in=lambda value, spec: check_covariance_type(value, spec.moving, spec.covariance),
+    )
+    variance_floor: float = argument(
+        1e-9,
+        "Least variance of a moving covariance in any direction, over that at the start.",
+        float,
+        check=check_variance_floor,
+    )
     record: int | tuple[int, ...] | None = argument(
         None,
         "Keep every so many steps.",
@@ -322,6 +364,12 @@ class GmmSpec(MixtureSpec):
         slot = np.full(self.n_steps + 1, -1)
         slot[self.times] = np.arange(self.times.size)
         return slot
+
+    def first_means(self, position: int) -> FloatArray:
+        """Return where the components of models start, (n, B, d), as `first_weights`."""
+        given = self.means if self.initial_means is None else self.initial_means
+        shape = (self.n_models, *self.means.shape)
+        return np.broadcast_to(given[position] if given.ndim == 4 else given, shape)
 
     def first_weights(self, position: int) -> FloatArray:
         """Return Pi^(0), shape (n, B), of the replicate at a position of `replicates`."""

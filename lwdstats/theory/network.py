@@ -132,6 +132,14 @@ def check_paper(spec: MixtureSpec) -> None:
         raise InputError("scenario", repr(spec.scenario), "the paper's: this holds in no other")
     if spec.update != "sequential":
         raise InputError("update", spec.update, "'sequential': this holds for no other")
+    check_fixed(spec)
+
+
+def check_fixed(spec: MixtureSpec) -> None:
+    """Raise where components move."""
+    if spec.moving:
+        takes = "(): this holds for components that stay; moving_moments is for those that move"
+        raise InputError("moving", repr(spec.moving), takes)
 
 
 def _check_counts(value: Any) -> NDArray[np.int64] | None:

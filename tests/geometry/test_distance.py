@@ -267,7 +267,8 @@ def test_bad_points(x):
     ("arguments", "argument"),
     [
         ({"method": "cosine"}, "method"),
-        ({"method": None}, "method"),
+        ({"method": "mmd"}, "method"),  # of mixtures alone
+        ({"width": 0.0}, "width"),
         ({"method": "minkowski", "p": 0}, "p"),
         ({"p": -1.0}, "p"),
         ({"p": np.inf}, "p"),

@@ -33,6 +33,10 @@ class Run(NamedTuple):
         How many points each reads, where not all read the same number.
     n_empty : int
         How often a model that learns had nothing that it may read.
+    component_mean, component_covariance : (R, n, B, d), (R, n, B, d, d) float64
+        Of components that move, before the update.
+    n_clipped, n_floored : (R, n) float64
+        How often a gain was clipped and a covariance raised, NaN at T.
     """
 
     weight: NDArray[Any]
@@ -42,6 +46,10 @@ class Run(NamedTuple):
     n_singly: NDArray[Any] | None = None
     n_retrieved: NDArray[Any] | None = None
     n_empty: int = 0
+    component_mean: NDArray[Any] | None = None
+    component_covariance: NDArray[Any] | None = None
+    n_clipped: NDArray[Any] | None = None
+    n_floored: NDArray[Any] | None = None
 
 
 DIMS = {
@@ -50,7 +58,13 @@ DIMS = {
     "n_truncated": ("time", "model", "replicate"),
     "synthetic_share": ("time", "model", "replicate"),
     "n_retrieved": ("time", "model", "replicate"),
-}
+    "component_mean": ("time", "model", "replicate", "component", "feature"),
+    "component_covariance": (
+        "time", "model", "replicate", "component", "feature", "feature_"
+    ),
+    "n_clipped": ("time", "model", "replicate"),
+    "n_floored": ("time", "model", "replicate"),
+}  # fmt: skip
 
 
 def dataset(
@@ -83,16 +97,16 @@ def dataset(
     times, n = spec.times, spec.n_models
     b, d = spec.means.shape
     variables: dict[str, Any] = {
-        name: (DIMS[name], arrays[name]) for name in DIMS if name in arrays
-    }
-    variables |= {
-        "n_web": ("time", spec.n_web[times]),
-        "n_retrieved": _retrieved(spec, arrays.get("n_retrieved")),
         "component_mean": (("component", "feature"), spec.means),
         "component_covariance": (
             ("component", "feature", "feature_"),
             np.broadcast_to(spec.covariance, (b, d, d)),
         ),
+    }
+    variables |= {name: (DIMS[name], arrays[name]) for name in DIMS if name in arrays}
+    variables |= {
+        "n_web": ("time", spec.n_web[times]),
+        "n_retrieved": _retrieved(spec, arrays.get("n_retrieved")),
     }
     coordinates = {
         "time": times,
@@ -116,6 +130,9 @@ def dataset(
         attrs |= {"missing_information": overlap} | _account(spec, n_singly)
     if not spec.scenario.is_paper:
         attrs["n_empty_pools"] = n_empty
+    if spec.moving:
+        # Between components that move, distances are by a kernel of this width (see `dist`).
+        attrs["kernel_width"] = float(np.sqrt(np.trace(spec.covariance) / d))
     ds = with_covariates(xr.Dataset(variables, coordinates, attrs), spec.covariates)
     return validate(describe(ds))
 

@@ -40,6 +40,11 @@ def simulate_gmm(
     complexity: Rule | None = None,
     scenario: Scenario | Mapping[str, Any] | None = None,
     update: str | tuple[str, float] = "sequential",
+    moving: str | Sequence[str] = (),
+    variance_rule: str | None = None,
+    initial_means: ArrayLike | None = None,
+    covariance_type: str | None = None,
+    variance_floor: float = 1e-9,
     threshold: float = 1e-3,
     replicates: int | Sequence[int] = 1,
     seed: int | str | None = None,
@@ -53,61 +58,62 @@ def simulate_gmm(
     """Simulate a network of Gaussian mixture models (Algorithms 2 and 3).
 
     At each step t each of the n models draws L points from its own mixture, reads k_t points of
-    the web A^(t) and updates its weights from them; then all the drawn points are posted.
+    the web A^(t) and updates its weights from them; then all drawn points are posted.
 
     Parameters
     ----------
-    n_models, n_components : int
-        n and B.
+    n_models, n_components, n_steps, n_responses : int
+        n, B, T and L. The dataset holds the times 0..T.
     means : array_like, shape (B,) or (B, d), optional
         Means of the components; by default on a line, 10 apart, centred on 0.
     covariance : float or array_like of shape (d, d)
         Covariance of every component; a number stands for that multiple of the identity.
-    n_steps, n_responses : int
-        T and L. The dataset holds the times 0..T.
     beta : float
         Share of the web that a model reads, ``k_t = floor(beta |A^(t)|)`` points, in random order.
-    concentration : float or sequence of B floats
-        Parameter of the Dirichlet law of the initial weights.
-    initial_weights : array_like, shape (B,), (n, B) or (replicates, n, B), optional
-        Pi^(0): positive, each row summing to 1. Drawn where not given.
+    concentration, initial_weights : float or B floats; (B,), (n, B) or (replicates, n, B), optional
+        Pi^(0), and where it is not given the parameter of the Dirichlet law that it is drawn from.
     initial_points : array_like, shape (N0,), (N0, d) or (replicates, N0, d), optional
         A^(0). Empty where not given, so that nothing is read at step 0.
     step_size, complexity : str, float, callable or sequence
         alpha_t in (0, 1], and c_{t,B} with ``c >= 0`` and ``B c < 1``, by default ``"1/(k B^2)"``
-        and 0 in refits and where k does not grow. A formula may use k (that is k_t), B, n and t; a
-        callable takes k_t; a sequence has T values, None where k_t = 0.
+        and 0 in refits and where k does not grow. A formula may use k, B, n and t; a callable
+        takes k; a sequence has T values, None where k is 0.
     scenario : Scenario or mapping, optional
         How the web grows and who reads what; by default as in the paper.
     update : {"sequential", "refit"} or ("prior", float)
-        Algorithm 2; the mean ownership of all points that are read; or that mean with the weights
-        before, which count as so many points. The last two take no `step_size`.
+        Algorithm 2; or, without a `step_size`, the mean ownership of all points that are read; or
+        that mean with the weights before, which count as so many points.
+    moving : {(), "mean", ("mean", "covariance")}
+        What each model learns besides its weights: see ``docs/moving.md``.
+    variance_rule : {"zivkovic", "welford"}, optional
+        Whether a covariance learns from old residuals, or old times new ones (default in refits).
+    initial_means : array_like, shape (B, d), (n, B, d) or (replicates, n, B, d), optional
+        Where means that move start; by default at `means`.
+    covariance_type, variance_floor : {"full", "diag", "spherical"}, optional; float
+        Of moving covariances; and their least variance in any direction, over `covariance`'s.
     threshold : float
         epsilon in [0, 1], what a weight is set to that would fall to 0; at 0 it is lost for ever.
     replicates : int or sequence of int
-        Number of independent runs, or their ids; a run depends on its id and the seed alone.
+        Number of runs, or their ids; a run depends on its id and the seed alone.
     seed : int or str, optional
         Non-negative integer, or its decimal string. Drawn where not given; always recorded.
-    engine : {"exact", "gaussian"}
-        Every draw; or, for components far apart, an update as one draw from its limit law, weights
-        alone, at a cost that does not grow with t: scenarios without it are refused.
-    max_overlap : float
-        Largest J (see `missing_information`) that the Gaussian engine accepts; at 1 it takes any.
+    engine, max_overlap : {"exact", "gaussian"}; float
+        Every draw; or an update as one draw from its limit law, at a cost that does not grow with
+        t, up to an overlap J (see `missing_information`): scenarios without a law are refused.
     record : int or sequence of int, optional
         Times that the dataset keeps: all, every so many (with 0 and T), or the given ones.
     covariates : mapping, DataFrame or path, optional
         What is known of the mixtures, for formulas: ``{"family": {0: "x", 1: "y", 2: "x"}}``.
-    n_jobs : int or None
-        Replicates at a time, as joblib counts them; the result is the same to the bit.
-    progress : bool, optional
-        Whether to show a progress bar; by default where standard error is a terminal.
+    n_jobs, progress : int or None; bool, optional
+        Replicates at a time, as joblib counts them; the result is the same to the bit. Whether to
+        show a progress bar; by default where standard error is a terminal.
 
     Returns
     -------
     xarray.Dataset
         At each time, before its update: ``weight``, points drawn (``embedding``), sizes of the web
-        (``n_web``) and of what is read (``n_retrieved``), how often the truncation fires in the
-        update (``n_truncated``), and which share of what is read models made (``synthetic_share``).
+        (``n_web``) and of what is read (``n_retrieved``), how often the update truncates
+        (``n_truncated``), and which share of what is read models made (``synthetic_share``).
 
     Raises
     ------
@@ -121,8 +127,7 @@ def simulate_gmm(
 
     References
     ----------
-    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithms 2 and 3. More stands in
-    ``docs/methods.md``, ``docs/scenarios.md`` and ``docs/gaussian-engine.md``.
+    Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithms 2 and 3.
 
     Examples
     --------

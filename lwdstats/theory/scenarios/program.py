@@ -15,6 +15,7 @@ from lwdstats.scenario.growth import kept_sizes
 from lwdstats.theory.scenarios.reading import (
     Group,
     Reads,
+    Terms,
     draw_weights,
     one_source,
     real_and_other,
@@ -263,17 +264,26 @@ class Program:
                 continue
             k, c = group.k[t], group.c[t]
             rho, s1, s2 = draw_weights(s.spec.update, group.alpha[t], k)
-            if s.scenario.real_weight is not None:
-                kinds = self._by_kind(self._readable(int(group.models[0]), t))
-                weight = s.scenario.real_weight
-                mean, parts = reweighted(weight, s.scenario.read_real, k, *kinds)
-                terms = [(s1**2 * v, e) for v, e in parts]
-            else:
-                reads = self._reads(group, t)
-                mean, terms = reads.mean, reads.noise(s2, s1**2 - s2)
+            mean, terms = self.read(group, t, s2, s1**2 - s2)
             left = 1 - s.n_components * c, c, self.even, s.n_components
             updated(self.state, group, mean, terms, rho, left, half)
         return half
+
+    def read(
+        self, group: Group, t: NDArray[np.int64], squares: FloatArray, products: FloatArray
+    ) -> tuple[FloatArray, Terms]:
+        """Return the form (C, S) of a point that a group reads, and the noise of a weighted sum.
+
+        `squares` are the sums of squared weights of points, and `products` those of products.
+        """
+        weight = self.setting.scenario.real_weight
+        if weight is None:
+            reads = self._reads(group, t)
+            return reads.mean, reads.noise(squares, products)
+        kinds = self._by_kind(self._readable(int(group.models[0]), t))
+        mean, terms = reweighted(weight, self.setting.scenario.read_real, group.k[t], *kinds)
+        # In refits all that is read counts by its kind: what matters is the sum of weights.
+        return mean, [((squares + products) * v, e) for v, e in terms]
 
     def kept(self, group: Group, t: NDArray[np.int64]) -> FloatArray:
         """Return what steps t leave of the weights of a group's models, (C,)."""

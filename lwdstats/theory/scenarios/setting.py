@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from lwdstats.mixtures.spec import MixtureSpec
 from lwdstats.scenario.growth import kept_sizes
 from lwdstats.scenario.reading import added_posts
 from lwdstats.scenario.scenario import Scenario
+from lwdstats.theory.network import check_fixed
 
 # The most batches that a window, or the newest posts, may be of.
 _MOST_LAGS = 1000
@@ -30,8 +32,11 @@ class Setting:
     """
 
     spec: MixtureSpec
+    takes_moving: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        if not self.takes_moving:
+            check_fixed(self.spec)
         _check_closes(self)
 
     @property

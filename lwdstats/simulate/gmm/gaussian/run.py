@@ -34,6 +34,7 @@ def check_law(spec: GmmSpec) -> None:
         "anchors": scenario.anchors is not None,
         "noise": scenario.noise > 0,
         f"update = {spec.update!r}": spec.update != "sequential",
+        f"moving = {spec.moving!r}": bool(spec.moving),
     }
     refused = [reason for reason, there in reasons.items() if there]
     if refused:

@@ -14,6 +14,11 @@ import numpy as np
 
 from lwdstats.simulate.gmm.exact import update as paper_update
 from lwdstats.simulate.gmm.exact.kernel import BLOCK, emit
+from lwdstats.simulate.gmm.exact.moving import update as moving_update
+from lwdstats.simulate.gmm.exact.moving.emit import emit_moving
+from lwdstats.simulate.gmm.exact.moving.refit import refit_moving
+from lwdstats.simulate.gmm.exact.moving.state import WIDTH, exceeds, pack, unpack
+from lwdstats.simulate.gmm.exact.moving.update import absorb_moving, room_of
 from lwdstats.simulate.gmm.exact.scenario.pools import (
     append,
     draw,
@@ -238,6 +243,7 @@ def simulate(
     fresh: Any,
     noise: Any,
     anchors: Any,
+    moving: Any,
     slot: Any,
     stride: int,
     lanes: Any,
@@ -252,13 +258,16 @@ def simulate(
     rules, posts, readers, gains
         The scenario.
     initial_weights, initial_points : (n, B) float64, (N0, d) float32
-        Pi^(0) and A^(0).
+        Pi^(0) and A^(0); float64 where components move, as are the points drawn then.
     means, factor, whiten : (B, d), (d, d), (d, d) float64
         The components; the covariance's lower Cholesky factor and its inverse.
     fresh, noise : Source
         Where those posts come from.
     anchors : (n, B) float64
         Laws of the models' own sources.
+    moving : Moving or None
+        How components move, if they do: then all coordinates are whitened, and `means` and
+        `factor` are where they start.
     slot, stride, lanes, chunks, replicate
         As the paper's kernel takes them.
     roots : (6, 4) uint64
@@ -276,6 +285,12 @@ def simulate(
         k, at T what it would be.
     n_empty : int
         How often a model that learns had nothing that it may read.
+    means, factors : (R, n, B, d), (R, n, B, d, d) float64
+        Where components are; of size 0 where they do not move.
+    n_clipped, n_floored : (R, n) float64
+        How often a gain was clipped at 1, and a covariance raised to the floor; NaN at T.
+    ended : int
+        First step after which a component is beyond the ceiling, -1 for none; the run ends there.
     """
     n_models, n_components = initial_weights.shape
     n_initial, n_features = initial_points.shape
@@ -284,22 +299,29 @@ def simulate(
     n_kept = slot.max() + 1
     n_responses = rules.n_responses
     kept_weight = np.empty((n_kept, n_models, n_components))
-    kept_points = np.empty((n_kept, n_models, n_responses, n_features), np.float32)
+    kept_points = np.empty((n_kept, n_models, n_responses, n_features), initial_points.dtype)
     kept_truncated = np.full((n_kept, n_models), np.nan)
     kept_share = np.full((n_kept, n_models), np.nan)
     kept_read = np.zeros((n_kept, n_models), np.int64)
-    n_empty = 0
+    n_empty, ended = 0, -1
+    some = 0 if moving is None else n_kept
+    kept_means = np.empty((some, n_models, n_components, n_features))
+    kept_factors = np.empty((some, n_models, n_components, n_features, n_features))
+    kept_clipped, kept_floored = np.full((2, some, n_models), np.nan)
+    clipped, floored = np.zeros(n_models), np.zeros(n_models)
 
     # Behind the log there is room for what a block of models reads of their anchors.
     most = gains.sizes.max()
-    spare = BLOCK * most if rules.anchor_share > 0.0 else 0
-    web = np.zeros((n_log + spare, n_features), np.float32)
+    n_block = BLOCK if moving is None else 2 * WIDTH
+    spare = n_block * most if rules.anchor_share > 0.0 else 0
+    web = np.zeros((n_log + spare, n_features), initial_points.dtype)
     web[:n_initial] = initial_points
     kind = np.ones(n_log + spare, np.int8)
     kind[:n_log] = posts.kind
-    rows = np.zeros((n_log + spare) * stride)
+    rows = np.zeros((n_log + spare) * stride if moving is None else 0)
     centres = np.ascontiguousarray(means @ whiten.T)
-    post(web, 0, n_initial, whiten, centres, rows)
+    if moving is None:
+        post(web, 0, n_initial, whiten, centres, rows)
     mixed = (kind != 0).any()
     apart = not np.isnan(rules.real_weight)
     real = np.zeros(0, np.int8)
@@ -335,21 +357,26 @@ def simulate(
     start_stream(roots[5], replicate, 0, others[2])
     flat = weights.reshape(-1)
 
-    chosen = np.empty((BLOCK, most + 1), np.int32)
-    k = np.zeros(BLOCK, np.int64)
-    alpha, complexity = np.empty((BLOCK, 2)), np.empty(BLOCK)
+    chosen = np.empty((n_block, most + 1), np.int32)
+    k = np.zeros(n_block, np.int64)
+    alpha, complexity = np.empty((n_block, 2)), np.empty(n_block)
     counts = np.ones(2)
     chance, bound = np.empty(n_models + 1), np.empty(n_models + 1)
     alias = np.empty(n_models + 1, np.int64)
     fired, share = np.empty(n_models), np.empty(n_models)
     read = np.zeros(n_models, np.int64)
-    points = np.empty((n_models, n_responses, n_features), np.float32)
-    n_blocks = (n_models + BLOCK - 1) // BLOCK
+    points = np.empty((n_models, n_responses, n_features), initial_points.dtype)
+    n_blocks = (n_models + n_block - 1) // n_block
     period = -1
     oldest = 0
+    state = np.empty(0 if moving is None else room_of(moving, n_block))
 
     for i in range(n_models):
-        emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+        if moving is None:
+            emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+        else:
+            own = weights[i, :n_components]
+            emit_moving(own, moving.means[i], moving.factors[i], emitting, i, points[i])
     for t in range(n_steps + 1):
         now = posts.first[t]
         # The lists of who may read what.
@@ -388,10 +415,14 @@ def simulate(
             kept_weight[slot[t]] = weights[:, :n_components]
             kept_points[slot[t]] = points
             kept_read[slot[t]] = read
+            if moving is not None:
+                kept_means[slot[t]], kept_factors[slot[t]] = moving.means, moving.factors
         if t == n_steps:
             break
 
         fired[:] = 0.0
+        clipped[:] = 0.0
+        floored[:] = 0.0
         share[:] = np.nan
         for block in range(n_blocks):
             # Blocks of nearly equal size, for a model that reads alone is slow.
@@ -413,7 +444,8 @@ def simulate(
                 if n_own > 0:
                     stop = start + n_own
                     emit(anchors[i], means, factor, anchoring, i, web[start:stop])
-                    post(web, start, stop, whiten, centres, rows)
+                    if moving is None:
+                        post(web, start, stop, whiten, centres, rows)
                     for j in range(n_own):
                         chosen[m, n_web + j] = start + j
                 if n_own > 0 and rules.update == SEQUENTIAL:
@@ -432,18 +464,34 @@ def simulate(
                 column = i * gains.by_model + k[m] * gains.by_size
                 complexity[m] = gains.complexity[t, column]
                 if rules.update == REFIT:
-                    fired[i] = refit(
-                        flat, i, chosen[m], k[m], rows, rules.prior, complexity[m], real, counts,
-                        rules.threshold, web, whiten, centres, lanes, chunks,
-                    )  # fmt: skip
+                    if moving is None:
+                        fired[i] = refit(
+                            flat, i, chosen[m], k[m], rows, rules.prior, complexity[m], real,
+                            counts, rules.threshold, web, whiten, centres, lanes, chunks,
+                        )  # fmt: skip
+                    alpha[m] = counts
                 else:
                     alpha[m, 0] = min(gains.alpha[t, column] * counts[0], 1.0)
                     alpha[m, 1] = min(gains.alpha[t, column] * counts[1], 1.0)
-            if rules.update == SEQUENTIAL:
-                absorb_drawn(
-                    flat, first, chosen, k[:size], rows, alpha, complexity, real,
-                    rules.threshold, web, whiten, centres, lanes, chunks, fired,
-                )  # fmt: skip
+            if moving is None:
+                if rules.update == SEQUENTIAL:
+                    absorb_drawn(
+                        flat, first, chosen, k[:size], rows, alpha, complexity, real,
+                        rules.threshold, web, whiten, centres, lanes, chunks, fired,
+                    )  # fmt: skip
+            elif k[:size].any():
+                pack(weights, moving, first, size, state)
+                if rules.update == SEQUENTIAL:
+                    absorb_moving(
+                        state, first, chosen, k[:size], alpha, complexity, real, rules.threshold,
+                        web, moving, fired, clipped, floored,
+                    )  # fmt: skip
+                else:
+                    refit_moving(
+                        state, first, chosen, k[:size], alpha, rules.prior, complexity, real,
+                        rules.threshold, web, moving, fired, floored,
+                    )  # fmt: skip
+                unpack(state, first, size, weights, moving)
         for i in range(n_models):
             for b in range(n_components):
                 if 0.0 < weights[i, b] < LEAST:
@@ -451,10 +499,19 @@ def simulate(
         if slot[t] >= 0:
             kept_truncated[slot[t]] = fired
             kept_share[slot[t]] = share
+            if moving is not None:
+                kept_clipped[slot[t]], kept_floored[slot[t]] = clipped, floored
+        if moving is not None and exceeds(moving):
+            ended = t
+            break
 
         if rules.after:
             for i in range(n_models):
-                emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+                if moving is None:
+                    emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+                else:
+                    own = weights[i, :n_components]
+                    emit_moving(own, moving.means[i], moving.factors[i], emitting, i, points[i])
         stop = now
         for i in range(n_models):
             if posts.posting[i]:
@@ -464,13 +521,21 @@ def simulate(
         emit(fresh.weights, fresh.means, fresh.factor, others[0], 0, web[begin:stop])
         begin, stop = stop, stop + posts.n_noise[t]
         emit(noise.weights, noise.means, noise.factor, others[1], 0, web[begin:stop])
-        post(web, now, stop, whiten, centres, rows)
+        if moving is None:
+            post(web, now, stop, whiten, centres, rows)
         if capped:
             n_alive = keep_some(rules, alive, n_alive, now, stop - now, order, others[2])
         if not rules.after:
             for i in range(n_models):
-                emit(weights[i, :n_components], means, factor, emitting, i, points[i])
-    return kept_weight, kept_points, kept_truncated, kept_share, kept_read, n_empty
+                if moving is None:
+                    emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+                else:
+                    own = weights[i, :n_components]
+                    emit_moving(own, moving.means[i], moving.factors[i], emitting, i, points[i])
+    return (
+        kept_weight, kept_points, kept_truncated, kept_share, kept_read, n_empty,
+        kept_means, kept_factors, kept_clipped, kept_floored, ended,
+    )  # fmt: skip
 
 
 def _cached(sources: str) -> Any:
@@ -483,4 +548,6 @@ def _cached(sources: str) -> Any:
     return run_replicate
 
 
-run_replicate = _cached(digest(__file__, paper_update.__file__, binomials.__file__))
+run_replicate = _cached(
+    digest(__file__, paper_update.__file__, moving_update.__file__, binomials.__file__)
+)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from lwdstats.mixtures.sources import anchors_of, source_of
+from lwdstats.errors import InputError
+from lwdstats.mixtures.sources import Source, anchors_of, source_of
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.scenario.growth import read_sizes
 from lwdstats.scenario.readers import has_weights
@@ -28,25 +29,75 @@ def run_scenario(spec: GmmSpec, position: int, shared: tuple[Any, ...] | None = 
 
     scenario = spec.scenario
     factor = np.linalg.cholesky(spec.covariance)
-    weight, points, n_truncated, synthetic_share, n_read, n_empty = run_replicate(
-        *(prepare(spec) if shared is None else shared),
-        np.array(spec.first_weights(position)),
-        np.array(spec.first_points(position)),
-        np.array(spec.means),
-        factor,
-        np.linalg.inv(factor),
+    whiten = np.linalg.inv(factor)
+    points, means = spec.first_points(position), np.array(spec.means)
+    sources = (
         source_of("fresh_from", scenario.fresh_from, spec.means, spec.covariance),
         source_of("noise_from", scenario.noise_from, spec.means, spec.covariance),
+    )
+    moving = None
+    if spec.moving:
+        moving = first_components(spec, position)
+        points, means = points @ whiten.T, means @ whiten.T
+        sources = tuple(Source(s.weights, s.means @ whiten.T, whiten @ s.factor) for s in sources)
+    weight, drawn, n_truncated, share, n_read, n_empty, *moved = run_replicate(
+        *(prepare(spec) if shared is None else shared),
+        np.array(spec.first_weights(position)),
+        np.array(points),
+        means,
+        np.eye(spec.n_features) if spec.moving else factor,
+        whiten,
+        *sources,
         anchors_of(scenario, spec.n_models, spec.n_components)[1],
+        moving,
         spec.slot,
         row_stride(spec.n_components),
         *_row_shape(spec.n_components),
         np.stack([root_words(spec.seed, purpose) for purpose in PURPOSES]),
         spec.replicates[position],
     )
-    return Run(
-        weight, n_truncated, points, synthetic_share, n_retrieved=n_read, n_empty=int(n_empty)
+    run = Run(weight, n_truncated, drawn, share, n_retrieved=n_read, n_empty=int(n_empty))
+    return _moved(spec, run, factor, *moved) if spec.moving else run
+
+
+def first_components(spec: GmmSpec, position: int) -> Any:
+    """Return how components move and where they start, in whitened coordinates."""
+    from lwdstats.simulate.gmm.exact.moving import state
+
+    factor = np.linalg.cholesky(spec.covariance)
+    means = spec.first_means(position) @ np.linalg.inv(factor).T
+    unit = np.broadcast_to(np.eye(spec.n_features), (*means.shape, spec.n_features))
+    kinds = {"spherical": state.SPHERICAL, "diag": state.DIAG, "full": state.FULL}
+    kind = state.FIXED if spec.covariance_type is None else kinds[spec.covariance_type]
+    if spec.n_features == 1:
+        kind = min(kind, state.SPHERICAL)  # one and the same there, and the fastest
+    # Beyond the ceiling, with room for draws far from the mean, float32 points end.
+    return state.Moving(
+        kind=kind,
+        damped=spec.variance_rule == "welford",
+        floor=spec.variance_floor,
+        ceiling=min((1e36 / np.abs(factor).max()) ** 2, 1e120),
+        means=np.array(means),
+        pivots=np.ones(means.shape),
+        units=unit.copy(),
+        factors=unit.copy(),
     )
+
+
+def _moved(
+    spec: GmmSpec, run: Run, factor: Any, means: Any, factors: Any, clipped: Any, floored: Any,
+    ended: int,
+) -> Run:  # fmt: skip
+    """Return a run in the coordinates of the network, with where its components are."""
+    if ended >= 0:
+        takes = f"at most {ended} steps: after those a component is so wide that points, of "
+        raise InputError("n_steps", spec.n_steps, takes + "32 bits, can't say where they are")
+    found = {"component_mean": means @ factor.T}
+    if "covariance" in spec.moving:
+        roots = factor @ factors
+        found["component_covariance"] = roots @ roots.swapaxes(-1, -2)
+    points = None if run.embedding is None else (run.embedding @ factor.T).astype(np.float32)
+    return run._replace(embedding=points, n_clipped=clipped, n_floored=floored, **found)
 
 
 def prepare(spec: GmmSpec) -> tuple[Any, ...]:

@@ -1,0 +1,1 @@
+"""Algorithm 2 with means and covariances that move."""

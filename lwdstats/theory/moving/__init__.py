@@ -1,0 +1,1 @@
+"""Theory of components that move."""
