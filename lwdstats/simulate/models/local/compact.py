@@ -92,8 +92,9 @@ class CompactLinear(torch.nn.Module):
 
     def _multiply(self, rows: torch.Tensor) -> torch.Tensor:
         filled = -(-len(rows) // ROWS[-1]) * ROWS[-1]
-        out = rows.new_empty(filled, LANES * len(self.panels))
-        held = rows.contiguous().numpy(), self.panels.numpy(), out.numpy()
+        out = rows.detach().new_empty(filled, LANES * len(self.panels))
+        # Numbers only: no gradient goes through codes.
+        held = rows.detach().contiguous().numpy(), self.panels.numpy(), out.numpy()
         multiply, _ = COMPILED[self.kind]
         cost = LANES * self.in_features * filled
         _over_threads(lambda first, last: multiply(*held, first, last), len(self.panels), cost)
