@@ -62,12 +62,13 @@ def simulate_gmm(
 
     Parameters
     ----------
-    n_models, n_components, n_steps, n_responses : int
-        n, B, T and L. The dataset holds the times 0..T.
-    means : array_like, shape (B,) or (B, d), optional
-        Means of the components; by default on a line, 10 apart, centred on 0.
-    covariance : float or array_like of shape (d, d)
-        Covariance of every component; a number stands for that multiple of the identity.
+    n_models, n_components : int
+        n and B.
+    means, covariance : array_like, shape (B,) or (B, d), optional; float or shape (d, d)
+        Of the components: means by default on a line, 10 apart, centred on 0; one covariance
+        for all, a number standing for that multiple of the identity.
+    n_steps, n_responses : int
+        T and L. The dataset holds the times 0..T.
     beta : float
         Share of the web that a model reads, ``k_t = floor(beta |A^(t)|)`` points, in random order.
     concentration, initial_weights : float or B floats; (B,), (n, B) or (replicates, n, B), optional
