@@ -65,8 +65,7 @@ def simulate_gmm(
     n_models, n_components : int
         n and B.
     means, covariance : array_like, shape (B,) or (B, d), optional; float or shape (d, d)
-        Of the components: means by default on a line, 10 apart, centred on 0; one covariance
-        for all, a number standing for that multiple of the identity.
+        Of all components: 10 apart about 0; a number stands for that multiple of the identity.
     n_steps, n_responses : int
         T and L. The dataset holds the times 0..T.
     beta : float
