@@ -154,6 +154,23 @@ def squared_distance(
     return square
 
 
+@numba.njit(nogil=True, error_model="numpy")
+def raise_pivots(state: Any, at: Any, many: Any, n_features: Any, floor: float) -> int:
+    """Raise pivots of a lane that are below the floor; return whether there were any."""
+    pivot = at + (U64(MEAN) + n_features) * W
+    raised = 0
+    for f in range(many):
+        if not peek(state, pivot + f * W) >= floor:
+            poke(state, pivot + f * W, floor)
+            raised = 1
+    if raised:
+        # Inverses and height were computed of what was there.
+        for f in range(many):
+            poke(state, pivot + (many + f) * W, 1.0 / peek(state, pivot + f * W))
+        set_height(state, at, many, n_features)
+    return raised
+
+
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def shift(
     state: Any, own: Any, kind: int, damped: bool, floor: float, n_features: Any, gain: Any,
@@ -177,15 +194,13 @@ def shift(
     inverse = pivot + many * W
     left = subtract(one, gain)
     amount = multiply(gain, left) if damped else gain
-    least, raised, ratio = splat(floor, LANES), zero, one
+    ratio, lowest = one, splat(np.inf, LANES)
     if kind == SPHERICAL:
         old = load(state, pivot, LANES)
         each = multiply(multiply(amount, old), splat(1.0 / n_features, LANES))
-        new = multiply_add(each, square, multiply(left, old))
-        raised = where_less(new, least, one, zero)
-        new = maximum(new, least)
-        store(state, pivot, new)
-        new = divide(one, new)
+        lowest = multiply_add(each, square, multiply(left, old))
+        store(state, pivot, lowest)
+        new = divide(one, lowest)
         store(state, inverse, new)
         part = multiply(old, new)
         for _ in range(n_features):
@@ -198,8 +213,7 @@ def shift(
             store(state, mean + here, multiply_add(gain, off, old))
             old = load(state, pivot + here, LANES)
             new = multiply_add(multiply(off, off), amount, multiply(left, old))
-            raised = maximum(raised, where_less(new, least, one, zero))
-            new = maximum(new, least)
+            lowest = minimum(lowest, new)
             store(state, pivot + here, new)
             ratio = multiply(ratio, old)
             # One division gives the inverses of two pivots.
@@ -237,7 +251,12 @@ def shift(
     if unlikely(any_less(height, splat(LOW, LANES)) or any_less(splat(HIGH, LANES), height)):
         for lane in range(W):
             set_height(state, own + lane, many, n_features)
-    return raised
+    if unlikely(any_less(lowest, splat(floor, LANES))):
+        for lane in range(W):
+            low = raise_pivots(state, own + lane, many, n_features, floor)
+            poke(state, apart + lane, float(low))
+        return load(state, apart, LANES)
+    return zero
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -345,8 +364,9 @@ def learn_point(
             weight = subtract(multiply(weight, multiply_add(gain, scale, kept)), loss)
             store(state, own + U64(WEIGHT) * W, weight)
             lowest = minimum(lowest, weight)
-            over = add(over, where_less(one, gain, one, zero))
-            gain = minimum(gain, one)
+            if unlikely(any_less(one, gain)):
+                over = add(over, where_less(one, gain, one, zero))
+                gain = minimum(gain, one)
         apart = here + U64(2) * W
         square = load(state, here + W, LANES)
         if kind == FULL:
