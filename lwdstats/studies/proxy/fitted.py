@@ -18,44 +18,7 @@ from lwdstats.studies.proxy.states import filtered, on_simplex
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A network of mixtures fitted to a run.
-
-    Attributes
-    ----------
-    form : {"anchored", "network", "memoryless"}
-        What is free; see `fit_proxy`.
-    source : str
-        What is taken for read: "retrieved", "mixtures", "web" or "answers".
-    components : tuple of Components
-        By query.
-    paths : tuple of Paths
-        Weights of the answers, and of what was read, by query.
-    fit : Estimate
-        Of all queries together.
-    anchors : tuple of Anchors
-        What each model adds of its own, by query, at the estimate.
-    anchor_test : tuple of float
-        Chi-square, degrees of freedom and p of no model having a prior of its own.
-    naive : float
-        What least squares would give for rho.
-    n_read : numpy.ndarray
-        How many posts each known step read.
-    spread : tuple
-        Eigenvalues of overlap, and shares of the gaps along them, by query.
-    moments : tuple
-        Means and variances (B, F) of the answers by component and coordinate, by query.
-    nearest : tuple
-        Texts nearest to the components, by query; empty where there are none.
-    past : pandas.DataFrame
-        What was measured: ||D|| and diversity by replicate and time.
-    models, replicates, queries, times : tuple
-        Labels of the run.
-    level : float
-        Of the intervals that are printed.
-    notes : tuple of str
-        The warnings that were given.
-    seed : int
-    """
+    """A network of mixtures fitted to a run; its fields are told in `Proxy`."""
 
     form: str
     source: str

@@ -119,35 +119,23 @@ class Forecast(Result):
         ax: drawing.Axes | None,
         quantity: str = "norm",
         observed: pd.DataFrame | None = None,
+        replicate: Any = None,
     ) -> drawing.Axes:
         check_choice("quantity", quantity, QUANTITIES)
         ax = drawing.new_axes(ax)
         bands: Any = self.bands[self.bands["quantity"] == quantity]
-        seen = self.past if observed is None else observed
-        for j, (replicate, part) in enumerate(bands.groupby("replicate", sort=False)):
-            color = colour(j)
-            ax.fill_between(
-                part["time"],
-                part["all_low"],
-                part["all_high"],
-                color=color,
-                alpha=0.12,
-                linewidth=0,
-            )
-            ax.fill_between(
-                part["time"], part["low"], part["high"], color=color, alpha=0.25, linewidth=0
-            )
-            ax.plot(
-                part["time"],
-                part["median"],
-                color=color,
-                linestyle="--",
-                label=f"forecast, replicate {replicate}"
-                if len(bands["replicate"].unique()) > 1
-                else "forecast",
-            )
-            own = seen[seen["replicate"] == replicate]
-            ax.plot(own["time"], own[quantity], color=color, label="measured" if j == 0 else None)
+        known = bands["replicate"].unique().tolist()
+        replicate = known[0] if replicate is None else replicate
+        if replicate not in known:
+            raise InputError("replicate", replicate, f"one of {', '.join(map(str, known))}")
+        part = bands[bands["replicate"] == replicate]
+        seen: Any = self.past if observed is None else observed
+        own = seen[seen["replicate"] == replicate]
+        for low, high, alpha in (("all_low", "all_high", 0.12), ("low", "high", 0.25)):
+            ends = part[low], part[high]
+            ax.fill_between(part["time"], *ends, color=colour(0), alpha=alpha, linewidth=0)
+        ax.plot(part["time"], part["median"], color=colour(0), linestyle="--", label="forecast")
+        ax.plot(own["time"], own[quantity], color=colour(1), label="measured")
         ax.set_ylabel(_NAMES[quantity])
         drawing.name_time(ax)
         drawing.legend(ax)

@@ -62,11 +62,11 @@ def components(proxy: Fitted, ax: drawing.Axes | None, query: int = 0) -> drawin
         ax.annotate(
             said.replace("$", r"\$"),
             (x, y),
-            (x + (-0.03 if right else 0.03) * reach, y),
+            (x + (-0.05 if right else 0.05) * reach, y),
             ha="right" if right else "left",
             va="center",
             fontsize="x-small",
         )
-    ax.margins(0.25)
+    ax.margins(0.35)
     drawing.name_axes(ax, ["CMDS 1", "CMDS 2"])
     return ax

@@ -41,10 +41,41 @@ _SOURCES = {
 class Proxy(Fitted, Result):
     """A network of mixtures fitted to a run, by `fit_proxy`.
 
-    Its attributes are those of `Fitted`: among them `form`, what is free; `source`, what is taken
-    for read; `paths`, the weights of answers and of what was read, by query; `anchor_test`,
-    chi-square, degrees of freedom and p of no model having a prior of its own; `naive`, what
-    least squares would give for rho; and `notes`, the warnings that were given.
+    Attributes
+    ----------
+    form : {"anchored", "network", "memoryless"}
+        What is free; see `fit_proxy`.
+    source : str
+        What is taken for read: "retrieved", "mixtures", "web" or "answers".
+    components : tuple of Components
+        By query.
+    paths : tuple of Paths
+        Weights of the answers, and of what was read, by query.
+    fit : Estimate
+        Of all queries together.
+    anchors : tuple of Anchors
+        What each model adds of its own, by query, at the estimate.
+    anchor_test : tuple of float
+        Chi-square, degrees of freedom and p of no model having a prior of its own.
+    naive : float
+        What least squares would give for rho.
+    n_read : numpy.ndarray
+        How many posts each known step read.
+    spread : tuple
+        Eigenvalues of overlap, and shares of the gaps along them, by query.
+    moments : tuple
+        Means and variances (B, F) of the answers by component and coordinate, by query.
+    nearest : tuple
+        Texts nearest to the components, by query; empty where there are none.
+    past : pandas.DataFrame
+        What was measured: ||D|| and diversity by replicate and time.
+    models, replicates, queries, times : tuple
+        Labels of the run.
+    level : float
+        Of the intervals that are printed.
+    notes : tuple of str
+        The warnings that were given.
+    seed : int
     """
 
     def _names(self) -> tuple[str, ...]:
@@ -266,6 +297,16 @@ class Proxy(Fitted, Result):
         Returns
         -------
         Forecast
+
+        Examples
+        --------
+        >>> import lwdstats as lwd
+        >>> posts = [[-5.0]] * 30 + [[5.0]] * 10
+        >>> ds = lwd.simulate_gmm(5, n_responses=40, initial_points=posts, n_steps=30, seed=2)
+        >>> proxy = lwd.fit_proxy(ds, 2, seed=1)
+        >>> forecast = proxy.forecast(5, draws=100)
+        >>> sorted(set(forecast.bands["quantity"]))
+        ['diversity', 'norm', 'weight_norm']
         """
         check_integer("n_steps", n_steps, minimum=1)
         check_level(level)
@@ -283,6 +324,15 @@ class Proxy(Fitted, Result):
         Returns
         -------
         ProxyCheck
+
+        Examples
+        --------
+        >>> import lwdstats as lwd
+        >>> posts = [[-5.0]] * 30 + [[5.0]] * 10
+        >>> ds = lwd.simulate_gmm(5, n_responses=40, initial_points=posts, n_steps=30, seed=2)
+        >>> proxy = lwd.fit_proxy(ds, 2, seed=1)
+        >>> proxy.check().describes
+        True
         """
         check_level(level)
         return check_proxy(self, level)
