@@ -283,26 +283,35 @@ def _of_proxy(proxy: Proxy, R: int, L: int, T: int, seed: int) -> xr.Dataset:
     return ds.assign_coords(response=np.arange(L), feature=np.arange(means.shape[1]))
 
 
-def _judge(name: str, options: dict[str, Any], level: float) -> Callable[[xr.Dataset], bool]:
-    """Return whether a study ends as power counts."""
-    if name == "convergence_test":
-        return lambda ds: convergence_test(ds, **options).p_value <= level
-    if name == "collapse_test":
-        options = {"permutations": 199, "seed": 1} | options
+def _judge(name: str, options: dict[str, Any], level: float) -> Callable[[xr.Dataset, int], bool]:
+    """Return what says whether a study ends as power counts, by the study and a seed.
 
-        def told_apart(ds: xr.Dataset) -> bool:
-            found = collapse_test(ds, ds["time"].values[-1:].tolist(), **options)
+    Each study has permutations of its own: shared ones would make studies fail together.
+    """
+    if name == "convergence_test":
+        return lambda ds, _: convergence_test(ds, **options).p_value <= level
+    if name == "collapse_test":
+        options = {"permutations": 199} | options
+
+        def told_apart(ds: xr.Dataset, seed: int) -> bool:
+            given: dict[str, Any] = {"seed": seed} | options
+            found = collapse_test(ds, ds["time"].values[-1:].tolist(), **given)
             return float(found.tidy()["p_value"].to_numpy()[0]) <= level
 
         return told_apart
     verdict = check_choice("verdict", options.pop("verdict", "agrees"), ["agrees", "differs"])
-    options = {"n_draws": 499, "level": 1.0 - level, "seed": 1} | options
-    return lambda ds: check_decay(ds, **options).verdict.startswith(verdict)
+    options = {"n_draws": 499, "level": 1.0 - level} | options
+
+    def decided(ds: xr.Dataset, seed: int) -> bool:
+        given: dict[str, Any] = {"seed": seed} | options
+        return check_decay(ds, **given).verdict.startswith(verdict)
+
+    return decided
 
 
 def _share(
     draw: Callable[..., xr.Dataset],
-    judge: Callable[[xr.Dataset], bool],
+    judge: Callable[[xr.Dataset, int], bool],
     now: Mapping[str, Any],
     n_sim: int,
     rng: np.random.Generator,
@@ -315,7 +324,8 @@ def _share(
         many = min(each, n_sim - done)
         ds = draw(R * many, L, T, float(now["effect"]), int(rng.integers(2**62)))
         for i in range(many):
-            hits += judge(ds.isel(replicate=slice(i * R, (i + 1) * R)))
+            study = ds.isel(replicate=slice(i * R, (i + 1) * R))
+            hits += judge(study, int(rng.integers(2**62)))
         done += many
     return hits / n_sim
 
