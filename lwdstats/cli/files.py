@@ -43,6 +43,55 @@ def replay(
     typer.echo(printable(prompt.user))
 
 
+def power(
+    test: Annotated[str, typer.Argument(help="collapse_test, convergence_test or check_decay.")],
+    file: Annotated[Path, typer.Argument(help="netCDF file of a pilot run, or its store.")],
+    n_replicates: Annotated[int | None, typer.Option(help="R of a study.")] = None,
+    n_responses: Annotated[int | None, typer.Option(help="L of a study.")] = None,
+    n_steps: Annotated[int | None, typer.Option(help="T of a study.")] = None,
+    power: Annotated[float | None, typer.Option(help="What is to be reached.")] = None,
+    n_components: Annotated[
+        int | None, typer.Option(help="Of the proxy of language models; by default by BIC.")
+    ] = None,
+    n_sim: Annotated[int, typer.Option(help="Studies that are simulated for each value.")] = 200,
+    seed: Annotated[str | None, typer.Option(help="Drawn if not given.")] = None,
+) -> None:
+    """Print the power of a test, and what the run costs; what is left out is found.
+
+    Of a pilot of language models, studies are simulated from its proxy, and the plan of the
+    run is printed below.
+
+    Example: lwdstats power collapse_test pilot.nc --n-responses 20 --n-steps 40 --power 0.8
+    """
+    from lwdstats.dataset.schema import spec_of
+    from lwdstats.simulate.llm.plan.plan import plan
+    from lwdstats.simulate.read_results import read_results
+    from lwdstats.studies.power_test import power_test
+    from lwdstats.studies.proxy.fit_proxy import fit_proxy
+
+    ds = read_results(file)
+    spec = spec_of(ds)
+    source = ds if spec.get("simulator") == "gmm" else fit_proxy(ds, n_components, seed=seed)
+    found = power_test(
+        test,
+        source,
+        n_replicates=n_replicates,
+        n_responses=n_responses,
+        n_steps=n_steps,
+        power=power,
+        n_sim=n_sim,
+        seed=seed,
+    )
+    typer.echo(found)
+    if spec.get("simulator") == "llm":
+        size = {
+            "replicates": found.n_replicates,
+            "n_responses": found.n_responses,
+            "n_steps": found.n_steps,
+        }
+        typer.echo(f"\n{plan(spec | size)}")
+
+
 def summary(
     file: Annotated[
         Path, typer.Argument(help="netCDF file of a run, or its store, also while it runs.")

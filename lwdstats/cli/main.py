@@ -1,4 +1,4 @@
-"""The command `lwdstats`: simulate, plan, replay, summarise, plot."""
+"""The command `lwdstats`: simulate, plan, power, replay, summarise, plot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(simulate, name="simulate")
-for command in (plan, files.replay, files.summary, files.plot):
+for command in (plan, files.power, files.replay, files.summary, files.plot):
     app.command()(command)
 
 

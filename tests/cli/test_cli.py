@@ -308,3 +308,27 @@ def test_scripts_take_the_times_that_a_file_has(tmp_path, script):
     assert failed.returncode == 1
     assert failed.stderr.startswith(f"{script}.py: path: got")
     assert failed.stderr.count("\n") == 1
+
+
+def test_power_prints_what_was_left_out(tmp_path):
+    first = [[0.1, 0.9], [0.9, 0.1]]
+    ds = lwd.simulate_gmm(2, initial_weights=first, n_steps=2, n_responses=4, seed=1)
+    path = tmp_path / "pilot.nc"
+    lwd.write_results(ds, path)
+    size = "--n-replicates 1 --n-responses 20 --n-steps 1 --n-sim 20 --seed 1"
+    done = CliRunner().invoke(app, ["power", "collapse_test", str(path), *size.split()])
+    assert done.exit_code == 0, done.output
+    assert "<- found" in done.output
+    assert "power = " in done.output
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_power_of_a_pilot_of_language_models_comes_with_its_plan():
+    size = "--n-replicates 1 --n-responses 4 --n-steps 6 --n-components 3 --n-sim 20 --seed 1"
+    file = str(ROOT / "data" / "bitcoin_network.nc")
+    done = CliRunner().invoke(app, ["power", "collapse_test", file, *size.split()])
+    assert done.exit_code == 0, done.output
+    assert "Power of collapse_test" in done.output
+    assert (
+        str(lwd.plan(lwd.read_results(file), replicates=1, n_responses=4, n_steps=6)) in done.output
+    )

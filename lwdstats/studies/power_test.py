@@ -1,0 +1,370 @@
+"""How many replicates, answers and steps a test needs, or what power it has with these."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import optimize, stats
+
+from lwdstats.dataset.schema import spec_of
+from lwdstats.errors import InputError, check_choice, check_integer, check_level, is_number
+from lwdstats.inference.convergence.convergence_test import convergence_test
+from lwdstats.inference.permutation.collapse_test import collapse_test
+from lwdstats.inference.theorem.check_decay import check_decay
+from lwdstats.results.pictures import drawing
+from lwdstats.results.pictures.style import colour
+from lwdstats.results.result import Result, one_row
+from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
+from lwdstats.streams import resolve_seed
+from lwdstats.studies.proxy.result import Proxy
+
+TESTS = ("convergence_test", "collapse_test", "check_decay")
+_FOUND = ("n_replicates", "n_responses", "n_steps", "effect", "power")
+_LEAST = {"n_replicates": 1, "n_responses": 1, "n_steps": 1}
+_MOST = {"n_replicates": 200, "n_responses": 1000, "n_steps": 2000, "effect": 4.0}
+# Replicates that are simulated at once, as each needs memory.
+_AT_ONCE = 400
+
+
+@dataclass(frozen=True, eq=False)
+class PowerTest(Result):
+    """The power of a test, or what reaches one, by `power_test`.
+
+    Attributes
+    ----------
+    test : str
+    n_replicates, n_responses, n_steps : int
+    effect : float
+        By how much models differ at the start, in units of the source.
+    power : float
+        Of the test with these.
+    std_error : float
+        Monte Carlo error of `power`.
+    level : float
+        Size of the test.
+    found : str
+        Which of these was left out.
+    tried : pandas.DataFrame
+        What was simulated: `value` of what was sought, `power`, `n_sim`.
+    seed : int
+    """
+
+    test: str
+    n_replicates: int
+    n_responses: int
+    n_steps: int
+    effect: float
+    power: float
+    std_error: float
+    level: float
+    found: str
+    tried: pd.DataFrame
+    seed: int
+
+    def lines(self) -> list[str]:
+        """Return R's block of a power calculation."""
+        rows: dict[str, Any] = {name: getattr(self, name) for name in _FOUND} | {
+            "level": self.level
+        }
+        width = max(map(len, rows))
+        lines = ["", f"     Power of {self.test}, by simulation", ""]
+        for name, value in rows.items():
+            shown = f"{value:.3g}" if isinstance(value, float) else str(value)
+            if name == "power":
+                shown += f" (Monte Carlo standard error {self.std_error:.2g})"
+            lines.append(f"{name:>{width + 4}} = {shown}{'  <- found' * (name == self.found)}")
+        return [*lines, "", *textwrap.wrap("NOTE: " + _MEANS[self.test], 80)]
+
+    def tidy(self) -> pd.DataFrame:
+        """Return one row: the numbers, as broom's for R's power calculations."""
+        names = [*_FOUND, "std_error", "level"]
+        return one_row({name: getattr(self, name) for name in names})
+
+    def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
+        ax = drawing.new_axes(ax)
+        tried = self.tried.sort_values("value")
+        error = np.sqrt(tried["power"] * (1 - tried["power"]) / tried["n_sim"])
+        ax.errorbar(tried["value"], tried["power"], 2 * error, fmt="o", color=colour(0))
+        ax.set_xlabel("effect" if self.found == "power" else self.found.replace("_", " "))
+        ax.set_ylabel("power")
+        ax.set_ylim(0, 1.02)
+        return ax
+
+
+_MEANS = {
+    "convergence_test": "power is how often it rejects that ||D|| goes to 0.",
+    "collapse_test": "power is how often it tells models apart at the last time.",
+    "check_decay": "power is how often it gives the verdict that the source deserves: agrees "
+    "within the margin, or differs (option verdict).",
+}
+
+
+def power_test(
+    test: str | Callable[..., Any],
+    source: Mapping[str, Any] | xr.Dataset | Proxy,
+    *,
+    n_replicates: int | None = None,
+    n_responses: int | None = None,
+    n_steps: int | None = None,
+    effect: float | None = 1.0,
+    power: float | None = None,
+    level: float = 0.05,
+    n_sim: int = 200,
+    options: Mapping[str, Any] | None = None,
+    seed: int | str | None = None,
+) -> PowerTest:
+    """Find the power of a test, or how many replicates, answers or steps reach one.
+
+    As R's ``power.t.test``: of replicates, answers, steps, effect and power, the one that is
+    None is found.
+
+    Parameters
+    ----------
+    test : {"convergence_test", "collapse_test", "check_decay"}
+        Or the function of that name.
+    source : mapping, xarray.Dataset or Proxy
+        What runs are like: a specification of `simulate_gmm`, a dataset of one as a pilot,
+        or what `fit_proxy` made of a pilot of language models.
+    n_replicates, n_responses, n_steps : int, optional
+        R, L and T of a study.
+    effect : float, optional
+        Initial weights of the models are as many times as far from their mean as the source
+        has them; other than 1 only where the source has `initial_weights`.
+    power : float, optional
+        In (level, 1).
+    level : float
+        Size of the test.
+    n_sim : int
+        Studies that are simulated for each value that is tried.
+    options : mapping, optional
+        Arguments of the test; of `check_decay` also `verdict`, "agrees" or "differs", which
+        counts as its success.
+    seed : int or str, optional
+        Drawn and kept in the result where not given.
+
+    Returns
+    -------
+    PowerTest
+
+    Raises
+    ------
+    InputError
+        If not just one is None, nothing in reach has the power, or the source can't be used.
+
+    Notes
+    -----
+    Studies are simulated from the source with seeds of their own, tested, and counted. What is
+    sought is bracketed by doubling and halving; then a probit line in its logarithm, fitted to
+    all that was tried, gives it, and at what it gives the power is simulated again. The
+    printed error is of that last simulation: the number found is as uncertain as that.
+
+    Of a proxy, weights are simulated and answers drawn from its components, so that power is as
+    right as the proxy: see `Proxy.check`.
+
+    Examples
+    --------
+    >>> import lwdstats as lwd
+    >>> first = [[0.3, 0.7], [0.5, 0.5], [0.7, 0.3]]
+    >>> spec = {"initial_weights": first, "means": [-1, 1]}
+    >>> found = lwd.power_test(
+    ...     "collapse_test", spec, n_replicates=2, n_responses=10, n_steps=3, n_sim=40, seed=1,
+    ...     options={"permutations": 39},
+    ... )
+    >>> 0 <= found.power <= 1
+    True
+    """
+    name = check_choice("test", getattr(test, "__name__", test), TESTS)
+    check_level(level)
+    n_sim = check_integer("n_sim", n_sim, minimum=20)
+    given: dict[str, Any] = {
+        "n_replicates": n_replicates,
+        "n_responses": n_responses,
+        "n_steps": n_steps,
+        "effect": effect,
+        "power": power,
+    }
+    sought = _sought(given, level)
+    draw = _drawing(source, effect)
+    judge = _judge(name, dict(options or {}), level)
+    root = resolve_seed(seed)
+    tried: list[tuple[float, float]] = []
+
+    def at(value: float) -> float:
+        now = given if sought == "power" else given | {sought: value}
+        stream = np.random.default_rng([root % 2**63, len(tried)])
+        share = _share(draw, judge, now, n_sim, stream)
+        tried.append((value, share))
+        return share
+
+    if sought == "power":
+        value = float(given["effect"])
+        share = at(value)
+    else:
+        value = _solve(at, tried, sought, float(given["power"] or 0.8))
+        share = at(value)
+    final = given | ({"power": share} if sought == "power" else {sought: value, "power": share})
+    frame = pd.DataFrame(tried, columns=["value", "power"]).assign(n_sim=n_sim)
+    return PowerTest(
+        name, int(final["n_replicates"]), int(final["n_responses"]), int(final["n_steps"]),
+        float(final["effect"]), share, math.sqrt(share * (1 - share) / n_sim), float(level), sought,
+        frame, root,
+    )  # fmt: skip
+
+
+def _sought(given: Mapping[str, Any], level: float) -> str:
+    """Return the name of what is None, after checking the others."""
+    missing = [name for name, value in given.items() if value is None]
+    if len(missing) != 1:
+        got = f"{len(missing)} of {', '.join(_FOUND)} left out ({', '.join(missing) or 'none'})"
+        raise InputError("power", got, "all but one, which is found")
+    for name, least in _LEAST.items():
+        if given[name] is not None:
+            check_integer(name, given[name], minimum=least)
+    effect, power = given["effect"], given["power"]
+    if effect is not None and (not is_number(effect) or effect < 0):
+        raise InputError("effect", effect, "a number of at least 0")
+    if power is not None and (not is_number(power) or not level < power < 1):
+        raise InputError("power", power, f"a number in ({level:g}, 1)")
+    return missing[0]
+
+
+def _drawing(source: Any, effect: float | None) -> Callable[..., xr.Dataset]:
+    """Return what makes runs of a source: of R replicates, L answers, T steps, effect, seed."""
+    if isinstance(source, Proxy):
+        if effect != 1.0:
+            raise InputError("effect", effect, "1 for a proxy, whose models differ as they do")
+        return lambda R, L, T, _, seed: _of_proxy(source, R, L, T, seed)
+    if isinstance(source, xr.Dataset):
+        source = spec_of(source, source="source")
+    if not isinstance(source, Mapping):
+        raise InputError("source", type(source).__name__, "a specification, a dataset or a Proxy")
+    spec = {k: v for k, v in source.items() if k != "simulator"}
+    if source.get("simulator", "gmm") != "gmm":
+        takes = "one of simulate_gmm; of another pilot its proxy, fit_proxy(pilot)"
+        raise InputError("source", f"a specification of {source['simulator']!r}", takes)
+    first = spec.get("initial_weights")
+    if effect != 1.0 and first is None:
+        raise InputError("effect", effect, "1 where the source has no initial_weights")
+    spec = {k: v for k, v in spec.items() if k not in ("replicates", "seed", "record")}
+
+    def draw(R: int, L: int, T: int, effect: float, seed: int) -> xr.Dataset:
+        weights = first
+        if first is not None and effect != 1.0:
+            start = np.asarray(first, dtype=float)
+            mean = start.mean(axis=-2, keepdims=True)
+            weights = mean + effect * (start - mean)
+            if weights.min() <= 0:
+                raise InputError("effect", effect, "one that leaves all initial weights above 0")
+        changes = {"initial_weights": weights, "n_responses": L, "n_steps": T}
+        return simulate_gmm(**(spec | changes), replicates=R, seed=seed)
+
+    return draw
+
+
+def _of_proxy(proxy: Proxy, R: int, L: int, T: int, seed: int) -> xr.Dataset:
+    """Return weights of a proxy, and answers drawn from its components."""
+    ds = proxy.simulate(n_steps=T, replicates=R, seed=seed)
+    rng = np.random.default_rng([seed % 2**63, 5])
+    means, variances = proxy.moments[0]
+    weight = ds["weight"].transpose("time", "model", "replicate", "component").values
+    pi = np.maximum(weight, 0.0)
+    edges = np.cumsum(pi / pi.sum(-1, keepdims=True), axis=-1)[..., None, :]
+    of = (rng.random((*pi.shape[:-1], L, 1)) > edges[..., :-1]).sum(-1)
+    x = means[of] + np.sqrt(variances[of]) * rng.standard_normal((*of.shape, means.shape[1]))
+    dims = ("time", "model", "replicate", "response", "feature")
+    ds = ds.drop_vars("weight").assign(embedding=(dims, x.astype(np.float32)))
+    return ds.assign_coords(response=np.arange(L), feature=np.arange(means.shape[1]))
+
+
+def _judge(name: str, options: dict[str, Any], level: float) -> Callable[[xr.Dataset, int], bool]:
+    """Return what says whether a study ends as power counts, by the study and a seed.
+
+    Each study has permutations of its own: shared ones would make studies fail together.
+    """
+    if name == "convergence_test":
+        return lambda ds, _: convergence_test(ds, **options).p_value <= level
+    if name == "collapse_test":
+        options = {"permutations": 199} | options
+
+        def told_apart(ds: xr.Dataset, seed: int) -> bool:
+            given: dict[str, Any] = {"seed": seed} | options
+            found = collapse_test(ds, ds["time"].values[-1:].tolist(), **given)
+            return float(found.tidy()["p_value"].to_numpy()[0]) <= level
+
+        return told_apart
+    verdict = check_choice("verdict", options.pop("verdict", "agrees"), ["agrees", "differs"])
+    options = {"n_draws": 499, "level": 1.0 - level} | options
+
+    def decided(ds: xr.Dataset, seed: int) -> bool:
+        given: dict[str, Any] = {"seed": seed} | options
+        return check_decay(ds, **given).verdict.startswith(verdict)
+
+    return decided
+
+
+def _share(
+    draw: Callable[..., xr.Dataset],
+    judge: Callable[[xr.Dataset, int], bool],
+    now: Mapping[str, Any],
+    n_sim: int,
+    rng: np.random.Generator,
+) -> float:
+    """Return how often studies end as power counts."""
+    R, L, T = (int(now[name]) for name in ("n_replicates", "n_responses", "n_steps"))
+    each = max(1, _AT_ONCE // R)
+    done = hits = 0
+    while done < n_sim:
+        many = min(each, n_sim - done)
+        ds = draw(R * many, L, T, float(now["effect"]), int(rng.integers(2**62)))
+        for i in range(many):
+            study = ds.isel(replicate=slice(i * R, (i + 1) * R))
+            hits += judge(study, int(rng.integers(2**62)))
+        done += many
+    return hits / n_sim
+
+
+def _solve(
+    at: Callable[[float], float], tried: list[tuple[float, float]], sought: str, power: float
+) -> float:
+    """Return the least value that a probit line, fitted to what was tried, gives the power."""
+    whole = sought != "effect"
+    most = _MOST[sought]
+    value = 8.0 if whole else 1.0
+    least = 2.0 if whole else 0.05
+    rising = at(value) < power
+    while True:
+        value = min(2 * value, most) if rising else max(value / 2, least)
+        if whole:
+            value = float(round(value))
+        share = at(value)
+        if (share >= power) == rising or value in (most, least):
+            break
+    if rising and share < power:
+        got = f"{power:g}, where {sought} = {most:g} reaches {share:.2f}"
+        raise InputError("power", got, "one that the source can reach")
+    low, high = sorted(v for v, _ in tried[-2:])
+    middle = math.sqrt(low * high)
+    if whole:
+        middle = float(round(middle))
+    if middle not in (low, high):
+        at(middle)
+    x = np.log([v for v, _ in tried])
+    p = np.array([s for _, s in tried])
+
+    def misfit(line: Any) -> float:
+        fit = np.clip(stats.norm.cdf(line[0] + line[1] * x), 1e-6, 1 - 1e-6)
+        return -float((p * np.log(fit) + (1 - p) * np.log(1 - fit)).sum())
+
+    line = optimize.minimize(misfit, [0.0, 1.0], method="Nelder-Mead").x
+    if line[1] <= 0:
+        return high if rising else low
+    found = float(np.exp((stats.norm.ppf(power) - line[0]) / line[1]))
+    found = float(np.clip(found, low, high))
+    return float(math.ceil(found - 1e-9)) if whole else found

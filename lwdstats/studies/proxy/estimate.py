@@ -1,0 +1,328 @@
+"""Contraction, and the share of a prior of its own, with intervals: arrays only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+from lwdstats.arrays import FloatArray
+from lwdstats.studies.proxy.likelihood import (
+    Series,
+    feedback,
+    objective,
+    scores,
+    whiten,
+)
+
+FORMS = ("network", "anchored", "memoryless")
+# Lags of the long-run variance (Newey and West): what a model leaves, it leaves nearby.
+_LAGS = 2
+# Replicates from which their spread gives standard errors.
+ENOUGH_REPLICATES = 5
+_RHO = (-0.95, 1.0)
+# In log units: how far the variance of steps may be from that of the measurement.
+_Q = (-7.0, 4.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """The fit of a form.
+
+    Attributes
+    ----------
+    form : {"network", "anchored", "memoryless"}
+        theta = 1 - rho and no prior, as in the paper; all free; or rho = 0.
+    rho, theta : float
+    process : float
+        Variance of a step beyond measurement, of each of B - 1 dimensions.
+    vcov : (2, 2)
+        Of rho and theta, robust; 0 of what the form sets.
+    plain : (2, 2)
+        The same by the likelihood's curvature.
+    df : float
+        Of Student's t; infinite where standard errors are not from replicates.
+    lean : pair of float
+        The expected scores that were subtracted.
+    series : tuple of Series
+    """
+
+    form: str
+    rho: float
+    theta: float
+    process: float
+    vcov: FloatArray
+    plain: FloatArray
+    df: float
+    lean: tuple[float, float]
+    series: tuple[Series, ...]
+
+    @property
+    def share(self) -> float:
+        """w: the share of a model's own prior."""
+        return 1.0 - self.theta / (1.0 - self.rho)
+
+    @property
+    def share_error(self) -> float:
+        """Standard error of w."""
+        slope = np.array([-self.theta / (1.0 - self.rho) ** 2, -1.0 / (1.0 - self.rho)])
+        return float(np.sqrt(max(slope @ self.vcov @ slope, 0.0)))
+
+    @property
+    def rho_error(self) -> float:
+        """Standard error of rho."""
+        return float(np.sqrt(max(self.vcov[0, 0], 0.0)))
+
+    def quantile(self, level: float) -> float:
+        """Return how many standard errors an interval reaches to each side."""
+        p = 0.5 + level / 2
+        return float(stats.norm.ppf(p) if np.isinf(self.df) else stats.t.ppf(p, self.df))
+
+    def tail(self, distance: float) -> float:
+        """Return p, one-sided, of so many standard errors."""
+        if np.isinf(self.df):
+            return float(stats.norm.sf(distance))
+        return float(stats.t.sf(distance, self.df))
+
+    def share_interval(self, level: float) -> tuple[float, float]:
+        """Return the interval of w."""
+        reach = self.quantile(level) * self.share_error
+        return self.share - reach, self.share + reach
+
+    def rho_interval(self, level: float) -> tuple[float, float]:
+        """Return the interval of rho: by profile likelihood, or by replicates."""
+        reach = self.quantile(level)
+        if np.isfinite(self.df) or self.form == "memoryless":
+            return self.rho - reach * self.rho_error, self.rho + reach * self.rho_error
+        limit = reach**2 * self._inflation
+        return self._end(-1.0, limit), self._end(1.0, limit)
+
+    def rho_p_value(self, rho: float = 0.0) -> float:
+        """Return p of a test that rho is a number."""
+        if np.isfinite(self.df):
+            return 2 * self.tail(abs(self.rho - rho) / max(self.rho_error, 1e-300))
+        return float(stats.chi2.sf(self._deviance(rho) / self._inflation, 1))
+
+    @property
+    def _inflation(self) -> float:
+        """How much larger the robust variance of rho is than the likelihood's, at least 1."""
+        return float(max(self.vcov[0, 0] / max(self.plain[0, 0], 1e-300), 1.0))
+
+    @cached_property
+    def _best(self) -> float:
+        return self._profile(self.rho)
+
+    def _profile(self, rho: float) -> float:
+        return _given_rho(self.series, self.form, rho, self.process, self.lean)[0]
+
+    def _deviance(self, rho: float) -> float:
+        return max(self._profile(rho) - self._best, 0.0)
+
+    def _end(self, side: float, limit: float) -> float:
+        """Return where the profile likelihood falls by half of `limit`; infinite if nowhere."""
+        bound = _RHO[int(side > 0)]
+        step = max(0.7 * np.sqrt(limit) * np.sqrt(max(self.plain[0, 0], 1e-8)), 1e-3)
+        inner, outer = self.rho, self.rho
+        while True:
+            outer = float(np.clip(outer + side * step, *_RHO))
+            if self._deviance(outer) > limit:
+                break
+            if outer == bound:
+                return side * np.inf
+            inner, step = outer, 1.5 * step
+        return float(
+            optimize.brentq(lambda rho: self._deviance(rho) - limit, inner, outer, xtol=1e-3)
+        )
+
+
+def _noise_scale(series: Sequence[Series]) -> float:
+    return float(np.log(np.mean([one.s2.mean() for one in series])))
+
+
+def _given_rho(
+    series: Sequence[Series], form: str, rho: float, q: float, lean: tuple[float, float]
+) -> tuple[float, float]:
+    """Return -2 log likelihood at rho, at its best variance of steps, and that variance."""
+    theta = 1.0 - rho if form == "network" else None
+    center = _noise_scale(series)
+
+    def at(log_q: float) -> float:
+        return objective(series, rho, theta, float(np.exp(log_q)), form != "network", lean)[0]
+
+    found = optimize.minimize_scalar(
+        at, bounds=(center + _Q[0], center + _Q[1]), method="bounded", options={"xatol": 0.05}
+    )
+    here = at(float(np.log(q)))
+    return (here, q) if here <= found.fun else (float(found.fun), float(np.exp(found.x)))
+
+
+def estimate(series: Sequence[Series], form: str, replicates: int = 1) -> Estimate:
+    """Return the estimate of a form, of series of so many replicates."""
+    anchored = form != "network"
+    center = _noise_scale(series)
+    lean = (0.0, 0.0)
+
+    def parts(v: FloatArray) -> tuple[float, float | None, float]:
+        rho = 0.0 if form == "memoryless" else float(v[0])
+        return rho, None if anchored else 1.0 - rho, float(np.exp(v[-1]))
+
+    def f(v: FloatArray) -> float:
+        rho, theta, q = parts(v)
+        return objective(series, rho, theta, q, anchored, lean)[0]
+
+    bounds = [_RHO] * (form != "memoryless") + [(center + _Q[0], center + _Q[1])]
+    starts = [[0.3, center - 2.0], [0.0, center]] if form != "memoryless" else [[center - 2.0]]
+    found = min(
+        (optimize.minimize(f, s, bounds=bounds, method="L-BFGS-B") for s in starts),
+        key=lambda one: one.fun,
+    )
+    rho, theta, q = 0.0, 1.0, 1.0
+    for _ in range(4):
+        rho, given, q = parts(found.x)
+        theta = objective(series, rho, given, q, anchored, lean)[1]
+        before, lean = lean, feedback(series, rho, theta, q, anchored)
+        if not anchored:
+            # theta moves with rho, so that both scores are one.
+            lean = (lean[0] - lean[1], 0.0)
+        if np.allclose(before, lean, rtol=0.02, atol=1e-3):
+            break
+        found = optimize.minimize(f, found.x, bounds=bounds, method="L-BFGS-B")
+    rho, given, q = parts(found.x)
+    theta = objective(series, rho, given, q, anchored, lean)[1]
+    at_edge = found.x[-1] < bounds[-1][0] + 0.2
+    vcov, plain, df = _variances(series, form, rho, theta, q, at_edge, lean, replicates)
+    return Estimate(form, rho, theta, q, vcov, plain, df, lean, tuple(series))
+
+
+def _variances(
+    series: Sequence[Series],
+    form: str,
+    rho: float,
+    theta: float,
+    q: float,
+    at_edge: bool,
+    lean: tuple[float, float],
+    replicates: int,
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return the robust covariance of (rho, theta), the likelihood's, and degrees of freedom."""
+    anchored = form != "network"
+    free = {
+        "network": [[1.0, -1.0, 0.0]],
+        "anchored": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+        "memoryless": [[0.0, 1.0, 0.0]],
+    }[form]
+    if not at_edge:
+        free.append([0.0, 0.0, 1.0])
+    ways = np.array(free).T
+    m, h = ways.shape[1], 2e-3
+
+    def half(d: FloatArray) -> float:
+        r, t, log = ways @ d
+        return 0.5 * objective(series, rho + r, theta + t, q * np.exp(log), anchored, lean)[0]
+
+    unit = h * np.eye(m)
+    curve: Any = np.empty((m, m))
+    for a in range(m):
+        for b in range(a, m):
+            ends = half(unit[a] + unit[b]) + half(-unit[a] - unit[b])
+            ends -= half(unit[a] - unit[b]) + half(unit[b] - unit[a])
+            curve[a, b] = curve[b, a] = ends / (4 * h * h)
+    bread: Any = np.linalg.pinv(curve)
+    by_time = scores(series, rho, theta, q, anchored, ways)
+    if replicates >= ENOUGH_REPLICATES:
+        middle, df = _by_replicate(by_time, [one.replicate for one in series]), replicates - 1.0
+    else:
+        middle, df = np.sum([_long_run(s) for s in by_time], axis=0), np.inf
+    robust = ways @ bread @ middle @ bread @ ways.T
+    return robust[:2, :2], (ways @ bread @ ways.T)[:2, :2], df
+
+
+def _long_run(one: FloatArray) -> FloatArray:
+    """Return the variance of a sum of scores (T, m), by Bartlett's weights."""
+    out = one.T @ one
+    for lag in range(1, min(_LAGS, len(one) - 1) + 1):
+        cross = one[lag:].T @ one[:-lag]
+        out = out + (1.0 - lag / (_LAGS + 1.0)) * (cross + cross.T)
+    return out
+
+
+def _by_replicate(by_time: Sequence[FloatArray], replicate: Sequence[int]) -> FloatArray:
+    """Return the variance of a sum of scores by its spread over replicates."""
+    names = np.array(replicate)
+    each = np.array([s.sum(axis=0) for s in by_time])
+    sums = np.array([each[names == name].sum(axis=0) for name in np.unique(names)])
+    apart = sums - sums.mean(axis=0)
+    return len(sums) / (len(sums) - 1.0) * apart.T @ apart
+
+
+def naive_rho(series: Sequence[Series]) -> float:
+    """Return 1 less the slope of the change on the gap, by least squares: biased, on purpose."""
+    top = bottom = 0.0
+    for one in series:
+        both = one.seen[1:] & one.seen[:-1]
+        gap = (one.x[1:] - one.p[:-1])[both]
+        top += ((one.p[1:] - one.p[:-1])[both] * gap).sum()
+        bottom += (gap**2).sum()
+    return float(1.0 - top / bottom)
+
+
+@dataclass(frozen=True, eq=False)
+class Anchors:
+    """What each model adds of its own at each step, b, in a query.
+
+    Attributes
+    ----------
+    models : (m,) of int
+    b : (m, B)
+    variance : (m,)
+        Of each dimension of b.
+    chi_squared, df : float
+        Of the hypothesis that all b are 0.
+    """
+
+    models: NDArray[np.int64]
+    b: FloatArray
+    variance: FloatArray
+    chi_squared: float
+    df: float
+
+
+def anchors(fit: Estimate, query: int = 0, theta: float | None = None) -> Anchors:
+    """Return b of each model at the fit's rho, and its theta or another, by least squares.
+
+    Under the hypothesis that b is 0, b'C^-1 b over its variance is Hotelling's T^2 of a model,
+    C being the covariance of its innovations; each is taken to the chi-square of the same p.
+    """
+    series = [one for one in fit.series if one.query == query]
+    models = np.unique([one.model for one in series])
+    rows, variances, total, number = [], [], 0.0, 0
+    for model in models:
+        own = [one for one in series if one.model == model]
+        B = own[0].p.shape[1]
+        top, weight, square, freedom = np.zeros(B), 0.0, np.zeros((B, B)), 0
+        for one in own:
+            w = whiten(one, fit.rho, fit.process, True)
+            left = w.p - (fit.theta if theta is None else theta) * w.x
+            coef = np.linalg.lstsq(w.z, left, rcond=None)[0]
+            eta = left - w.z @ coef
+            inverse = np.linalg.inv(w.z.T @ w.z)[1, 1]
+            top, weight = top + coef[1] / inverse, weight + 1.0 / inverse
+            square, freedom = square + eta.T @ eta, freedom + len(eta) - 2
+        b = top / weight
+        rows.append(b)
+        variances.append(1.0 / weight)
+        p = B - 1
+        if freedom > p + 1:
+            # In coordinates that leave out the sum, which is 0.
+            basis = np.linalg.svd(np.ones((1, B)))[2][1:]
+            inner = np.linalg.pinv(basis @ square @ basis.T / freedom)
+            T2 = float((basis @ b) @ inner @ (basis @ b)) * weight
+            F = (freedom - p + 1.0) / (freedom * p) * T2
+            tail = max(float(stats.f.sf(F, p, freedom - p + 1.0)), 1e-300)
+            total, number = total + float(stats.chi2.isf(tail, p)), number + p
+    return Anchors(models, np.array(rows), np.array(variances), total, float(number))

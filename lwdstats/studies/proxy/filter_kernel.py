@@ -1,0 +1,81 @@
+"""Kalman's filter of paths that share one covariance over time, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def whitened(
+    p: Any, x: Any, s2: Any, scale: Any, seen: Any, rho: float, q: float, anchored: bool
+) -> Any:
+    """Return columns over the innovations' standard deviations, and these.
+
+    Parameters
+    ----------
+    p, x : (m, B)
+    s2, scale, seen : (m,)
+    rho, q : float
+    anchored : bool
+        Whether there is a column of the prior.
+
+    Returns
+    -------
+    (m', 2B + f), (m',)
+        At the times that are seen: p, what x is worth, the first weights and the prior.
+    """
+    m, B = p.shape
+    f = 2 if anchored else 1
+    n = 2 * B + f
+    out = np.empty((m, n))
+    deviation = np.empty(m)
+    # What x, the first weights and the prior are worth at t, and what is foreseen of each.
+    worth, ahead = np.zeros(n), np.zeros(n)
+    worth[2 * B] = 1.0
+    variance, row = 0.0, 0
+    for t in range(m):
+        if t > 0:
+            for j in range(B):
+                worth[B + j] = rho * worth[B + j] + x[t, j]
+            worth[2 * B] *= rho
+            if anchored:
+                worth[2 * B + 1] = rho * worth[2 * B + 1] + 1.0
+            for j in range(n):
+                ahead[j] *= rho
+            variance = rho * rho * variance + q * scale[t]
+        if not seen[t]:
+            continue
+        total = variance + s2[t]
+        root = np.sqrt(total)
+        gain = variance / total
+        for j in range(n):
+            value = (p[t, j] if j < B else worth[j]) - ahead[j]
+            out[row, j] = value / root
+            ahead[j] += gain * value
+        deviation[row] = root
+        variance *= 1.0 - gain
+        row += 1
+    return out[:row], deviation[:row]
+
+
+@numba.njit(cache=True, nogil=True)
+def lengths(m: int, seen: Any, rho: float, anchored: bool) -> Any:
+    """Return products (f, f) of the columns of the first weights and of the prior, as they are."""
+    f = 2 if anchored else 1
+    out = np.zeros((f, f))
+    first, prior = 1.0, 0.0
+    for t in range(m):
+        if t > 0:
+            first *= rho
+            prior = rho * prior + 1.0
+        if not seen[t]:
+            continue
+        out[0, 0] += first * first
+        if anchored:
+            out[0, 1] += first * prior
+            out[1, 0] += first * prior
+            out[1, 1] += prior * prior
+    return out

@@ -1,0 +1,201 @@
+"""A run as paths of weights, with what was read before each answer.
+
+Letters in the shapes: R replicates, T + 1 times, n models, L answers, B components, d features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from lwdstats.arrays import FloatArray
+from lwdstats.dataset.schema import spec_of
+from lwdstats.errors import InputError
+from lwdstats.scenario.scenario import check_scenario
+from lwdstats.studies.proxy.components import Components
+
+# Fields of a scenario with which what a mixture read is known, but for chance.
+_KNOWN = {"keep", "n_read", "anchors", "frozen", "posts"}
+
+
+@dataclass(frozen=True, eq=False)
+class Paths:
+    """The runs of one query.
+
+    Attributes
+    ----------
+    weight : (R, T+1, n, B)
+        Mean of the unmixed weights of a model's answers; NaN where there is none.
+    noise : (R, T+1, n)
+        s^2: the trace of the covariance of that mean, estimated by the answers' own.
+    noise_cov : (n, B, B)
+        That covariance, its mean over times and replicates.
+    n_answers : (R, T+1, n)
+        L, without missing answers.
+    read : (R, T+1, n, B)
+        Mean weights of the posts that gave the answers at t; NaN where there are none.
+    n_read : (R, T+1, n)
+        How many posts these are.
+    own : (R, n, T+1, T+1)
+        Entry (t, s): which share of what gave t are the model's own posts of time s.
+    web : (R, B)
+        Sums of weights of the posts on the web that gave the last answers.
+    n_web : (T+1,)
+        Posts on the web from which the answers at t were made.
+    n_posted : int
+        How many answers a model posts a step.
+    lag : int
+        How many steps pass until what is posted is on the web that gives answers.
+    """
+
+    weight: FloatArray
+    noise: FloatArray
+    noise_cov: FloatArray
+    n_answers: NDArray[np.int64]
+    read: FloatArray
+    n_read: FloatArray
+    own: FloatArray
+    web: FloatArray
+    n_web: FloatArray
+    n_posted: int
+    lag: int
+
+
+def source_of(ds: xr.Dataset) -> str:
+    """Return what is known of what was read: "mixtures", "retrieved", "web" or "answers"."""
+    if "weight" in ds:
+        return "mixtures"
+    if "post_embedding" in ds and "post_time" in ds:
+        return "retrieved" if "retrieved" in ds else "web"
+    return "answers"
+
+
+def check_mixtures(ds: xr.Dataset) -> tuple[bool, bool]:
+    """Return whether mixtures post after their update, and whether they have anchors.
+
+    Raises
+    ------
+    InputError
+        If the dataset does not say what was on the web, or who read what.
+    """
+    scenario = check_scenario(spec_of(ds).get("scenario"))
+    given = set(scenario.to_json())
+    if unknown := sorted(given - _KNOWN):
+        got = f"mixtures whose scenario has {', '.join(unknown)}"
+        raise InputError(
+            "ds", got, "mixtures of which it is known what was on the web that all read"
+        )
+    if scenario.keep_rule != "all":
+        raise InputError("ds", f"mixtures with keep = {scenario.keep!r}", "a web that keeps all")
+    return scenario.posts == "after update", scenario.anchors is not None
+
+
+def paths_of(ds: xr.Dataset, components: Components, query: int) -> Paths:
+    """Return the paths of the query at a position of the dataset."""
+    part = ds.isel(query=query) if "query" in ds.dims else ds
+    x = part["embedding"].transpose("replicate", "time", "model", "response", "feature").values
+    x = x.astype(np.float64)
+    R, T, n, L, _ = x.shape
+    there = np.isfinite(x[..., 0])
+    y = np.full((R, T, n, L, components.n), np.nan)
+    y[there] = components.weights(x[there])
+    count = there.sum(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        weight = np.where(there[..., None], y, 0.0).sum(axis=3) / count[..., None]
+        apart = np.where(there[..., None], y - weight[..., None, :], 0.0)
+        scale = 1.0 / (count * (count - 1.0))
+        noise = (apart**2).sum(axis=(3, 4)) * scale
+    noise[count < 2] = np.nan
+    cells = np.where(count > 1, scale, 0.0)
+    number = np.maximum((count > 1).sum(axis=(0, 1)), 1)
+    cov = np.einsum("rtilb,rtilc,rti->ibc", apart, apart, cells) / number[:, None, None]
+    source = source_of(ds)
+    if source in ("retrieved", "web"):
+        rest = _from_log(part, components, R, T, n)
+    else:
+        rest = _from_answers(part, components, y, there, source)
+    return Paths(weight, noise, cov, count, *rest)
+
+
+def _from_log(
+    part: xr.Dataset, components: Components, R: int, T: int, n: int
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, int, int]:
+    """Return what was read, by the log of posts."""
+    B = components.n
+    post = part["post_embedding"].transpose("replicate", "post", "feature").values
+    time = part["post_time"].transpose("replicate", "post").values
+    author = part["post_model"].transpose("replicate", "post").values
+    read, n_read = np.full((R, T, n, B), np.nan), np.zeros((R, T, n))
+    own, webs = np.zeros((R, n, T, T)), np.zeros((R, B))
+    row = {int(t): j for j, t in enumerate(part["time"].values)}
+    at = np.array([[row.get(int(t), -1) for t in one] for one in time])
+    n_web = np.array([(time[0] < t).sum() for t in part["time"].values], float)
+    log = None
+    if "retrieved" in part:
+        log = part["retrieved"].transpose("replicate", "time", "model", "draw").values
+    for r in range(R):
+        y = np.full((post.shape[1], B), np.nan)
+        known = np.isfinite(post[r, :, 0])
+        y[known] = components.weights(post[r][known].astype(np.float64))
+        webs[r] = y[known & (time[r] < part["time"].values[-1])].sum(axis=0)
+        for j, t in enumerate(part["time"].values):
+            for i in range(n):
+                if log is None:
+                    rows = np.flatnonzero(time[r] < t)
+                else:
+                    rows = log[r, j, i][log[r, j, i] >= 0]
+                rows = rows[known[rows]]
+                if not rows.size:
+                    continue
+                read[r, j, i], n_read[r, j, i] = y[rows].mean(axis=0), rows.size
+                mine = rows[(author[r, rows] == i) & (at[r, rows] >= 0)]
+                np.add.at(own[r, i, j], at[r, mine], 1.0 / rows.size)
+    last = author[0][(time[0] == time[0].max()) & (author[0] >= 0)]
+    posted = int(np.bincount(last, minlength=1).max()) if last.size else 0
+    return read, n_read, own, webs, n_web, posted, 1
+
+
+def _from_answers(
+    part: xr.Dataset,
+    components: Components,
+    y: FloatArray,
+    there: NDArray[np.bool_],
+    source: str,
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, int, int]:
+    """Return what was read where all answers are posts, or where it is not known which are."""
+    R, T, n, L, B = y.shape
+    read, n_read = np.full((R, T, n, B), np.nan), np.zeros((R, T, n))
+    own, webs, n_web = np.zeros((R, n, T, T)), np.zeros((R, B)), np.zeros(T)
+    mixtures = source == "mixtures"
+    after = check_mixtures(part)[0] if mixtures else False
+    # In mixtures what is read at t gives the weights of t + 1, and what stands on the web then
+    # is of the times before t; posts after an update are of the time that it leaves.
+    lag = 1 if not mixtures or after else 2
+    k = part["n_retrieved"].values if mixtures else None
+    filled = np.where(there[..., None], y, 0.0)
+    for r in range(R):
+        first = np.empty((0, B))
+        if "initial_point" in part:
+            first = components.weights(part["initial_point"].values[r].astype(np.float64))
+        sums, count = filled[r].sum(axis=2), there[r].sum(axis=2)
+        for j in range(1, T):
+            # The first weights of mixtures that post after their update were never posted.
+            begin = 1 if mixtures and after else 0
+            used = slice(begin, max(begin, j - lag + 1))
+            number = len(first) + count[used].sum()
+            if not number:
+                continue
+            webs[r] = first.sum(axis=0) + sums[used].sum(axis=(0, 1))
+            read[r, j] = webs[r] / number
+            n_web[j] = number
+            n_read[r, j] = number if k is None else _reads(k, j - 1)
+            own[r, :, j, used] = count[used].T / number
+        read[r, n_read[r] <= 0] = np.nan
+    return read, n_read, own, webs, n_web, L, lag
+
+
+def _reads(k: NDArray[np.int64], j: int) -> FloatArray:
+    return np.asarray(k[j], dtype=float)

@@ -1,0 +1,369 @@
+"""The proxy of a run: its likelihood, its estimates on networks that are known, its forecast."""
+
+import warnings
+
+import numpy as np
+import pytest
+import xarray as xr
+from rag_run import rag_run
+from scipy.linalg import null_space
+from scipy.stats import multivariate_normal
+
+import lwdstats as lwd
+from lwdstats.studies.proxy.components import fit_components
+from lwdstats.studies.proxy.contraction import contraction, directions, kappa_of
+from lwdstats.studies.proxy.forecast import Forecast
+from lwdstats.studies.proxy.future import Origin, steps
+from lwdstats.studies.proxy.likelihood import (
+    Series,
+    feedback,
+    objective,
+    root_of,
+    scores,
+    series_of,
+    whiten,
+)
+from lwdstats.studies.proxy.states import filtered, on_simplex
+
+
+def random_series(seed, m=9, B=3):
+    rng = np.random.default_rng(seed)
+    seen = np.ones(m, bool)
+    seen[4] = False
+    return Series(
+        rng.dirichlet(np.ones(B), m), rng.dirichlet(np.ones(B), m), rng.uniform(0.01, 0.1, m),
+        rng.uniform(0.5, 1.5, m), np.zeros((m, m)), seen, 0, 0, 0, 0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_the_likelihood_is_that_of_what_is_orthogonal_to_prior_and_first_weights(anchored):
+    # Without priors theta is 1 - rho, as weights sum to 1.
+    rho, theta, q = 0.4, 0.6, 0.03
+    series = [random_series(seed) for seed in (1, 2)]
+    expected = 0.0
+    for one in series:
+        m, B = one.p.shape
+        last = np.array([[rho ** (t - s) if t >= s else 0.0 for s in range(m)] for t in range(m)])
+        cov = last[:, 1:] * (q * one.scale[1:]) @ last[:, 1:].T + np.diag(one.s2)
+        columns = [last[:, 0]] + [last[:, 1:].sum(1)] * anchored
+        left = one.p - theta * last[:, 1:] @ one.x[1:]
+        K = null_space(np.array(columns)[:, one.seen])
+        basis = np.linalg.svd(np.ones((1, B)))[2][1:]
+        for way in basis:
+            y = K.T @ (left @ way)[one.seen]
+            V = K.T @ cov[np.ix_(one.seen, one.seen)] @ K
+            expected -= 2 * multivariate_normal(np.zeros(len(y)), V).logpdf(y)
+            expected -= len(y) * np.log(2 * np.pi)
+    assert objective(series, rho, theta, q, anchored)[0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_whitening_is_by_the_cholesky_factor():
+    one = random_series(3)
+    w = whiten(one, 0.3, 0.02, True)
+    root = root_of(one, 0.3, 0.02)
+    np.testing.assert_allclose(root @ w.p, one.p[one.seen], atol=1e-12)
+    np.testing.assert_allclose(np.log(np.diag(root)), w.log_scale)
+
+
+def test_scores_sum_to_the_slope_of_the_likelihood_in_theta():
+    series = [random_series(seed) for seed in (4, 5)]
+    ways = np.array([[0.0], [1.0], [0.0]])
+    total = sum(s.sum() for s in scores(series, 0.3, 0.6, 0.02, True, ways))
+    ends = [objective(series, 0.3, theta, 0.02, True)[0] for theta in (0.6 + 1e-4, 0.6 - 1e-4)]
+    assert total == pytest.approx(-0.5 * (ends[0] - ends[1]) / 2e-4, rel=1e-5)
+
+
+def test_own_posts_bend_the_score_by_what_is_subtracted():
+    """Of many runs whose posts are what was measured, the score at the truth has this mean."""
+    rng = np.random.default_rng(6)
+    m, theta, q, s2 = 12, 0.7, 0.01, 0.05
+    own = np.tril(np.full((m, m), 0.06), -1)
+    found = []
+    for _ in range(1500):
+        p, x, pi = np.empty((m, 2)), np.zeros((m, 2)), np.zeros(2)
+        for t in range(m):
+            x[t] = own[t, :t] @ p[:t] + 0.2 * rng.standard_normal() * np.array([1, -1])
+            pi = theta * x[t] + np.sqrt(q / 2) * rng.standard_normal() * np.array([1, -1])
+            p[t] = pi + np.sqrt(s2 / 2) * rng.standard_normal() * np.array([1, -1])
+        one = Series(p, x, np.full(m, s2), np.ones(m), own, np.ones(m, bool), 0, 0, 0, 0)
+        ends = [objective([one], 0.0, theta + d, q, True)[0] for d in (1e-4, -1e-4)]
+        found.append(-0.5 * (ends[0] - ends[1]) / 2e-4)
+    expected = feedback([one], 0.0, theta, q, True)[1]
+    assert abs(np.mean(found) - expected) < 4 * np.std(found) / np.sqrt(len(found))
+    assert expected < -3 * np.std(found) / np.sqrt(len(found))
+
+
+def test_unmixed_weights_are_unbiased_where_components_overlap():
+    rng = np.random.default_rng(7)
+    share = np.array([0.2, 0.8])
+
+    def draw(n, p):
+        return np.where(rng.random(n) < p, 0.0, 2.5)[:, None] + rng.standard_normal((n, 1))
+
+    parts = fit_components(draw(20_000, 0.5), [2], 1, 1, rng)
+    y = parts.weights(draw(20_000, share[0]))
+    order = np.argsort(parts.mixture.means[:, 0])
+    np.testing.assert_allclose(y.mean(0)[order], share, atol=0.03)
+    np.testing.assert_allclose(y.sum(1), 1.0)
+    owned = parts.mixture.responsibilities(parts.coordinates(draw(20_000, 0.2)) / parts.scale)
+    assert abs(owned.mean(0)[order][0] - 0.2) > 0.05
+
+
+def test_overlap_slows_the_contraction_as_its_matrix_does():
+    A = np.array([[0.8, 0.1, 0.1], [0.1, 0.7, 0.2], [0.1, 0.2, 0.7]])
+    gap = np.array([0.4, -0.3, -0.1])
+    k, kappa = 20, 0.8
+    moved = np.linalg.matrix_power(np.eye(3) - kappa / k * A, k)
+    # Of gaps along an eigenvector the contraction is one number.
+    values, vectors = np.linalg.eig(A)
+    way = np.real(vectors[:, np.argsort(values.real)[0]])
+    parts = directions(A, np.outer(way, way))
+    direct = (moved @ way) @ way / (way @ way)
+    assert contraction(kappa, np.array([float(k)]), [parts]) == pytest.approx(direct)
+    parts = directions(A, np.outer(gap, gap))
+    rho = contraction(kappa, np.array([20.0, 40.0]), [parts])
+    assert kappa_of(rho, np.array([20.0, 40.0]), [parts]) == pytest.approx(kappa)
+    assert kappa_of(-0.1, np.array([20.0]), [parts]) == np.inf
+
+
+def test_the_nearest_weights_are_weights():
+    rng = np.random.default_rng(8)
+    x = rng.normal(0.3, 1.0, (200, 4))
+    y = on_simplex(x, 0.05)
+    np.testing.assert_allclose(y.sum(1), 1.0)
+    assert y.min() >= 0.05 - 1e-12
+    others = 0.05 + 0.8 * rng.dirichlet(np.ones(4), 200)
+    assert (((x - y) ** 2).sum(1) <= ((x - others) ** 2).sum(1) + 1e-12).all()
+    np.testing.assert_allclose(on_simplex(others, 0.05), others)
+
+
+def quiet_fit(ds, **options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return lwd.fit_proxy(ds, 3, seed=1, **options)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return rag_run(11, share=0.25, memory=False, n_responses=60)[0]
+
+
+@pytest.fixture(scope="module")
+def proxy(run):
+    return lwd.fit_proxy(run, 3, seed=1)
+
+
+def test_a_run_without_memory_is_found_to_have_none_and_its_prior(proxy):
+    assert proxy.form == "anchored"
+    table = proxy.tidy().set_index("term")
+    assert table.loc["rho", "p_value"] > 0.05
+    assert table.loc["w", "conf_low"] < 0.25 < table.loc["w", "conf_high"]
+    # Least squares take the measurement's error, and the prior, for memory.
+    assert proxy.naive > table.loc["rho", "conf_high"]
+    assert proxy.anchor_test[2] < 0.01
+    # The priors are those of the generator, up to the order of components.
+    true = np.random.default_rng(7).dirichlet(np.ones(3), 3)
+    found = proxy.priors().pivot_table(index="model", columns="component", values="estimate")
+    order = [int(np.argmin(((proxy.moments[0][0] - c) ** 2).sum(1))) for c in _centres(proxy)]
+    assert np.abs(found.to_numpy()[:, order] - true).max() < 0.35
+
+
+def _centres(proxy):
+    return proxy.components[0].coordinates(6.0 / np.sqrt(2.0) * np.eye(3, 10))
+
+
+def test_a_run_with_memory_and_no_prior_gives_kappa():
+    ds, _ = rag_run(14, kappa=1.0, n_responses=60)
+    proxy = quiet_fit(ds, form="network")
+    low, high = proxy.confint()["kappa"]
+    assert low < 1.0 < high
+    assert list(proxy.coef().index) == ["rho", "kappa"]
+    assert proxy.anchor_test[2] > 0.001
+    table = lwd.fit_proxy(ds, 3, seed=1).tidy().set_index("term")
+    assert table.loc["w", "conf_low"] < 0.0 < table.loc["w", "conf_high"]
+    assert table.loc["rho", "p_value"] < 0.01
+
+
+def test_what_mixtures_read_gives_the_next_weights():
+    posts = [[-5.0]] * 30 + [[5.0]] * 10
+    ds = lwd.simulate_gmm(
+        5, n_responses=40, initial_points=posts, n_steps=30, seed=2, update="refit"
+    )
+    proxy = lwd.fit_proxy(ds, 2, seed=1)
+    assert (proxy.form, proxy.source) == ("network", "mixtures")
+    low, high = proxy.confint()["rho"]
+    assert low < 0.0 < high < 0.5
+
+
+def test_missing_answers_and_relabelled_models_change_nothing_else(run, proxy):
+    turned = lwd.fit_proxy(run.isel(model=[2, 0, 1]), 3, seed=1)
+    assert turned.rho == pytest.approx(proxy.rho, abs=0.02)
+    gaps = run.copy(deep=True)
+    gaps["embedding"][5, 1, 0, 0] = np.nan
+    gaps["embedding"][9, :, 0, 0, 20:] = np.nan
+    found = lwd.fit_proxy(gaps, 3, seed=1)
+    assert abs(found.w - proxy.w) < proxy.fit.share_error
+    assert np.isnan(found.paths[0].weight[0, 5, 1]).all()
+
+
+def test_replicates_and_queries_are_pooled(run):
+    many = xr.concat([rag_run(20 + r, share=0.25, memory=False)[0] for r in range(5)], "replicate")
+    many = many.assign_coords(replicate=np.arange(5)).transpose(*_order(many))
+    proxy = lwd.fit_proxy(many, 3, seed=1)
+    assert proxy.fit.df == 4.0
+    assert proxy.confint().method == "replicates"
+    other = rag_run(31, share=0.25, memory=False)[0].assign_coords(query=["another"])
+    both = xr.concat([run.isel(response=slice(40)), other], "query")
+    pooled = lwd.fit_proxy(both.transpose(*_order(both)), 3, seed=1)
+    assert len(pooled.components) == 2
+    assert pooled.fit.share_error < lwd.fit_proxy(other, 3, seed=1).fit.share_error
+    assert set(pooled.priors()["query"]) == {"a question", "another"}
+    assert pooled.forecast(2, draws=50).bands.shape == (6, 8)
+
+
+def _order(ds):
+    return [
+        d
+        for d in (
+            "time", "model", "replicate", "query", "response", "post", "feature", "draw",
+        )
+        if d in ds.dims
+    ]  # fmt: skip
+
+
+def test_what_weakens_the_estimates_is_said():
+    ds, _ = rag_run(13, n_responses=4, n_steps=15, with_log=False)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        proxy = lwd.fit_proxy(ds, 3, seed=1)
+    said = " ".join(str(w.message) for w in caught)
+    assert "not in the dataset" in said
+    assert "answers a model" in said
+    assert "16 times are few" in said
+    assert proxy.notes == tuple(str(w.message) for w in caught)
+    assert proxy.source == "answers"
+
+
+def test_priors_are_seen_where_the_form_has_none(run):
+    assert any("priors of their own" in note for note in quiet_fit(run, form="network").notes)
+
+
+def test_the_filter_foresees_a_path_that_follows_its_law():
+    x = np.tile([0.2, 0.8], (30, 1))
+    p = np.empty_like(x)
+    p[0] = [0.9, 0.1]
+    for t in range(1, 30):
+        p[t] = 0.5 * p[t - 1] + 0.5 * x[t]
+    one = Series(
+        p, x, np.full(30, 1e-9), np.ones(30), np.zeros((30, 30)), np.ones(30, bool), 0, 0, 0, 0
+    )
+    ahead, variance, _, _ = filtered(one, 0.5, 0.5, np.zeros(2), 1e-4)
+    np.testing.assert_allclose(ahead[1:], p[1:], atol=1e-6)
+    assert variance[-1] == pytest.approx(1e-4, rel=1e-3)
+
+
+def test_a_forecast_with_nothing_left_to_chance_is_the_recursion():
+    M, L = 3, 10**7
+    origin = Origin(
+        state=np.array([[0.5, 0.5], [0.1, 0.9]]), state_var=np.zeros(2), posted=[np.eye(2)],
+        web=np.array([3.0, 1.0]) * 10**6, n_web=4 * 10**6, rho=np.full(M, 0.5),
+        theta=np.full(M, 0.5), b=np.zeros((M, 2, 2)), process=0.0, n_posted=0, n_answers=L,
+        share_read=1.0, n_read=4 * 10**6, exact=True, less=False, labels_cov=np.zeros((2, 2, 2)),
+        means=np.array([[0.0], [1.0]]), variances=np.zeros((2, 1)),
+    )  # fmt: skip
+    weights, squares = steps(origin, 2, np.random.default_rng(1))
+    pi = origin.state
+    for t in range(2):
+        pi = 0.5 * pi + 0.5 * np.array([0.75, 0.25])
+        np.testing.assert_allclose(weights[t], np.broadcast_to(pi, (M, 2, 2)), atol=1e-3)
+        apart = 2 * (pi[0, 1] - pi[1, 1]) ** 2
+        np.testing.assert_allclose(squares[t], apart, atol=2e-3)
+
+
+def test_forecasts_hold_what_comes(run):
+    first = quiet_fit(run.isel(time=slice(31)))
+    forecast = first.forecast(30, draws=300)
+    assert isinstance(forecast, Forecast)
+    assert forecast.bands["time"].min() == 31
+    found = forecast.compare(first.measure(run))
+    assert (found["n"] == 30).all()
+    assert (found["inside"] > 0.6).all()
+    assert (forecast.bands["all_low"] <= forecast.bands["low"]).all()
+    with pytest.raises(lwd.InputError, match="observed"):
+        forecast.compare(first.measure(run.isel(time=slice(31))))
+
+
+def test_what_if_one_model_were_a_bot_and_if_a_share_were_real(proxy):
+    base = proxy.simulate(replicates=4, seed=1)
+    assert base.sizes["time"] == 61
+    assert base["n_web"].values.tolist()[:3] == [23, 26, 29]
+    bot = proxy.simulate({"frozen": [0]}, replicates=4, seed=1)
+    path = bot["weight"].sel(model="model 0").transpose("time", ...)
+    np.testing.assert_allclose(path, np.broadcast_to(path[0], path.shape))
+    real = proxy.simulate(lwd.Scenario(fresh=0.5), replicates=4, seed=1)
+    assert real["n_web"][-1] > 1.5 * base["n_web"][-1]
+
+
+def test_a_true_proxy_is_not_refused_and_a_network_that_jumps_is(run, proxy):
+    assert proxy.check().describes
+    jumped = run.copy(deep=True)
+    late = jumped["embedding"].values[31:, 0]
+    jumped["embedding"].values[31:, 0] = late[:, :, :, :1]
+    check = quiet_fit(jumped).check()
+    assert not check.describes
+    assert "does not describe" in str(check)
+
+
+@pytest.mark.parametrize("kind", ["weights", "components", "forecast"])
+def test_pictures(proxy, kind):
+    assert lwd.plot(proxy, kind=kind).has_data()
+
+
+@pytest.mark.parametrize(
+    ("change", "argument"),
+    [
+        (lambda ds: ds.isel(response=[0]), "ds"),
+        (lambda ds: ds.isel(time=[0, 1, 2]), "ds"),
+        (lambda ds: ds.isel(time=[0, 1, 2, 4, 5]), "ds"),
+    ],
+)
+def test_runs_that_say_too_little_are_refused(run, change, argument):
+    with pytest.raises(lwd.InputError) as caught:
+        lwd.fit_proxy(change(run), 3)
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ({"n_components": 1}, "n_components"),
+        ({"n_components": "3"}, "n_components"),
+        ({"form": "paper"}, "form"),
+        ({"level": 2}, "level"),
+        ({"n_dims": 0}, "n_dims"),
+    ],
+)
+def test_wrong_arguments_are_named(run, arguments, argument):
+    with pytest.raises(lwd.InputError) as caught:
+        lwd.fit_proxy(run, **arguments)
+    assert caught.value.argument == argument
+
+
+def test_mixtures_whose_web_is_not_known_are_refused():
+    ds = lwd.simulate_gmm(n_steps=10, n_responses=5, scenario={"keep": "last"}, seed=1)
+    with pytest.raises(lwd.InputError, match="a web that keeps all"):
+        lwd.fit_proxy(ds, 2)
+    ds = lwd.simulate_gmm(n_steps=10, n_responses=5, scenario={"fresh": 2}, seed=1)
+    with pytest.raises(lwd.InputError, match="fresh"):
+        lwd.fit_proxy(ds, 2)
+
+
+def test_series_begin_anew_where_it_is_not_known_what_was_read():
+    rng = np.random.default_rng(9)
+    weight = rng.dirichlet(np.ones(3), (1, 12, 1))
+    read = weight.copy()
+    read[0, 6, 0] = np.nan
+    own, count = np.zeros((1, 1, 12, 12)), np.full((1, 12, 1), 20)
+    found = series_of(weight, np.full((1, 12, 1), 0.1), read, own, count)
+    assert [(one.start, len(one.p)) for one in found] == [(0, 6), (6, 6)]

@@ -1,0 +1,86 @@
+"""Power by simulation: of tests whose power is known, and what reaches one."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import lwdstats as lwd
+from lwdstats.studies import power_test as module
+
+SPEC = {
+    "initial_weights": [[0.3, 0.7], [0.7, 0.3]],
+    "means": [-5.0, 5.0],
+    "n_models": 2,
+}
+
+
+def probit(value):
+    return float(stats.norm.cdf(np.log(value / 20.0)))
+
+
+def test_what_is_sought_is_where_the_power_is(monkeypatch):
+    rng = np.random.default_rng(1)
+
+    def share(draw, judge, now, n_sim, stream):
+        return rng.binomial(4000, probit(now["n_replicates"])) / 4000
+
+    monkeypatch.setattr(module, "_share", share)
+    found = lwd.power_test("collapse_test", SPEC, n_responses=3, n_steps=1, power=0.8)
+    truth = 20.0 * np.exp(stats.norm.ppf(0.8))
+    assert found.n_replicates == pytest.approx(truth, rel=0.1)
+    assert found.found == "n_replicates"
+    assert "<- found" in str(found)
+    assert list(found.tried) == ["value", "power", "n_sim"]
+    assert found.plot().has_data()
+    with pytest.raises(lwd.InputError, match="reach"):
+        lwd.power_test("collapse_test", SPEC, n_responses=3, n_steps=1, power=0.9999)
+
+
+def test_without_an_effect_power_is_the_size_and_grows_with_answers():
+    same = SPEC | {"initial_weights": [[0.5, 0.5], [0.5, 0.5]]}
+    options = {"permutations": 19}
+    few = {"n_replicates": 2, "n_steps": 1, "n_sim": 60, "seed": 1, "options": options}
+    size = lwd.power_test("collapse_test", same, n_responses=10, **few)
+    assert size.power < 0.2
+    some = lwd.power_test("collapse_test", SPEC, n_responses=4, **few)
+    more = lwd.power_test("collapse_test", SPEC, n_responses=40, **few)
+    assert some.power < more.power
+    assert more.power > 0.9
+    assert some.std_error == pytest.approx(np.sqrt(some.power * (1 - some.power) / 60))
+
+
+def test_effects_move_the_start():
+    options = {"permutations": 19}
+    few = {"n_replicates": 2, "n_responses": 20, "n_steps": 1, "n_sim": 40, "seed": 1}
+    none = lwd.power_test("collapse_test", SPEC, effect=0.0, options=options, **few)
+    full = lwd.power_test(lwd.collapse_test, SPEC, effect=2.0, options=options, **few)
+    assert none.power < 0.3 < full.power
+    with pytest.raises(lwd.InputError, match="initial weights"):
+        lwd.power_test("collapse_test", SPEC, effect=3.0, **few)
+
+
+@pytest.mark.parametrize("name", ["convergence_test", "check_decay"])
+def test_the_other_tests_are_counted(name):
+    found = lwd.power_test(name, SPEC, n_replicates=10, n_responses=5, n_steps=8, n_sim=20, seed=1)
+    assert 0 <= found.power <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "argument"),
+    [
+        ({"test": "t_test"}, "test"),
+        ({"n_steps": None}, "power"),
+        ({"power": 0.8}, "power"),
+        ({"n_steps": 0}, "n_steps"),
+        ({"effect": -1}, "effect"),
+        ({"source": {"simulator": "llm"}}, "source"),
+        ({"source": 3}, "source"),
+        ({"source": {}, "effect": 2.0}, "effect"),
+        ({"n_sim": 1}, "n_sim"),
+    ],
+)
+def test_wrong_arguments_are_named(arguments, argument):
+    given = {"test": "collapse_test", "source": SPEC, "n_replicates": 2, "n_responses": 3}
+    with pytest.raises(lwd.InputError) as caught:
+        lwd.power_test(**(given | {"n_steps": 2} | arguments))
+    assert caught.value.argument == argument
