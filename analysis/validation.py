@@ -401,7 +401,7 @@ def verdict(row: Row) -> str:
 def lines_of(name: str, scale: int) -> list[str]:
     """Return a table as markdown."""
     table = TABLES[name]
-    out = [f"## {table.title}", "", f"Seen: {table.seen}", "", "```python", table.call, "```", ""]
+    out = [f"## {table.title}", "", f"Seen: {table.seen}", "", "```text", table.call, "```", ""]
     out += ["| what | published | ours | standard errors apart | in the paper's order |"]
     out += ["| --- | --- | --- | --- | --- |"]
     for row in table.rows(scale):

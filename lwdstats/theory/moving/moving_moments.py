@@ -114,9 +114,9 @@ def moving_moments(initial_means: ArrayLike | None = None, **options: Any) -> Mo
     --------
     >>> few = {"n_models": 3, "n_responses": 10, "n_steps": 50, "scenario": {"keep": "last"}}
     >>> moving_moments(**few).model_variance[[0, 50]].round(3)
-    array([1.   , 2.547])
+    array([1.   , 2.568])
     >>> moving_moments(**few, variance_rule="welford").model_variance[[0, 50]].round(3)
-    array([1.   , 0.708])
+    array([1.   , 0.691])
     """
     given: dict[str, Any] = {"moving": ("mean", "covariance"), "means": [0.0]} | options
     first: Any = initial_means
