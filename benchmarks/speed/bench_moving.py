@@ -169,7 +169,8 @@ def main() -> None:
     for n, n_b, d, kind, n_steps in CASES:
         case = (n, n_b, d, kind, n_steps)
         draws = n * sum(int(BETA * n * N_RESPONSES * t) for t in range(n_steps))
-        package(*case, True), plain(*case, True)
+        package(*case, True)
+        plain(*case, True)
         ratios, costs = [], []
         for _ in range(options.pairs):
             ours = package(*case, True) - package(*case, False)

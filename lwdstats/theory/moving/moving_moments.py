@@ -114,22 +114,28 @@ def moving_moments(initial_means: ArrayLike | None = None, **options: Any) -> Mo
     --------
     >>> few = {"n_models": 3, "n_responses": 10, "n_steps": 50, "scenario": {"keep": "last"}}
     >>> moving_moments(**few).model_variance[[0, 50]].round(3)
-    array([1.   , 2.547])
+    array([1.   , 2.568])
     >>> moving_moments(**few, variance_rule="welford").model_variance[[0, 50]].round(3)
-    array([1.   , 0.708])
+    array([1.   , 0.691])
     """
     given: dict[str, Any] = {"moving": ("mean", "covariance"), "means": [0.0]} | options
-    given["initial_means"] = initial_means
+    first: Any = initial_means
+    given["initial_means"] = first
     if "means" not in options:
         # Of what is no array of numbers the check of the means says what is wrong.
         with contextlib.suppress(ValueError, TypeError):
-            shape = np.shape(initial_means)  # () of None
+            shape = np.shape(first)  # () of None
             given["means"] = np.zeros((1, shape[-1] if len(shape) == 3 else 1))
     spec = MovingSpec(**given)
     program = MovingProgram(spec)
-    n_steps = spec.n_steps
     found = np.array([_summed(program, t, now) for t, now in enumerate(program.run())])
-    return MovingMoments(np.arange(n_steps + 1), *found.T, spec.n_models, spec.variance_rule)
+    columns: Any = found.T
+    return MovingMoments(
+        np.arange(spec.n_steps + 1),
+        *columns,
+        n_models=spec.n_models,
+        variance_rule=spec.variance_rule,
+    )
 
 
 def _summed(program: MovingProgram, t: int, now: Moments) -> tuple[float, ...]:
