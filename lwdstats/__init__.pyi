@@ -86,6 +86,10 @@ from lwdstats.simulate.specs import read_spec as read_spec
 from lwdstats.simulate.specs import run_spec as run_spec
 from lwdstats.studies.phrases import phrases as phrases
 from lwdstats.studies.robust_to_embedder import robust_to_embedder as robust_to_embedder
+from lwdstats.studies.sweep.design import design as design
+from lwdstats.studies.sweep.plan_sweep import plan_sweep as plan_sweep
+from lwdstats.studies.sweep.read_sweep import read_sweep as read_sweep
+from lwdstats.studies.sweep.sweep import sweep as sweep
 from lwdstats.summaries import summary as summary
 from lwdstats.theory.asymptotics import asymptotics as asymptotics
 from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm

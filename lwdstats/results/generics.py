@@ -206,8 +206,8 @@ def anova(x: Any, *others: Any, **kwargs: Any) -> Any:
     Notes
     -----
     Follows R's ``anova``: of fits of `nls` it takes two or more, each nested in the
-    next; of one fit of `lm` it tests the terms in turn; of `betadisper` it compares the groups. Fits of other responses are an
-    error, where R drops them with a warning.
+    next; of one fit of `lm` it tests the terms in turn; of `betadisper` it compares the groups.
+    Fits of other responses are an error, where R drops them with a warning.
 
     Examples
     --------

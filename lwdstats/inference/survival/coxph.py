@@ -15,6 +15,7 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.formula.design import matrix_of
 from lwdstats.inference.linear.squares import check_columns, clusters_of
+from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.inference.survival.data import Survival, levels_of, read_survival
 from lwdstats.inference.survival.separation import Rows, at_the_limit, infinite_directions
 from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
@@ -218,7 +219,7 @@ def _rounded(value: float) -> str:
 
 
 def coxph(
-    formula: str, data: pd.DataFrame, *, ties: str = "efron", cluster: str | None = None
+    formula: str, data: pd.DataFrame | Runs, *, ties: str = "efron", cluster: str | None = None
 ) -> CoxPH:
     """Fit a Cox model: how much sooner or later an event comes with each term.
 
@@ -227,13 +228,14 @@ def coxph(
     formula : str
         ``Surv(time, event) ~ terms``, as of `survfit`; with ``+ strata(x)`` each value of x has
         a base rate of its own.
-    data : pandas.DataFrame
+    data : pandas.DataFrame or Sweep
         A row for each time.
     ties : {"efron", "breslow"}
         How events at the same time are taken.
     cluster : str, optional
         Column whose values rows share that are not independent, such as the replicate of
-        networks that share their random streams: standard errors take account.
+        networks that share their random streams: standard errors take account. That is the
+        default of a sweep whose cells share them.
 
     Returns
     -------
@@ -274,6 +276,7 @@ def coxph(
     {'fresh': -1.158}
     """
     check_choice("ties", ties, ("efron", "breslow"))
+    data, cluster = rows_of(data, cluster)
     given = read_survival(formula, data, least=1)
     groups, n_clusters = clusters_of(cluster, data)
     x, names = matrix_of(given.terms)
