@@ -51,7 +51,7 @@ def sweep(
     from lwdstats.studies.sweep.plan_sweep import plan_sweep
     from lwdstats.studies.sweep.sweep import sweep as run
 
-    base, grid, how = _read(file)
+    base, grid, how = read_sweep_file(file)
     told = {"store": store, "replicates": replicates, "seed": seed, "keep": keep}
     how |= {name: value for name, value in told.items() if value is not None}
     if plan:
@@ -75,7 +75,7 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _read(file: Path) -> tuple[Any, Any, dict[str, Any]]:
+def read_sweep_file(file: Path) -> tuple[Any, Any, dict[str, Any]]:
     """Return base, grid and options of a file; relative paths start at its folder."""
     from lwdstats.simulate.specs import from_folder, read_spec
     from lwdstats.studies.sweep.design import design

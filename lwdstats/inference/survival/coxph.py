@@ -354,7 +354,7 @@ def _fit(rows: Rows, directions: FloatArray, ties: str) -> tuple[FloatArray, Flo
     """Return estimates, covariances and the log likelihood; infinite along the directions."""
     p = rows.x.shape[1]
     estimate, var = np.zeros(p), np.full((p, p), np.nan)
-    free = _free(directions, p)
+    free = _free(np.vstack([directions, _flat(rows)]) if len(directions) else directions, p)
     model = _model(rows, ties, free if free.any() else None)
     at = np.zeros(model.exog.shape[1])
     if free.any():
@@ -389,6 +389,20 @@ def _score_residuals(rows: Rows, estimate: FloatArray, ties: str) -> FloatArray:
             out[now] += (rows.x[now] - mean) / d
             out[risk] -= (weight / weight.sum())[:, None] * (x - mean)
     return out
+
+
+def _flat(rows: Rows) -> FloatArray:
+    """Return directions (m, p) along which the likelihood of rows does not change.
+
+    In the limit no row of several groups without an event is left, and only their sum was found.
+    """
+    means = pd.DataFrame(rows.x).groupby(rows.strata).transform("mean").to_numpy()
+    within = rows.x - means
+    size = np.linalg.norm(within, axis=0)
+    scale = np.where(size > 1e-9 * np.linalg.norm(rows.x), size, np.inf)
+    _, values, basis = np.linalg.svd(within / scale, full_matrices=False)
+    still = basis[values <= 1e-9] / np.where(np.isinf(scale), 1.0, scale)
+    return still / np.abs(still).max(axis=1, keepdims=True, initial=1e-300)
 
 
 def _free(directions: FloatArray, p: int) -> NDArray[np.bool_]:

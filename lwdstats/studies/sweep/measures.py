@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lwdstats.errors import InputError, is_number
+from lwdstats.errors import InputError, check_bool, is_number
 from lwdstats.geometry.distance import fnorm
 from lwdstats.geometry.diversity import diversity, drift, inner_diversity
 from lwdstats.geometry.lexical import distinct_n
@@ -71,8 +71,14 @@ def _distinct(ds: xr.Dataset, time: Any = None, n: int = 2) -> Values:
     return {"distinct_n": _over_time(distinct_n(ds, n), time)}
 
 
-def _collapse_time(ds: xr.Dataset, threshold: float, of: str = "fnorm") -> Values:
+def _collapse_time(
+    ds: xr.Dataset, threshold: float, of: str = "fnorm", *, first: bool = False
+) -> Values:
     curve = curves(diversity(ds)) if of == "diversity" else curves(ds)
+    if first:
+        below = curve.values[:, 0] < threshold
+        at = int(np.argmax(below)) if below.any() else -1
+        return {"collapse_time": float(curve.time[at]), "collapsed": bool(below.any())}
     time, collapsed = first_for_good(curve.time, curve.values, float(threshold))
     return {"collapse_time": float(time[0]), "collapsed": bool(collapsed[0])}
 
@@ -142,11 +148,8 @@ class Measure:
         """
         found = self.function(ds, **self.options)
         if self.name and self.column != self.name:
-            # Another name than the measure's own stands in all its columns.
-            found = {
-                self.column if key == self.name else f"{self.column}_{key}": value
-                for key, value in found.items()
-            }
+            other = {"collapse_time": f"{self.column}_time"} if len(found) > 1 else {}
+            found = {other.get(key, self.column): value for key, value in found.items()}
         if not isinstance(found, Mapping):
             found = {self.column: found}
         return {str(key): _kept(str(key), value) for key, value in found.items()}
@@ -240,6 +243,8 @@ def _check_options(column: str, options: dict[str, Any]) -> None:
             raise InputError(f"measure: {column}: time", time, takes)
     if "of" in options and options["of"] not in ("fnorm", "diversity"):
         raise InputError(f"measure: {column}: of", options["of"], "'fnorm' or 'diversity'")
+    if "first" in options:
+        check_bool(f"measure: {column}: first", options["first"])
     if "threshold" in options and not is_number(options["threshold"]):
         takes = "a number, in units of the measure"
         raise InputError(f"measure: {column}: threshold", options["threshold"], takes)

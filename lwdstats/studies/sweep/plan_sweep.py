@@ -32,8 +32,8 @@ class SweepPlan(Result):
         A row a cell: its factors, `runs` to do, `seconds` of a run where it was tried, and of
         language models `calls`, `prompt_tokens`, `answer_tokens` and `cost` of its runs to do;
         `refused` says why its arguments can't be used.
-    runs, done : int
-        Runs of the sweep, and how many of them the store has.
+    runs, left : int
+        Runs of the sweep, and how many of them are to be done.
     workers : int
         Jobs at a time.
     seconds : float
@@ -42,7 +42,7 @@ class SweepPlan(Result):
 
     cells: pd.DataFrame
     runs: int
-    done: int
+    left: int
     workers: int
     seconds: float
 
@@ -58,7 +58,7 @@ class SweepPlan(Result):
 
     def glance(self) -> pd.DataFrame:
         """Return one row about the whole sweep."""
-        row = {"n_cells": len(self.cells), "n_runs": self.runs, "n_done": self.done}
+        row = {"n_cells": len(self.cells), "n_runs": self.runs, "n_left": self.left}
         row |= {
             "n_refused": int(np.count_nonzero(self.cells["refused"] != "")),
             "workers": self.workers,
@@ -68,7 +68,7 @@ class SweepPlan(Result):
     def lines(self) -> list[str]:
         """Return cells, runs, what is refused, tokens, and the time."""
         cells: Any = self.cells
-        lines = [f"Plan of {len(cells)} cells, {self.runs} runs: {self.runs - self.done} to do"]
+        lines = [f"Plan of {len(cells)} cells, {self.runs} runs: {self.left} to do"]
         refused = cells[cells["refused"] != ""]
         if len(refused):
             lines += [f"{len(refused)} cells can't run, first: {refused['refused'].iloc[0]}"]
@@ -174,8 +174,7 @@ def plan_sweep(
     each = float(known.mean()) if len(known) else math.nan
     total = len(work.cells) * len(work.replicates)
     left = sum(todo.values())
-    ready = len({cell.key for cell in work.ready}) * len(work.replicates)
-    return SweepPlan(frame, total, ready - left, workers, each * left / workers)
+    return SweepPlan(frame, total, left, workers, each * left / workers)
 
 
 def _seconds(job: Job) -> float:

@@ -95,9 +95,10 @@ def sweep(
     Notes
     -----
     Measures: `fnorm`, `fnorm_debiased`, `diversity`, `inner_diversity`, `drift`, `distinct_n` at a
-    `time` (None, the last; a list; "all"), means over models; `collapse_time` below a `threshold`,
-    with `collapsed` (False where it is censored) of ``of="fnorm"`` or "diversity"; `limit`, the
-    c of `convergence_fit`; `collapse_r2`, the adjusted R2 of `collapse_test`.
+    `time` (None, the last; a list; "all"), means over models; `collapse_time` below a `threshold`
+    for good, or for the ``first=True`` time, of ``of="fnorm"`` or "diversity", with `collapsed`
+    (False where it is censored), by another name x as `x_time` and `x`; `limit`, the c of
+    `convergence_fit`; `collapse_r2`, the adjusted R2 of `collapse_test`.
 
     A run of mixtures depends on its specification, the seed and its replicate alone: neither on
     order, nor on `n_jobs`, nor on what ran before, to the bit. ``docs/sweeps.md`` has clusters.

@@ -52,7 +52,20 @@ def test_times_to_collapse_are_censored_at_the_end(ds, of):
     assert column(measure, "collapse_time") == times["time"].tolist()
     assert column(measure, "collapsed") == times["collapsed"].tolist()
     named = {"gone": {"measure": "collapse_time", "threshold": threshold, "of": of}}
-    assert column(named, "gone_collapsed") == times["collapsed"].tolist()
+    assert column(named, "gone") == times["collapsed"].tolist()
+    assert column(named, "gone_time") == times["time"].tolist()
+
+
+def test_the_first_time_below_needs_no_future(ds):
+    norm = lwd.fnorm(ds).transpose("time", "replicate").values
+    measure = {"collapse_time": {"threshold": 0.1, "first": True}}
+    times, collapsed = column(measure, "collapse_time"), column(measure, "collapsed")
+    for curve, time, event in zip(norm.T, times, collapsed, strict=True):
+        below = [t for t in range(41) if curve[t] < 0.1]
+        assert (time, event) == (min(below, default=40), bool(below))
+    later = column({"collapse_time": {"threshold": 0.1}}, "collapse_time")
+    assert times != later
+    assert column({"collapse_time": {"threshold": 0.0, "first": True}}, "collapsed") == [False] * 3
 
 
 def test_limits_are_those_of_each_run_alone(ds):
