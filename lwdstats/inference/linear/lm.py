@@ -23,6 +23,7 @@ from lwdstats.inference.linear.squares import (
     hotelling,
     least_squares,
 )
+from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
 from lwdstats.results.printing import coefficient_lines, format_numbers, format_p, named_lines
 from lwdstats.results.result import Result, Summary, one_row
@@ -239,7 +240,7 @@ class LinearModel(Result):
         return f"Linear model: {self.formula}"
 
 
-def lm(formula: str, data: pd.DataFrame, *, cluster: str | None = None) -> LinearModel:
+def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -> LinearModel:
     """Fit a linear model by least squares.
 
     Parameters
@@ -247,11 +248,12 @@ def lm(formula: str, data: pd.DataFrame, *, cluster: str | None = None) -> Linea
     formula : str
         ``y ~ terms`` in R's grammar; never evaluated as code. The left side may be an expression
         of columns, such as ``log(fnorm)``.
-    data : pandas.DataFrame
-        A row for each observation, none missing.
+    data : pandas.DataFrame or Sweep
+        A row for each observation, none missing; of a sweep the runs at their last time.
     cluster : str, optional
         Column whose values rows share that are not independent, such as the replicate of
-        networks that share their random streams. Standard errors are then robust.
+        networks that share their random streams. Standard errors are then robust. Of a sweep
+        whose cells share them the replicate is taken by default.
 
     Returns
     -------
@@ -291,8 +293,7 @@ def lm(formula: str, data: pd.DataFrame, *, cluster: str | None = None) -> Linea
     >>> table.table["Df"].tolist()
     [1, 2]
     """
-    if not isinstance(data, pd.DataFrame):
-        raise InputError("data", f"an object of type {type(data).__name__}", "a pandas DataFrame")
+    data, cluster = rows_of(data, cluster)
     data = data.reset_index(drop=True)
     parsed = parse_formula(formula, [str(name) for name in data.columns], takes=TAKES, least=0)
     y = values_of([parsed.left], data)[parsed.left]

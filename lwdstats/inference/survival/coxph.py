@@ -15,6 +15,7 @@ from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_level
 from lwdstats.inference.formula.design import matrix_of
 from lwdstats.inference.linear.squares import check_columns, clusters_of
+from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.inference.survival.data import Survival, levels_of, read_survival
 from lwdstats.inference.survival.separation import Rows, at_the_limit, infinite_directions
 from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
@@ -218,7 +219,7 @@ def _rounded(value: float) -> str:
 
 
 def coxph(
-    formula: str, data: pd.DataFrame, *, ties: str = "efron", cluster: str | None = None
+    formula: str, data: pd.DataFrame | Runs, *, ties: str = "efron", cluster: str | None = None
 ) -> CoxPH:
     """Fit a Cox model: how much sooner or later an event comes with each term.
 
@@ -227,13 +228,14 @@ def coxph(
     formula : str
         ``Surv(time, event) ~ terms``, as of `survfit`; with ``+ strata(x)`` each value of x has
         a base rate of its own.
-    data : pandas.DataFrame
+    data : pandas.DataFrame or Sweep
         A row for each time.
     ties : {"efron", "breslow"}
         How events at the same time are taken.
     cluster : str, optional
         Column whose values rows share that are not independent, such as the replicate of
-        networks that share their random streams: standard errors take account.
+        networks that share their random streams: standard errors take account. That is the
+        default of a sweep whose cells share them.
 
     Returns
     -------
@@ -274,6 +276,7 @@ def coxph(
     {'fresh': -1.158}
     """
     check_choice("ties", ties, ("efron", "breslow"))
+    data, cluster = rows_of(data, cluster)
     given = read_survival(formula, data, least=1)
     groups, n_clusters = clusters_of(cluster, data)
     x, names = matrix_of(given.terms)
@@ -351,7 +354,7 @@ def _fit(rows: Rows, directions: FloatArray, ties: str) -> tuple[FloatArray, Flo
     """Return estimates, covariances and the log likelihood; infinite along the directions."""
     p = rows.x.shape[1]
     estimate, var = np.zeros(p), np.full((p, p), np.nan)
-    free = _free(directions, p)
+    free = _free(np.vstack([directions, _flat(rows)]) if len(directions) else directions, p)
     model = _model(rows, ties, free if free.any() else None)
     at = np.zeros(model.exog.shape[1])
     if free.any():
@@ -386,6 +389,20 @@ def _score_residuals(rows: Rows, estimate: FloatArray, ties: str) -> FloatArray:
             out[now] += (rows.x[now] - mean) / d
             out[risk] -= (weight / weight.sum())[:, None] * (x - mean)
     return out
+
+
+def _flat(rows: Rows) -> FloatArray:
+    """Return directions (m, p) along which the likelihood of rows does not change.
+
+    In the limit no row of several groups without an event is left, and only their sum was found.
+    """
+    means = pd.DataFrame(rows.x).groupby(rows.strata).transform("mean").to_numpy()
+    within = rows.x - means
+    size = np.linalg.norm(within, axis=0)
+    scale = np.where(size > 1e-9 * np.linalg.norm(rows.x), size, np.inf)
+    _, values, basis = np.linalg.svd(within / scale, full_matrices=False)
+    still = basis[values <= 1e-9] / np.where(np.isinf(scale), 1.0, scale)
+    return still / np.abs(still).max(axis=1, keepdims=True, initial=1e-300)
 
 
 def _free(directions: FloatArray, p: int) -> NDArray[np.bool_]:

@@ -11,6 +11,7 @@ from scipy.stats import chi2
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, is_number
+from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.inference.survival.data import Survival, read_survival
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers, format_p
@@ -93,7 +94,7 @@ def _digits(value: float, places: int) -> str:
     return f"{round(value, places):g}"
 
 
-def survdiff(formula: str, data: pd.DataFrame, *, rho: float = 0.0) -> SurvDiff:
+def survdiff(formula: str, data: pd.DataFrame | Runs, *, rho: float = 0.0) -> SurvDiff:
     """Test whether groups have the event at the same rate (log-rank test).
 
     Parameters
@@ -101,7 +102,7 @@ def survdiff(formula: str, data: pd.DataFrame, *, rho: float = 0.0) -> SurvDiff:
     formula : str
         ``Surv(time, event) ~ groups``; with ``+ strata(x)`` groups are compared within values
         of x.
-    data : pandas.DataFrame
+    data : pandas.DataFrame or Sweep
         A row for each time; see `survfit`.
     rho : float
         0 is the log-rank test, 1 Peto and Peto's version of Gehan and Wilcoxon's, which gives
@@ -137,7 +138,7 @@ def survdiff(formula: str, data: pd.DataFrame, *, rho: float = 0.0) -> SurvDiff:
     """
     if not is_number(rho) or not np.isfinite(rho):
         raise InputError("rho", rho, "a finite number, 0 for the log-rank test")
-    given = read_survival(formula, data, least=1)
+    given = read_survival(formula, rows_of(data)[0], least=1)
     names, codes = given.groups()
     if len(names) < 2:
         raise InputError("formula", f"{formula!r}, one group ({names[0]})", "two groups or more")

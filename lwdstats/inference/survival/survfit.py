@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.inference.survival.data import read_survival
 from lwdstats.inference.survival.kaplan_meier import ESTIMATE, SCALES, kaplan_meier, quantile_of
 from lwdstats.results.pictures import drawing
@@ -114,7 +115,7 @@ class SurvFit(Result):
 
 
 def survfit(
-    formula: str, data: pd.DataFrame, *, level: float = 0.95, conf_type: str = "log"
+    formula: str, data: pd.DataFrame | Runs, *, level: float = 0.95, conf_type: str = "log"
 ) -> SurvFit:
     """Estimate the share that is still without an event over time, for each group.
 
@@ -123,7 +124,7 @@ def survfit(
     formula : str
         ``Surv(time, event) ~ groups``, or ``~ 1`` for one curve. Times are right-censored
         where `event` is False, 0, or 1 beside 2.
-    data : pandas.DataFrame
+    data : pandas.DataFrame or Sweep
         A row for each time.
     level : float
         Level of the intervals.
@@ -164,7 +165,7 @@ def survfit(
     """
     check_level(level)
     check_choice("conf_type", conf_type, SCALES)
-    given = read_survival(formula, data, least=0)
+    given = read_survival(formula, rows_of(data)[0], least=0)
     names, codes = given.groups()
     parts, rows = [], []
     for place, name in enumerate(names):

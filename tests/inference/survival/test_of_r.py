@@ -183,3 +183,25 @@ def test_rejects_arguments():
         coxph(formula, data, cluster="id")
     with pytest.raises(InputError, match="cluster: got one value of one"):
         coxph(formula, data.assign(one=1), cluster="one")
+
+
+def test_several_groups_without_an_event_are_each_infinite():
+    rng = np.random.default_rng(4)
+    n = 40
+    data = pd.DataFrame(
+        {
+            "time": np.concatenate([rng.integers(1, 30, 2 * n), np.full(2 * n, 30)]),
+            "event": np.repeat([True, False], 2 * n),
+            "regime": pd.Categorical(np.repeat(["a", "b", "c", "d"], n)),
+            "x": np.tile([0.0, 1.0, 2.0, 3.0], n),
+        }
+    )
+    with pytest.warns(UserWarning, match="no event where regime=c or regime=d"):
+        fit = coxph("Surv(time, event) ~ regime + x", data)
+    # What is left in the limit are the groups in which something happened.
+    some = data[data["regime"].isin(["a", "b"])]
+    other = coxph("Surv(time, event) ~ regime + x", some.assign(regime=some["regime"].astype(str)))
+    assert fit.coef()[["regimec", "regimed"]].tolist() == [-np.inf, -np.inf]
+    kept = ["regimeb", "x"]
+    np.testing.assert_allclose(fit.coef()[kept], other.coef(), rtol=1e-9)
+    np.testing.assert_allclose(fit.vcov().loc[kept, kept], other.vcov(), rtol=1e-7)

@@ -140,7 +140,7 @@ class Journal(Record):
             )
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(self.folder)
+            self._lock = lock_folder(self.folder)
         except OSError as error:
             got = f"{self.folder} ({error.strerror or error})"
             raise InputError("store", got, "a folder that can be written") from error
@@ -245,7 +245,7 @@ def _is_fresh(folder: Path) -> bool:
     return folder.is_dir() and not set(os.listdir(folder)) - {"lock", "log.txt"}
 
 
-def _lock(folder: Path) -> int:
+def lock_folder(folder: Path) -> int:
     """Return the open file that locks a store until it is closed or the process ends."""
     handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
     until = time.monotonic() + 0.2
