@@ -1,6 +1,7 @@
 """Bias and coverage of `fit_proxy`, size of its tests, coverage of its forecasts.
 
     .venv/bin/python benchmarks/validity/proxy.py coverage 100   # runs a row
+    .venv/bin/python benchmarks/validity/proxy.py mixtures 60
     .venv/bin/python benchmarks/validity/proxy.py bic 50
     .venv/bin/python benchmarks/validity/proxy.py tests 300
     .venv/bin/python benchmarks/validity/proxy.py forecast 60
@@ -97,6 +98,28 @@ def coverage(runs, only=()):
             cells.append(f"{x[:, column + 1].mean():.3f}")
         rest = f"{x[:, 5].mean():+.3f} | {x[:, 4].mean():.2f}"
         print(f"| {form} | {said} | {' | '.join(cells)} | {rest} |", flush=True)
+
+
+def mixtures(runs):
+    """Print rows of `simulate_gmm`, where all answers are posted and reads are not known."""
+    print("| setting | rho: median / mean bias (sd) | covers | warns |")
+    print("| --- | --- | --- | --- |")
+    posts = np.repeat([[-10.0], [0.0], [10.0]], [10, 6, 4], axis=0)
+    for settings in ({"n_responses": 40}, {"n_responses": 10}, {"update": "refit"}):
+        x = []
+        for seed in range(runs):
+            given = {"n_steps": 60, "n_responses": 40, "initial_points": posts} | settings
+            ds = lwd.simulate_gmm(3, 3, seed=8000 + seed, **given)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                proxy = lwd.fit_proxy(ds, 3, n_starts=1, seed=seed)
+            truth = 0.0 if "update" in settings else contraction(1.0, proxy.n_read, proxy.spread)
+            low, high = proxy.confint()["rho"]
+            x.append([proxy.rho - truth, low <= truth <= high, bool(proxy.notes)])
+        x = np.array(x, float)
+        said = ", ".join(f"{k} {v}" for k, v in settings.items())
+        bias = f"{np.median(x[:, 0]):+.3f} / {x[:, 0].mean():+.3f} ({x[:, 0].std():.3f})"
+        print(f"| {said} | {bias} | {x[:, 1].mean():.3f} | {x[:, 2].mean():.2f} |", flush=True)
 
 
 def bic(runs):
@@ -200,4 +223,6 @@ if __name__ == "__main__":
     elif command == "real":
         real()
     else:
-        {"bic": bic, "tests": tests, "forecast": forecast}[command](numbers[0])
+        {"bic": bic, "mixtures": mixtures, "tests": tests, "forecast": forecast}[command](
+            numbers[0]
+        )
