@@ -130,9 +130,11 @@ def bic(runs):
         options = {"n_components": [1, 2, 3, 4, 5], "n_starts": 2}
         x = np.array([judged(2000 + s, form, settings, **options) for s in range(runs)], float)
         said = ", ".join(f"{k} {v}" for k, v in settings.items()) or "as above"
+        share = "" if form == "network" else f"{x[:, 2].mean():+.3f}"
+        holds = "" if form == "network" else f"{x[:, 3].mean():.2f}"
         print(
             f"| {form} | {said} | {(x[:, 6] == 3).mean():.2f} | {x[:, 0].mean():+.3f} | "
-            f"{x[:, 1].mean():.2f} | {x[:, 2].mean():+.3f} | {x[:, 3].mean():.2f} |",
+            f"{x[:, 1].mean():.2f} | {share} | {holds} |",
             flush=True,
         )
 
