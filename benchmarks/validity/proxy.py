@@ -1,6 +1,7 @@
 """Bias and coverage of `fit_proxy`, size of its tests, coverage of its forecasts.
 
     .venv/bin/python benchmarks/validity/proxy.py coverage 100   # runs a row
+    .venv/bin/python benchmarks/validity/proxy.py mixtures 60
     .venv/bin/python benchmarks/validity/proxy.py bic 50
     .venv/bin/python benchmarks/validity/proxy.py tests 300
     .venv/bin/python benchmarks/validity/proxy.py forecast 60
@@ -99,6 +100,28 @@ def coverage(runs, only=()):
         print(f"| {form} | {said} | {' | '.join(cells)} | {rest} |", flush=True)
 
 
+def mixtures(runs):
+    """Print rows of `simulate_gmm`, where all answers are posted and reads are not known."""
+    print("| setting | rho: median / mean bias (sd) | covers | warns |")
+    print("| --- | --- | --- | --- |")
+    posts = np.repeat([[-10.0], [0.0], [10.0]], [10, 6, 4], axis=0)
+    for settings in ({"n_responses": 40}, {"n_responses": 10}, {"update": "refit"}):
+        x = []
+        for seed in range(runs):
+            given = {"n_steps": 60, "n_responses": 40, "initial_points": posts} | settings
+            ds = lwd.simulate_gmm(3, 3, seed=8000 + seed, **given)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                proxy = lwd.fit_proxy(ds, 3, n_starts=1, seed=seed)
+            truth = 0.0 if "update" in settings else contraction(1.0, proxy.n_read, proxy.spread)
+            low, high = proxy.confint()["rho"]
+            x.append([proxy.rho - truth, low <= truth <= high, bool(proxy.notes)])
+        x = np.array(x, float)
+        said = ", ".join(f"{k} {v}" for k, v in settings.items())
+        bias = f"{np.median(x[:, 0]):+.3f} / {x[:, 0].mean():+.3f} ({x[:, 0].std():.3f})"
+        print(f"| {said} | {bias} | {x[:, 1].mean():.3f} | {x[:, 2].mean():.2f} |", flush=True)
+
+
 def bic(runs):
     """Print two rows in which BIC chooses among 1 to 5 components, of two starts."""
     print("| form | setting | chose 3 | bias of rho | covers | bias of w | covers |")
@@ -107,9 +130,11 @@ def bic(runs):
         options = {"n_components": [1, 2, 3, 4, 5], "n_starts": 2}
         x = np.array([judged(2000 + s, form, settings, **options) for s in range(runs)], float)
         said = ", ".join(f"{k} {v}" for k, v in settings.items()) or "as above"
+        share = "" if form == "network" else f"{x[:, 2].mean():+.3f}"
+        holds = "" if form == "network" else f"{x[:, 3].mean():.2f}"
         print(
             f"| {form} | {said} | {(x[:, 6] == 3).mean():.2f} | {x[:, 0].mean():+.3f} | "
-            f"{x[:, 1].mean():.2f} | {x[:, 2].mean():+.3f} | {x[:, 3].mean():.2f} |",
+            f"{x[:, 1].mean():.2f} | {share} | {holds} |",
             flush=True,
         )
 
@@ -200,4 +225,6 @@ if __name__ == "__main__":
     elif command == "real":
         real()
     else:
-        {"bic": bic, "tests": tests, "forecast": forecast}[command](numbers[0])
+        {"bic": bic, "mixtures": mixtures, "tests": tests, "forecast": forecast}[command](
+            numbers[0]
+        )

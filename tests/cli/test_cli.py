@@ -323,6 +323,7 @@ def test_power_prints_what_was_left_out(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.slow
 def test_power_of_a_pilot_of_language_models_comes_with_its_plan():
     size = "--n-replicates 1 --n-responses 4 --n-steps 6 --n-components 3 --n-sim 20 --seed 1"
     file = str(ROOT / "data" / "bitcoin_network.nc")

@@ -21,6 +21,8 @@ from lwdstats.studies.proxy.likelihood import (
 )
 
 FORMS = ("network", "anchored", "memoryless")
+# Forms with theta = 1 - rho: "centred" has means of its own by model, by which priors are tested.
+_ALL_FROM_THE_WEB = ("network", "centred")
 # Lags of the long-run variance (Newey and West): what a model leaves, it leaves nearby.
 _LAGS = 2
 # Replicates from which their spread gives standard errors.
@@ -36,8 +38,9 @@ class Estimate:
 
     Attributes
     ----------
-    form : {"network", "anchored", "memoryless"}
-        theta = 1 - rho and no prior, as in the paper; all free; or rho = 0.
+    form : {"network", "anchored", "memoryless", "centred"}
+        theta = 1 - rho and no prior, as in the paper; all free; rho = 0; or theta = 1 - rho
+        with means by model.
     rho, theta : float
     process : float
         Variance of a step beyond measurement, of each of B - 1 dimensions.
@@ -148,7 +151,7 @@ def _given_rho(
     series: Sequence[Series], form: str, rho: float, q: float, lean: tuple[float, float]
 ) -> tuple[float, float]:
     """Return -2 log likelihood at rho, at its best variance of steps, and that variance."""
-    theta = 1.0 - rho if form == "network" else None
+    theta = 1.0 - rho if form in _ALL_FROM_THE_WEB else None
     center = _noise_scale(series)
 
     def at(log_q: float) -> float:
@@ -169,7 +172,8 @@ def estimate(series: Sequence[Series], form: str, replicates: int = 1) -> Estima
 
     def parts(v: FloatArray) -> tuple[float, float | None, float]:
         rho = 0.0 if form == "memoryless" else float(v[0])
-        return rho, None if anchored else 1.0 - rho, float(np.exp(v[-1]))
+        theta = 1.0 - rho if form in _ALL_FROM_THE_WEB else None
+        return rho, theta, float(np.exp(v[-1]))
 
     def f(v: FloatArray) -> float:
         rho, theta, q = parts(v)
@@ -185,8 +189,12 @@ def estimate(series: Sequence[Series], form: str, replicates: int = 1) -> Estima
     for _ in range(4):
         rho, given, q = parts(found.x)
         theta = objective(series, rho, given, q, anchored, lean)[1]
-        before, lean = lean, feedback(series, rho, theta, q, anchored)
-        if not anchored:
+        # Where what is read hardly moves theta is not known, and no such number is a share.
+        before, lean = (
+            lean,
+            feedback(series, min(rho, 0.95), float(np.clip(theta, 0, 1)), q, anchored),
+        )
+        if form in _ALL_FROM_THE_WEB:
             # theta moves with rho, so that both scores are one.
             lean = (lean[0] - lean[1], 0.0)
         if np.allclose(before, lean, rtol=0.02, atol=1e-3):
@@ -213,6 +221,7 @@ def _variances(
     anchored = form != "network"
     free = {
         "network": [[1.0, -1.0, 0.0]],
+        "centred": [[1.0, -1.0, 0.0]],
         "anchored": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
         "memoryless": [[0.0, 1.0, 0.0]],
     }[form]
@@ -292,8 +301,8 @@ class Anchors:
     df: float
 
 
-def anchors(fit: Estimate, query: int = 0, theta: float | None = None) -> Anchors:
-    """Return b of each model at the fit's rho, and its theta or another, by least squares.
+def anchors(fit: Estimate, query: int = 0) -> Anchors:
+    """Return b of each model at the fit's rho and theta, by generalised least squares.
 
     Under the hypothesis that b is 0, b'C^-1 b over its variance is Hotelling's T^2 of a model,
     C being the covariance of its innovations; each is taken to the chi-square of the same p.
@@ -307,7 +316,7 @@ def anchors(fit: Estimate, query: int = 0, theta: float | None = None) -> Anchor
         top, weight, square, freedom = np.zeros(B), 0.0, np.zeros((B, B)), 0
         for one in own:
             w = whiten(one, fit.rho, fit.process, True)
-            left = w.p - (fit.theta if theta is None else theta) * w.x
+            left = w.p - fit.theta * w.x
             coef = np.linalg.lstsq(w.z, left, rcond=None)[0]
             eta = left - w.z @ coef
             inverse = np.linalg.inv(w.z.T @ w.z)[1, 1]

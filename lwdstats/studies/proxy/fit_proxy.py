@@ -135,8 +135,8 @@ def fit_proxy(
     fit = estimate(_series(paths, form == "network"), form, R)
     own = tuple(anchors(fit, q) for q in range(n_queries))
     # Of what a network without priors leaves, at a rho that priors do not bias.
-    free = fit if form == "anchored" else estimate(_series(paths, False), "anchored", R)
-    tests = [anchors(free, q, 1.0 - free.rho) for q in range(n_queries)]
+    free = estimate(_series(paths, False), "centred", R)
+    tests = [anchors(free, q) for q in range(n_queries)]
     chi, df = sum(one.chi_squared for one in tests), sum(one.df for one in tests)
     spread = tuple(
         directions(part.mixing, _gaps(path)) for part, path in zip(parts, paths, strict=True)
