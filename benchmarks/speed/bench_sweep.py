@@ -22,7 +22,12 @@ import xarray as xr
 
 import lwdstats as lwd
 
-BASE: dict[str, Any] = {"simulator": "gmm", "n_steps": 2, "progress": False}
+BASE: dict[str, Any] = {
+    "simulator": "gmm",
+    "n_steps": 2,
+    "step_size": "1/(k + 1)",
+    "progress": False,
+}
 
 
 def asleep(ds: xr.Dataset) -> float:
@@ -42,17 +47,19 @@ def busy(ds: xr.Dataset) -> float:
     return x
 
 
-def seconds(work: Any) -> float:
-    begin = time.perf_counter()
+def seconds(work: Any, clock: Any = time.perf_counter) -> float:
+    begin = clock()
     work()
-    return time.perf_counter() - begin
+    return clock() - begin
 
 
 def base() -> dict[str, Any]:
     return {name: value for name, value in BASE.items() if name != "progress"}
 
 
-def overhead(n: int, measure: Any, slept: float, *, durable: bool) -> float:
+def overhead(
+    n: int, measure: Any, slept: float, *, durable: bool, clock: Any = time.perf_counter
+) -> float:
     """Return seconds a cell that the sweep takes beside simulation and measure."""
     betas = np.linspace(0.1, 0.9, n).tolist()
 
@@ -63,9 +70,9 @@ def overhead(n: int, measure: Any, slept: float, *, durable: bool) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         store = Path(scratch) / "store" if durable else None
         whole = seconds(
-            lambda: lwd.sweep(base(), {"beta": betas}, measure=measure, store=store, seed=1)
+            lambda: lwd.sweep(base(), {"beta": betas}, measure=measure, store=store, seed=1), clock
         )
-    return (whole - seconds(loop)) / n - slept
+    return (whole - seconds(loop, clock)) / n - slept
 
 
 def workers(pairs: int) -> list[float]:
@@ -112,6 +119,10 @@ def main() -> None:
     for durable, said in ((False, "without"), (True, "with")):
         quick = [overhead(100, nothing, 0.0, durable=durable) * 1e3 for _ in repeats]
         row(f"milliseconds a cell, {said} a store", quick, ".1f")
+    cpu = [
+        overhead(100, nothing, 0.0, durable=True, clock=time.process_time) * 1e3 for _ in repeats
+    ]
+    row("the same, processor time", cpu, ".1f")
     row("two workers against one, wall time", workers(given.pairs), ".2f")
     peaks = [memory(n) for n in given.cells]
     for n, mb in zip(given.cells, peaks, strict=True):

@@ -82,7 +82,8 @@ def run_job(job: Job) -> tuple[str, dict[int, Record]]:
         records = {}
         for i, replicate in enumerate(job.replicates):
             try:
-                records[replicate] = _measured(job.measures, ds.isel(replicate=[i])) | file
+                one = ds if len(job.replicates) == 1 else ds.isel(replicate=[i])
+                records[replicate] = _measured(job.measures, one) | file
             except Exception as error:
                 records[replicate] = _failed(error) | file
     notes = {"warnings": said} if said else {}
