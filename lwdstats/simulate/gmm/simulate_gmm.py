@@ -57,17 +57,17 @@ def simulate_gmm(
 ) -> xr.Dataset:
     """Simulate a network of Gaussian mixture models (Algorithms 2 and 3).
 
-    At each step t each of the n models draws L points from its own mixture, reads k_t points of
-    the web A^(t) and updates its weights from them; then all drawn points are posted.
+    At each step t each model draws L points from its own mixture, reads k_t points of the web
+    A^(t) and updates its weights from them; then all drawn points are posted.
 
     Parameters
     ----------
-    n_models, n_components, n_steps, n_responses : int
-        n, B, T and L. The dataset holds the times 0..T.
-    means : array_like, shape (B,) or (B, d), optional
-        Means of the components; by default on a line, 10 apart, centred on 0.
-    covariance : float or array_like of shape (d, d)
-        Covariance of every component; a number stands for that multiple of the identity.
+    n_models, n_components : int
+        n and B.
+    means, covariance : array_like, shape (B,) or (B, d), optional; float or (d, d)
+        Of the components: by default 10 apart about 0; a number times the identity is of all.
+    n_steps, n_responses : int
+        T and L. The dataset holds the times 0..T.
     beta : float
         Share of the web that a model reads, ``k_t = floor(beta |A^(t)|)`` points, in random order.
     concentration, initial_weights : float or B floats; (B,), (n, B) or (replicates, n, B), optional
