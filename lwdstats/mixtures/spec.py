@@ -68,7 +68,7 @@ def _check_complexity(value: Any, spec: MixtureSpec) -> Any:
     if value is None:
         grows = spec.scenario.reads_grow and spec.update == "sequential"
         # Of one component that moves nothing hangs on c, which at k = 1 would have to be below 1.
-        grows = grows and not (spec.moving and spec.n_components == 1)
+        grows = grows and not (spec.moves and spec.n_components == 1)
         value = "1/(k B^2)" if grows else 0.0
     return _keep(spec, "c", check_complexity(value, spec.known))
 
@@ -162,24 +162,6 @@ class MixtureSpec(Specification):
         Words,
         check=check_update,
     )
-    moving: tuple[str, ...] = argument(
-        (), "Components that move: mean, or mean,covariance.", Words, check=check_moving
-    )
-    variance_rule: str | None = argument(
-        None,
-        f"How a moving covariance learns: {' or '.join(VARIANCE_RULES)}.",
-        check_in=lambda value, spec: check_variance_rule(value, spec.moving, spec.update),
-    )
-    initial_means: FloatArray | None = argument(
-        None,
-        "Means on a line that moving components start from, with commas between.",
-        float | str,
-        check_in=lambda value, spec: check_initial_means(
-            value,
-            spec.moving,
-            (spec.n_replicates, spec.n_models, spec.n_components, spec.n_features),
-        ),
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -208,7 +190,12 @@ class MixtureSpec(Specification):
     @property
     def is_paper(self) -> bool:
         """Whether web, reading and update are those of the paper."""
-        return self.scenario.is_paper and self.update == "sequential" and not self.moving
+        return self.scenario.is_paper and self.update == "sequential" and not self.moves
+
+    @property
+    def moves(self) -> bool:
+        """Whether components move."""
+        return False
 
     @property
     def labels(self) -> range:
@@ -281,7 +268,44 @@ class MixtureSpec(Specification):
 
 
 @dataclass(frozen=True, eq=False)
-class GmmSpec(MixtureSpec):
+class MovingMixtureSpec(MixtureSpec):
+    """What a network is whose components may move.
+
+    Attributes
+    ----------
+    variance_rule : str or None
+        The rule of covariances; None where they stay.
+    initial_means : (B, d), (n, B, d) or (r, n, B, d) float64, or None
+        Where means start; None where that is at `means`.
+    """
+
+    moving: tuple[str, ...] = argument(
+        (), "Components that move: mean, or mean,covariance.", Words, check=check_moving
+    )
+    variance_rule: str | None = argument(
+        None,
+        f"How a moving covariance learns: {' or '.join(VARIANCE_RULES)}.",
+        check_in=lambda value, spec: check_variance_rule(value, spec.moving, spec.update),
+    )
+    initial_means: FloatArray | None = argument(
+        None,
+        "Means on a line that moving components start from, with commas between.",
+        float | str,
+        check_in=lambda value, spec: check_initial_means(
+            value,
+            spec.moving,
+            (spec.n_replicates, spec.n_models, spec.n_components, spec.n_features),
+        ),
+    )
+
+    @property
+    def moves(self) -> bool:
+        """Whether components move."""
+        return bool(self.moving)
+
+
+@dataclass(frozen=True, eq=False)
+class GmmSpec(MovingMixtureSpec):
     """Everything that decides what a simulated network of Gaussian mixtures does.
 
     Attributes

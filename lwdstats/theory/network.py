@@ -137,9 +137,9 @@ def check_paper(spec: MixtureSpec) -> None:
 
 def check_fixed(spec: MixtureSpec) -> None:
     """Raise where components move."""
-    if spec.moving:
+    if spec.moves:
         takes = "(): this holds for components that stay; moving_moments is for those that move"
-        raise InputError("moving", repr(spec.moving), takes)
+        raise InputError("moving", "components that move", takes)
 
 
 def _check_counts(value: Any) -> NDArray[np.int64] | None:

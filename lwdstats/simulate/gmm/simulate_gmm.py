@@ -57,8 +57,8 @@ def simulate_gmm(
 ) -> xr.Dataset:
     """Simulate a network of Gaussian mixture models (Algorithms 2 and 3).
 
-    At each step t each of the n models draws L points from its own mixture, reads k_t points of
-    the web A^(t) and updates its weights from them; then all drawn points are posted.
+    At each step t each model draws L points from its own mixture, reads k_t points of the web
+    A^(t) and updates its weights from them; then all drawn points are posted.
 
     Parameters
     ----------

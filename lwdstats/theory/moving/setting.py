@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
 from lwdstats.mixtures.sources import Source, source_of
-from lwdstats.mixtures.spec import MixtureSpec
+from lwdstats.mixtures.spec import MixtureSpec, MovingMixtureSpec
 from lwdstats.specification import argument
 from lwdstats.theory.scenarios.setting import Setting
 
@@ -29,7 +29,7 @@ def _one(value: int, spec: MixtureSpec) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class MovingSpec(MixtureSpec):
+class MovingSpec(MovingMixtureSpec):
     """A network of single normal laws that move."""
 
     n_components: int = argument(1, "B: 1.", int, minimum=1, check_in=_one)
@@ -47,6 +47,7 @@ class MovingSetting(Setting):
     Letters in the shapes: n models, d features.
     """
 
+    spec: MovingSpec
     squared: bool = False
     takes_moving: ClassVar[bool] = True
 

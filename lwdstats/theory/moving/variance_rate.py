@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
+from lwdstats.mixtures.spec import MovingMixtureSpec
 from lwdstats.results.pictures import drawing
 from lwdstats.results.result import Result
 from lwdstats.theory.moving.recursion import MovingProgram
 from lwdstats.theory.moving.setting import MovingSpec
-from lwdstats.theory.network import CountedSpec, described
 from lwdstats.theory.scenarios.reading import draw_weights
 
 # Steps after which the growth of expected variances is that of all later ones.
@@ -118,19 +118,24 @@ def variance_rate(initial_weights: ArrayLike | None = None, **options: Any) -> V
     >>> variance_rate([0.25, 0.75], n_models=3, n_responses=40).mean_rate.round(4)
     array([0.0189, 0.0063])
     """
-    given = {"scenario": {"keep": "last"}, "moving": ("mean", "covariance")} | options
-    if initial_weights is None and "n_components" not in given:
-        initial_weights = [1.0]
-    if "n_steps" in given:
-        raise InputError("n_steps", given["n_steps"], "nothing here: it is infinite")
-    spec = described(initial_weights, n_steps=1, **given)
+    if "n_steps" in options:
+        raise InputError("n_steps", options["n_steps"], "nothing here: it is infinite")
+    # Of what is no array of numbers the check of the weights says what is wrong.
+    weighted = isinstance(initial_weights, list | tuple | np.ndarray)
+    given: dict[str, Any] = {
+        "n_components": len(initial_weights) if weighted else 1,
+        "scenario": {"keep": "last"},
+        "moving": ("mean", "covariance"),
+    } | options
+    first: dict[str, Any] = {"initial_weights": initial_weights}
+    spec = MovingMixtureSpec(n_steps=1, **first, **given)
     if "covariance" not in spec.moving:
         raise InputError("moving", repr(spec.moving), "('mean', 'covariance')")
     if spec.variance_rule == "zivkovic" and spec.update != "sequential":
         got = f"{spec.update!r} with squared old residuals"
         raise InputError("update", got, "'sequential', or variance_rule = 'welford'")
     steps = _window(spec)
-    spec = described(initial_weights, n_steps=steps + 1, **given)
+    spec = MovingMixtureSpec(n_steps=steps + 1, **first, **given)
     weights = spec.initial_weights
     weights = np.full(spec.n_components, 1 / spec.n_components) if weights is None else weights
     if weights.ndim != 1:
@@ -143,7 +148,7 @@ def variance_rate(initial_weights: ArrayLike | None = None, **options: Any) -> V
     return VarianceRate(np.arange(weights.size), growth - lost, growth - 2 * lost, exact, rule)
 
 
-def _window(spec: CountedSpec) -> int:
+def _window(spec: MovingMixtureSpec) -> int:
     """Return how many steps' posts the web keeps; raise where models read anything else."""
     scenario = spec.scenario
     plain = {"keep", "posts", "n_read"}
@@ -158,7 +163,7 @@ def _window(spec: CountedSpec) -> int:
 
 
 def _first_order(
-    spec: CountedSpec, weights: FloatArray, steps: int
+    spec: MovingMixtureSpec, weights: FloatArray, steps: int
 ) -> tuple[FloatArray, FloatArray]:
     """Return growth by squared old residuals, and 1 / N_e, of each component."""
     k, n_posted = spec.n_retrieved[-1:], spec.n_models * spec.n_responses

@@ -290,9 +290,10 @@ def test_what_points_can_no_longer_hold_ends_with_an_error():
 
 
 def test_theory_of_components_that_stay_refuses_those_that_move():
-    for function in (lwd.second_moments, lwd.expected_diversity):
-        with pytest.raises(InputError, match=r"^moving: got .*; takes .*moving_moments"):
-            function(FIRST, moving="mean", n_steps=5)
+    with pytest.raises(InputError, match=r"^moving: got .*; takes .*moving_moments"):
+        lwd.check_decay(n_steps=5, moving="mean", seed=1)
+    with pytest.raises(TypeError, match="moving"):
+        lwd.second_moments(FIRST, moving="mean", n_steps=5)
     with pytest.raises(InputError, match=r"^component_mean|^ds: component_mean: got components"):
         lwd.positions(run())
 
