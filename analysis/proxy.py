@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import warnings
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> None:
     half = (ds.sizes["time"] + 1) // 2
     first = lwd.fit_proxy(ds.isel(time=slice(half)), given.components, seed=1)
     forecast = first.forecast(ds.sizes["time"] - half, seed=1)
-    drawn = {
+    drawn: dict[str, Any] = {
         "weights": proxy.plot(),
         "components": proxy.plot("components"),
         "forecast": forecast.plot(observed=first.measure(ds)),

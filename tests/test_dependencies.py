@@ -28,7 +28,6 @@ NOT_IMPORTED = {
     "pyright": "a command",
     "pytest-xdist": "a plugin of pytest",
     "ruff": "a command",
-    "scikit-learn": "of the package itself nothing uses it yet; fits of proxies and Isomap will",
     "scipy-stubs": "types for pyright",
 }
 # Imported, although not declared.

@@ -113,9 +113,7 @@ def test_theory_takes_what_a_network_is():
     written = {n: p.default for n, p in parameters.items()}
     # n and B follow from the weights where those are given.
     told = defaults(CountedSpec) | {"n_models": None, "n_components": None}
-    # Of components that move there is theory of its own: `moving_moments`.
-    moving = {"moving", "variance_rule", "initial_means"}
-    assert written == {name: value for name, value in told.items() if name not in moving}
+    assert written == told
     assert sorted(documented(expected_sq_norm)) == sorted(written)
     assert list(GmmSpec.arguments())[: len(MixtureSpec.arguments())] == [*MixtureSpec.arguments()]
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,8 @@ def mixtures(runs):
     for settings in ({"n_responses": 40}, {"n_responses": 10}, {"update": "refit"}):
         x = []
         for seed in range(runs):
-            given = {"n_steps": 60, "n_responses": 40, "initial_points": posts} | settings
+            given: dict[str, Any] = {"n_steps": 60, "n_responses": 40, "initial_points": posts}
+            given |= settings
             ds = lwd.simulate_gmm(3, 3, seed=8000 + seed, **given)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
@@ -162,11 +164,12 @@ def forecast(runs):
     """Print how much of the second half of runs lies inside bands of 90% from the first."""
     print("| form | setting | quantity | inside | above | below | whole path inside |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for form, settings in (
+    rows: list[tuple[str, dict[str, Any]]] = [
         ("network", {}),
         ("anchored", {"share": 0.25, "memory": False}),
         ("anchored", {"share": 0.25}),
-    ):
+    ]
+    for form, settings in rows:
         found = {}
         for seed in range(runs):
             ds, _ = rag_run(7000 + seed, **settings)

@@ -211,8 +211,8 @@ def _reference(fit: LinearModel) -> tuple[dict[str, list], pd.DataFrame]:
             column = fit.data[name]
             if isinstance(value, Factor):
                 # In the order of the factor.
-                first = [column[value.codes == code] for code in range(len(value.levels))]
-                factors[name] = [some.iloc[0] for some in first if len(some)]
+                places = [np.flatnonzero(value.codes == k) for k in range(len(value.levels))]
+                factors[name] = [column.iloc[place[0]] for place in places if place.size]
             elif name not in means:
                 means[name] = float(column.to_numpy(float).mean())
     rows = list(product(*factors.values()))
