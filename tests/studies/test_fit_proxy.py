@@ -367,3 +367,9 @@ def test_series_begin_anew_where_it_is_not_known_what_was_read():
     own, count = np.zeros((1, 1, 12, 12)), np.full((1, 12, 1), 20)
     found = series_of(weight, np.full((1, 12, 1), 0.1), read, own, count)
     assert [(one.start, len(one.p)) for one in found] == [(0, 6), (6, 6)]
+
+
+def test_the_embedding_is_the_chosen_one():
+    ds, _ = rag_run(3, n_steps=12, n_responses=6)
+    with pytest.raises(lwd.InputError, match=r"^embedding: got 'embedding_2'"):
+        lwd.fit_proxy(ds, 3, embedding="embedding_2")
