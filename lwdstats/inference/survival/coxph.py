@@ -282,7 +282,7 @@ def coxph(
     x, names = matrix_of(given.terms)
     if not given.event.any():
         raise InputError("data", "no event", "an event at least: nothing happened to explain")
-    _check_rank(x, names, given.strata)
+    _check_rank(x, names, given.time, given.event, given.strata)
     data_rows = Rows(x, given.time, given.event, given.strata)
     directions = infinite_directions(data_rows)
     null, score = _at_zero(data_rows, ties)
@@ -307,8 +307,19 @@ def coxph(
     )  # fmt: skip
 
 
-def _check_rank(x: FloatArray, names: tuple[str, ...], strata: NDArray[np.int64]) -> None:
-    """Raise where a column says nothing beside the others, within strata."""
+def _check_rank(
+    x: FloatArray,
+    names: tuple[str, ...],
+    time: FloatArray,
+    event: NDArray[np.bool_],
+    strata: NDArray[np.int64],
+) -> None:
+    """Raise where a column says nothing beside the others of those that are compared.
+
+    Sets at risk are part of the first one of their stratum: what is constant there never counts.
+    """
+    first = pd.Series(np.where(event, time, np.inf)).groupby(strata).transform("min").to_numpy()
+    x, strata = x[time >= first], strata[time >= first]
     means = pd.DataFrame(x).groupby(strata).transform("mean").to_numpy()
     check_columns(x - means, names, np.linalg.norm(x, axis=0))
 

@@ -166,6 +166,14 @@ def test_rejects(call, formula, changes, match):
         call(formula, DATA["aml"].assign(**changes))
 
 
+def test_a_group_that_leaves_before_anything_happens_is_named():
+    """It is in no comparison, so its coefficient could be any number."""
+    data = pd.DataFrame({"time": [1.0, 1, 3, 4, 5, 6], "event": [0, 0, 1, 1, 1, 0],
+                         "keep": list("bbaacc")})  # fmt: skip
+    with pytest.raises(InputError, match="formula: got keepb, which says nothing"):
+        coxph("Surv(time, event) ~ keep", data)
+
+
 def test_rejects_arguments():
     data, formula = DATA["aml"], "Surv(time, status) ~ x"
     for call in (survfit, survdiff, coxph):
