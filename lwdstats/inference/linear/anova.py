@@ -78,7 +78,7 @@ def sequential(
     left = [float(y @ y) if end == 0 else _rss(x[:, :end], y) for end in ends]
     rest = len(y) - x.shape[1]
     df = [*np.diff(ends).tolist(), rest]
-    squares = np.array([*(-np.diff(left)).tolist(), left[-1]])
+    squares = np.maximum([*(-np.diff(left)).tolist(), left[-1]], 0.0)
     mean = squares / df
     f = np.append(mean[:-1] / mean[-1], np.nan)
     p = np.append(stats.f.sf(f[:-1], df[:-1], rest), np.nan)

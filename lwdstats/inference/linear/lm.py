@@ -29,6 +29,8 @@ from lwdstats.results.printing import coefficient_lines, format_numbers, format_
 from lwdstats.results.result import Result, Summary, one_row
 
 TAKES = "'y ~ terms', both of columns of data, such as 'log(fnorm) ~ keep * fresh'"
+# Beside the largest value, what rounding leaves of numbers that are equal.
+_EXACT = 1e-14
 # Fewer clusters than this, and their robust errors are themselves uncertain.
 _FEW = 10
 
@@ -263,12 +265,13 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     Raises
     ------
     InputError
-        If an argument is not as above, or a column says nothing beside those before it.
+        If an argument is not as above, the response does not vary, or a column says nothing
+        beside those before it.
 
     Warns
     -----
     UserWarning
-        If there are fewer than ten clusters.
+        If there are fewer than ten clusters, or the terms explain everything.
 
     Notes
     -----
@@ -306,6 +309,9 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     if not blocks:
         raise InputError("formula", f"{formula!r} without a term", TAKES)
     (x, names), y = matrix_of(blocks), y[:, 0]
+    if np.ptp(y) <= _EXACT * np.abs(y).max(initial=0.0):
+        got = f"{written(parsed.left)}, the same in all rows"
+        raise InputError("formula", got, "a response that varies")
     check_columns(x, names)
     if len(y) <= x.shape[1]:
         raise InputError("data", f"{len(y)} rows for {x.shape[1]} coefficients", "more rows")
@@ -313,6 +319,9 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     estimate, var, residual = least_squares(x, y, codes)
     rest = len(y) - x.shape[1]
     sigma = float(np.sqrt(residual @ residual / rest))
+    if sigma <= _EXACT * np.abs(y).max():
+        told = "the terms explain the response to rounding: errors and tests mean nothing"
+        warnings.warn(told, stacklevel=2)
     if 0 < n_clusters < _FEW:
         told = f"{n_clusters} clusters: their robust errors are themselves uncertain"
         warnings.warn(f"{told}; run more replicates", stacklevel=2)

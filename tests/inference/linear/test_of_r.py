@@ -116,6 +116,7 @@ def test_marginal_means_say_what_they_are():
         ("fnorm ~ fresh + I(2 * fresh)", {}, "says nothing beside"),
         ("fnorm ~ keep", {"keep": "all"}, "keep, of one level"),
         ("fnorm ~ 0", {}, "without a term"),
+        ("fnorm ~ fresh", {"fnorm": 0.1}, "fnorm, the same in all rows"),
         ("fnorm ~ fresh", {"fnorm": np.nan}, "missing in column fnorm"),
         ("log(fnorm - fnorm) ~ fresh", {}, "infinite"),
     ],
@@ -123,6 +124,14 @@ def test_marginal_means_say_what_they_are():
 def test_rejects(formula, changes, match):
     with pytest.raises(InputError, match=match):
         lm(formula, DATA["grid"].assign(**changes))
+
+
+def test_terms_that_explain_everything_are_told():
+    data = DATA["grid"].assign(y=lambda d: 3.0 + 0.1 * d["fresh"])
+    with pytest.warns(UserWarning, match="to rounding"):
+        fit = lm("y ~ fresh", data)
+    np.testing.assert_allclose(fit.estimate, [3.0, 0.1])
+    assert (fit.anova().table["Sum Sq"] >= 0).all()
 
 
 def test_rejects_arguments():
