@@ -22,7 +22,7 @@ from lwdstats.results.result import PermutationResult, Result
 
 PACKAGE = Path(lwd.__file__).parent
 # Bases, which no function returns.
-ABSTRACT = {"Result", "PermutationResult"}
+ABSTRACT = {"Result", "PermutationResult", "Coefficients"}
 # Each replicate is a result of its own: it names a row, and may have a row of `glance`.
 BY_REPLICATE = {"ChangePoints", "TrendTests"}
 # A prompt is what a model read, a scenario what a run is to do: neither is computed.

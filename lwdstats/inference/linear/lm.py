@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, check_level
+from lwdstats.errors import InputError
 from lwdstats.inference.formula.design import Term, design_of, matrix_of, values_of
 from lwdstats.inference.formula.syntax import written
 from lwdstats.inference.formula.terms import Terms, parse_formula
@@ -24,9 +24,9 @@ from lwdstats.inference.linear.squares import (
     least_squares,
 )
 from lwdstats.inference.rows import Runs, rows_of
-from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
+from lwdstats.results.coefficients import Coefficients
 from lwdstats.results.printing import coefficient_lines, format_numbers, format_p, named_lines
-from lwdstats.results.result import Result, Summary, one_row
+from lwdstats.results.result import Summary, one_row
 
 TAKES = "'y ~ terms', both of columns of data, such as 'log(fnorm) ~ keep * fresh'"
 # Beside the largest value, what rounding leaves of numbers that are equal.
@@ -36,7 +36,7 @@ _FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
-class LinearModel(Result):
+class LinearModel(Coefficients):
     """A linear model, by `lm`; ``str()`` gives R's print.
 
     Letters in the shapes: n rows, p coefficients.
@@ -64,6 +64,8 @@ class LinearModel(Result):
     data : pandas.DataFrame, n rows
     """
 
+    _law = "t"
+
     formula: str
     response: str
     names: tuple[str, ...]
@@ -79,13 +81,8 @@ class LinearModel(Result):
     data: pd.DataFrame = field(repr=False)
     _clusters: NDArray[np.int64] | None = field(repr=False)
 
-    def coef(self) -> pd.Series:
-        """Return the coefficients by name."""
-        return pd.Series(self.estimate, index=list(self.names))
-
-    def vcov(self) -> pd.DataFrame:
-        """Return the covariances of the coefficients."""
-        return pd.DataFrame(self.var, index=list(self.names), columns=list(self.names))
+    def _quantile(self, tail: float) -> float:
+        return float(stats.t.isf(tail, self.df))
 
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
@@ -119,32 +116,6 @@ class LinearModel(Result):
     def BIC(self) -> float:
         """Return Schwarz's criterion."""
         return float(np.log(self.nobs()) * (len(self.names) + 1) - 2 * self.logLik())
-
-    def confint(self, parm: Parm = None, level: float = 0.95) -> ConfInt:
-        """Return confidence intervals of coefficients, by Student's t.
-
-        Parameters
-        ----------
-        parm : str, int or sequence, optional
-            Which coefficients; all by default.
-        level : float
-            Confidence level.
-
-        Returns
-        -------
-        ConfInt
-
-        Raises
-        ------
-        InputError
-            If a coefficient is not there, or `level` is not between 0 and 1.
-        """
-        check_level(level)
-        kept = chosen(parm, self.names)
-        place = [self.names.index(name) for name in kept]
-        reach = stats.t.isf((1 - level) / 2, self.df) * np.sqrt(np.diag(self.var))[place]
-        ends = np.stack([self.estimate[place] - reach, self.estimate[place] + reach], axis=1)
-        return confidence_intervals(list(kept), ends, level, "t")
 
     def anova(self) -> AnovaTable:
         """Return the analysis of variance, each term beside those before it.

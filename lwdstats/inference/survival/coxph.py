@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.errors import InputError, check_choice
 from lwdstats.inference.formula.design import matrix_of
 from lwdstats.inference.linear.squares import check_columns, clusters_of
 from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.inference.survival.data import Survival, levels_of, read_survival
 from lwdstats.inference.survival.separation import Rows, at_the_limit, infinite_directions
-from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
+from lwdstats.results.coefficients import Coefficients
 from lwdstats.results.printing import coefficient_lines, format_p
-from lwdstats.results.result import Result, Summary, one_row
+from lwdstats.results.result import Summary, one_row
 
 
 @dataclass(frozen=True, eq=False)
-class CoxPH(Result):
+class CoxPH(Coefficients):
     """A Cox model, by `coxph`.
 
     Letters in the shapes: p coefficients.
@@ -52,6 +52,8 @@ class CoxPH(Result):
         What to know of infinite estimates.
     """
 
+    _law = "Wald"
+
     formula: str
     names: tuple[str, ...]
     estimate: FloatArray
@@ -65,13 +67,8 @@ class CoxPH(Result):
     ties: str
     notes: tuple[str, ...] = field(default=(), repr=False)
 
-    def coef(self) -> pd.Series:
-        """Return the coefficients by name."""
-        return pd.Series(self.estimate, index=list(self.names))
-
-    def vcov(self) -> pd.DataFrame:
-        """Return the covariances of the coefficients."""
-        return pd.DataFrame(self.var, index=list(self.names), columns=list(self.names))
+    def _quantile(self, tail: float) -> float:
+        return float(norm.isf(tail))
 
     def nobs(self) -> int:
         """Return the number of events, as R does."""
@@ -84,35 +81,6 @@ class CoxPH(Result):
     def AIC(self) -> float:
         """Return Akaike's criterion of the partial likelihood."""
         return 2 * len(self.names) - 2 * self.loglik[1]
-
-    def confint(self, parm: Parm = None, level: float = 0.95) -> ConfInt:
-        """Return Wald's confidence intervals of coefficients.
-
-        Parameters
-        ----------
-        parm : str, int or sequence, optional
-            Which coefficients; all by default.
-        level : float
-            Confidence level.
-
-        Returns
-        -------
-        ConfInt
-            Of infinite estimates NaN: a profile of the likelihood bounds them on one side only.
-
-        Raises
-        ------
-        InputError
-            If a coefficient is not there, or `level` is not between 0 and 1.
-        """
-        check_level(level)
-        kept = chosen(parm, self.names)
-        place = [self.names.index(name) for name in kept]
-        reach = norm.isf((1 - level) / 2) * np.sqrt(np.diag(self.var))[place]
-        with np.errstate(invalid="ignore"):
-            ends = np.stack([self.estimate[place] - reach, self.estimate[place] + reach], axis=1)
-        ends[~np.isfinite(self.estimate[place])] = np.nan
-        return confidence_intervals(list(kept), ends, level, "Wald", self.notes)
 
     def tidy(self) -> pd.DataFrame:
         """Return broom's row for each coefficient: `estimate`, `std_error`, `statistic`, `p_value`.
