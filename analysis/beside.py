@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -230,6 +232,29 @@ def panels(rows: int, size: tuple[float, float] = (10.5, 3.0)) -> tuple[drawing.
         ax.set_xlabel("time t")
     axes[-1, 1].locator_params(axis="x", integer=True)
     return figure, axes
+
+
+def run(
+    name: str,
+    about: str | None,
+    read_runs: Callable[[], tuple[Runs, Mapping[str, pd.DataFrame], Runs]],
+    draw: Callable[[str, Runs, Any, Runs], None],
+    parts: tuple[Callable[[Runs, Any], None], Callable[[Runs], None]],
+) -> None:
+    """Print what a page holds, mixtures and then language models, or draw its figure."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--figure", metavar="FOLDER", help="draw there, and print nothing else")
+    folder = parser.parse_args().figure
+    try:
+        runs, theory, answers = read_runs()
+        if folder is not None:
+            draw(folder, runs, theory, answers)
+            return
+        parts[0](runs, theory)
+        print()
+        parts[1](answers)
+    except lwd.InputError as error:
+        sys.exit(f"{name}.py: {error}")
 
 
 def save(figure: drawing.Figure, axes: Any, folder: str, name: str) -> None:

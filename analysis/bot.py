@@ -7,9 +7,6 @@ Mixtures are simulated from a seed; the run of language models is that of data/w
 
 from __future__ import annotations
 
-import argparse
-import sys
-
 import beside
 import numpy as np
 import pandas as pd
@@ -147,23 +144,16 @@ def draw(
         beside.save(figure, axes, folder, "bot")
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Print what the page holds, or draw its figure."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--figure", metavar="FOLDER", help="draw there, and print nothing else")
-    folder = parser.parse_args(arguments).figure
-    runs, theory = mixtures()
-    answers = beside.read(["bot"])
-    if folder is not None:
-        draw(folder, runs, theory, answers)
-        return
-    print_mixtures(runs, theory)
-    print()
-    print_answers(answers)
+    beside.run(
+        "bot",
+        __doc__,
+        lambda: (*mixtures(), beside.read(["bot"])),
+        draw,
+        (print_mixtures, print_answers),
+    )
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except lwd.InputError as error:
-        sys.exit(f"bot.py: {error}")
+    main()

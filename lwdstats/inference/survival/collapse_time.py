@@ -13,7 +13,12 @@ import xarray as xr
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_level, is_number
 from lwdstats.inference.curves import curves
-from lwdstats.inference.survival.kaplan_meier import ESTIMATE, kaplan_meier, quantile_of
+from lwdstats.inference.survival.kaplan_meier import (
+    ESTIMATE,
+    kaplan_meier,
+    quantile_of,
+    read_probabilities,
+)
 from lwdstats.results.confint import ConfInt, confidence_intervals
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers
@@ -86,10 +91,7 @@ class CollapseTime(Result):
         InputError
             If a probability is not between 0 and 1.
         """
-        asked = np.atleast_1d(np.asarray(probs, dtype=float))
-        if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
-            raise InputError("probs", repr(probs), "probabilities between 0 and 1")
-        rows = [(p, *quantile_of(self.survival, p)) for p in asked.tolist()]
+        rows = [(p, *quantile_of(self.survival, p)) for p in read_probabilities(probs)]
         return pd.DataFrame(rows, columns=["prob", *ESTIMATE])
 
     def confint(self, level: float | None = None) -> ConfInt:

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import norm
 
 from lwdstats.arrays import FloatArray
+from lwdstats.errors import InputError
 
 # R's tolerance for "the curve is flat at this probability".
 _TOLERANCE = math.sqrt(np.finfo(np.float64).eps)
@@ -69,6 +70,20 @@ def _limits(
         high = np.where(inside, np.exp(log_s * np.exp(-reach)), np.nan)
         return low, high
     return np.maximum(low, 0.0), np.minimum(high, 1.0)
+
+
+def read_probabilities(probs: float | npt.ArrayLike) -> list[float]:
+    """Return probabilities that a user asks for.
+
+    Raises
+    ------
+    InputError
+        If one is not between 0 and 1.
+    """
+    asked = np.atleast_1d(np.asarray(probs, dtype=float))
+    if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
+        raise InputError("probs", repr(probs), "probabilities between 0 and 1")
+    return asked.tolist()
 
 
 def quantile_of(survival: pd.DataFrame, share: float) -> tuple[float, float, float]:

@@ -9,10 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lwdstats.errors import InputError, check_choice, check_level
+from lwdstats.errors import check_choice, check_level
 from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.inference.survival.data import read_survival
-from lwdstats.inference.survival.kaplan_meier import ESTIMATE, SCALES, kaplan_meier, quantile_of
+from lwdstats.inference.survival.kaplan_meier import (
+    ESTIMATE,
+    SCALES,
+    kaplan_meier,
+    quantile_of,
+    read_probabilities,
+)
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers
 from lwdstats.results.result import Result, aligned, one_row
@@ -63,13 +69,10 @@ class SurvFit(Result):
         InputError
             If a probability is not between 0 and 1.
         """
-        asked = np.atleast_1d(np.asarray(probs, dtype=float))
-        if asked.ndim != 1 or not ((asked > 0) & (asked < 1)).all():
-            raise InputError("probs", repr(probs), "probabilities between 0 and 1")
         rows = [
             (name, p, *quantile_of(curve, p))
             for name, curve in self.curves.groupby("strata", sort=False)
-            for p in asked.tolist()
+            for p in read_probabilities(probs)
         ]
         return pd.DataFrame(rows, columns=["strata", "prob", *ESTIMATE])
 
