@@ -240,11 +240,15 @@ def run(
     read_runs: Callable[[], tuple[Runs, Mapping[str, pd.DataFrame], Runs]],
     draw: Callable[[str, Runs, Any, Runs], None],
     parts: tuple[Callable[[Runs, Any], None], Callable[[Runs], None]],
+    arguments: list[str] | None = None,
 ) -> None:
-    """Print what a page holds, mixtures and then language models, or draw its figure."""
+    """Print what a page holds, mixtures and then language models, or draw its figure.
+
+    `arguments` are those of the command line where they are not given.
+    """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--figure", metavar="FOLDER", help="draw there, and print nothing else")
-    folder = parser.parse_args().figure
+    folder = parser.parse_args(arguments).figure
     try:
         runs, theory, answers = read_runs()
         if folder is not None:

@@ -144,7 +144,7 @@ def draw(
         beside.save(figure, axes, folder, "bot")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print what the page holds, or draw its figure."""
     beside.run(
         "bot",
@@ -152,6 +152,7 @@ def main() -> None:
         lambda: (*mixtures(), beside.read(["bot"])),
         draw,
         (print_mixtures, print_answers),
+        arguments,
     )
 
 

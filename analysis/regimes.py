@@ -116,7 +116,7 @@ def draw(
         beside.save(figure, axes, folder, "regimes")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print what the page holds, or draw its figure."""
     beside.run(
         "regimes",
@@ -124,6 +124,7 @@ def main() -> None:
         lambda: (*mixtures(), beside.read(SCENARIOS)),
         draw,
         (print_mixtures, print_answers),
+        arguments,
     )
 
 

@@ -175,7 +175,7 @@ def draw(
         beside.save(figure, axes, folder, "topology")
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Print what the page holds, or draw its figure."""
     beside.run(
         "topology",
@@ -183,6 +183,7 @@ def main() -> None:
         lambda: (*mixtures(), beside.read(SCENARIOS)),
         draw,
         (print_mixtures, print_answers),
+        arguments,
     )
 
 
