@@ -13,6 +13,9 @@ comma := ,
 # The extras as pip wants them, separated by commas.
 PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 
+# Modules and tests are compiled once, not once a process, even where the environment says otherwise.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-large test-latest lock lint wheel oracle clean
 

@@ -4,15 +4,16 @@ import itertools
 import json
 from pathlib import Path
 
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
 START, END, UNKNOWN = "<|assistant|>", "<|end|>", "?"
 TEMPLATE = "{% for m in messages %}{{ m.content }} {% endfor %}" + START
 
 
 def save_reciter(folder, tokens, *, template=TEMPLATE, special=()):
     """Save a model that writes `tokens`, all different, after START, and then ends."""
+    # Here, as collecting the tests need not load them.
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
     vocabulary = [UNKNOWN, END, START, *dict.fromkeys([*special, *tokens])]
     size = 64
     config = LlamaConfig(

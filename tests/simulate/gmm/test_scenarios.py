@@ -331,6 +331,22 @@ def test_the_gaussian_engine_is_the_exact_one_where_it_is_let(scenario):
     assert lwd.run_spec(other).equals(other)
 
 
+def test_the_gaussian_engine_collapses_when_the_exact_one_does():
+    found = []
+    for engine, seed in (("exact", 1), ("gaussian", 2)):
+        ds = lwd.simulate_gmm(
+            3, 2, means=[-5.0, 5.0], initial_weights=np.full((3, 2), 0.5), n_steps=200,
+            initial_points=np.repeat([-5.0, 5.0], 30), n_responses=20, beta=1.0, complexity=0.0,
+            step_size="2/(k+1)", scenario={"keep": "last"}, replicates=400, engine=engine, seed=seed,
+            progress=False,
+        )  # fmt: skip
+        largest = ds["weight"].mean("model").max("component").transpose("replicate", "time")
+        gone = (largest >= 0.99).values
+        assert 0.2 < gone.any(axis=1).mean() < 0.7
+        found.append(np.where(gone.any(axis=1), gone.argmax(axis=1), 201))
+    assert stats.ks_2samp(*found).pvalue > 1e-3
+
+
 def test_options_and_a_table_of_a_file_say_a_scenario(tmp_path):
     file, out = tmp_path / "x.toml", tmp_path / "x.nc"
     file.write_text(

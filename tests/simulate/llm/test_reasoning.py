@@ -6,7 +6,6 @@ from fakes import Hasher, Writer
 from reciter import START, TEMPLATE, save_reciter
 
 import lwdstats as lwd
-from lwdstats.simulate.models.local.transformers import TransformersModel
 from lwdstats.simulate.models.protocol import Prompt, Sampling
 
 QUERY = "Up or down?"
@@ -109,6 +108,7 @@ def saved(tmp_path, form, answer=ANSWER):
     return save_reciter(tmp_path / "model", tokens, special=special, template=template)
 
 
+@pytest.mark.llm
 def test_a_local_model_goes_on_until_its_answer_is_there(tmp_path, form):
     ds = run(saved(tmp_path, form), temperature=0)
     assert set(ds["text"].values.ravel()) == {"Bitcoin rises."}
@@ -119,6 +119,7 @@ def test_a_local_model_goes_on_until_its_answer_is_there(tmp_path, form):
     assert set(whole["text"].values.ravel()) == {"Bitcoin rises. Then it falls."}
 
 
+@pytest.mark.llm
 def test_a_local_model_that_is_cut_off_has_not_answered(tmp_path, form):
     with pytest.warns(UserWarning, match="8 of 8 answers are missing"):
         ds = run(saved(tmp_path, form), temperature=0, max_new_tokens=3, retries_empty=0)
@@ -126,10 +127,13 @@ def test_a_local_model_that_is_cut_off_has_not_answered(tmp_path, form):
     assert all(text.startswith(form[0]) for text in ds["text_raw"].values.ravel())
 
 
+@pytest.mark.llm
 def test_the_channels_of_gpt_oss_stay_apart(tmp_path):
     special = ["<|channel|>", "<|message|>", "<|stop|>", "<|start|>"]
     # Each token once, so the channels have other names beside them.
     tokens = ["<|channel|>", "analysis", "<|message|>", *THOUGHT, "<|stop|>", *ANSWER]
+    from lwdstats.simulate.models.local.transformers import TransformersModel
+
     model = TransformersModel(save_reciter(tmp_path / "m", tokens, special=special))
     (answer,) = model.generate(
         Prompt((), QUERY), 1, seed=1, sampling=Sampling(temperature=0, max_new_tokens=20)
