@@ -17,7 +17,7 @@ PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-large test-latest lock lint wheel oracle clean
+.PHONY: help setup demo test test-models test-large test-latest lock lint style types wheel oracle clean
 
 help:
 	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
@@ -51,11 +51,15 @@ lock: setup
 demo: setup
 	RESULTS=$(RESULTS) BIN=$(BIN) sh analysis/demo.sh
 
-# Real models take memory, and time on both cores: they come after the other tests, in one process.
+# Real models take memory: they come after the other tests, in one process. Types are checked beside
+# them, on the core that loading leaves idle.
 QUICK := not slow and not large and not long
 MODEL_FILES := lwdstats/simulate/models/local tests/simulate/models/local
-test: lint
+test: style
 	$(BIN)/python -m pytest -q -n 2 --dist loadscope -m '$(QUICK) and not llm' $(MODEL_FILES:%=--ignore=%)
+	$(MAKE) --jobs 2 --output-sync=target types test-models
+
+test-models: setup
 	OMP_NUM_THREADS=2 $(BIN)/python -m pytest -q -m '$(QUICK) and llm'
 
 test-large: setup
@@ -65,9 +69,13 @@ test-large: setup
 test-latest:
 	$(MAKE) test VENV=.venv-latest LOCK=constraints.in
 
-lint: setup
+lint: style types
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: setup
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 wheel: setup

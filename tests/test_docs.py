@@ -41,7 +41,7 @@ OWNED = {"logs/inspect": "inspect_ai", "logs/edsl": "edsl", "logs/datasets": "da
         "scenarios.md",
         "embedders.md",
         "moving.md",
-        "proxy.md",
+        pytest.param("proxy.md", marks=pytest.mark.long),
         "sweeps.md",
     ],
 )

@@ -150,10 +150,8 @@ def test_simulate_summary_plot(tmp_path):
     assert all(Path(p).read_bytes().startswith(b"\x89PNG") for p in pictures)
 
 
-@pytest.mark.parametrize(
-    "file_format",
-    ["svg", *(pytest.param(other, marks=pytest.mark.large) for other in ("pdf", "png"))],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("file_format", ["svg", "pdf", "png"])
 def test_pictures_by_covariates_are_the_same_file_each_time(tmp_path, file_format):
     ds = small_llm(model=4, response=6).assign_coords(family=("model", ["a", "b", "a", "<$b$>"]))
     path = lwd.write_results(ds, tmp_path / "run.nc")

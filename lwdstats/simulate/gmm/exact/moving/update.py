@@ -72,6 +72,17 @@ PAIR, LINE, PLANE = 1, 2, 3
 
 
 @numba.njit(nogil=True)
+def lay_counts(k: Any, counts: Any, n_features: int, state: Any, place: int) -> None:
+    """Write ``counts[m, 0]`` behind the coordinates of all points that `lay_out` may write."""
+    row = n_vectors(k.size) * (n_features + 1) * WIDTH
+    for lane in range(k.size):
+        at = place + (lane // WIDTH * (n_features + 1) + n_features) * WIDTH + lane % WIDTH
+        for _ in range(CHUNK):
+            state[at] = counts[lane, 0]
+            at += row
+
+
+@numba.njit(nogil=True)
 def lay_out(
     web: Any, drawn: Any, k: Any, start: int, stop: int, counts: Any, real: Any, state: Any,
     place: int,
@@ -79,23 +90,27 @@ def lay_out(
     """Write the points that models read as draws `start` to `stop`, one model a lane.
 
     For each draw and vector d rows of coordinates and one of what the point counts: ``counts[m,
-    real]``, and 0 in a lane that has read all its points, which then changes nothing.
+    real]``, or where `real` is empty what `lay_counts` wrote; and 0 in a lane that has read all
+    its points, which then changes nothing.
     """
-    n_features, row = web.shape[1], n_vectors(k.size) * (web.shape[1] + 1) * WIDTH
+    n_features, row = U64(web.shape[1]), U64(n_vectors(k.size) * (web.shape[1] + 1)) * W
+    points, rows = address_of(web), address_of(state)
     apart = real.size > 0
     for lane in range(n_vectors(k.size) * WIDTH):
-        at = place + lane // WIDTH * (n_features + 1) * WIDTH + lane % WIDTH
+        at = U64(place) + U64(lane) // W * (n_features + U64(1)) * W + U64(lane) % W
         end = min(stop, k[lane]) if lane < k.size else start
-        for j in range(start, end):
-            point = np.uint64(np.uint32(drawn[lane, j]))
+        for j in range(U64(start), U64(max(start, end))):
+            point = U64(drawn[U64(lane), j])
+            here = at
             for f in range(n_features):
-                state[at + f * WIDTH] = web[point, f]
-            which = real[point] if apart else 0
-            state[at + n_features * WIDTH] = counts[lane, which]
+                poke(rows, here, peek(points, point * n_features + f))
+                here += W
+            if apart:
+                poke(rows, here, counts[lane, real[point]])
             at += row
         for _ in range(max(start, end), stop):
-            for f in range(n_features + 1):
-                state[at + f * WIDTH] = 0.0
+            for f in range(n_features + U64(1)):
+                poke(rows, at + f * W, 0.0)
             at += row
 
 
@@ -453,6 +468,7 @@ def absorb_moving(
         state[place] = 1.0 / (1.0 - moving.means.shape[1] * c)
         state[place + WIDTH] = c * state[place]
         state[place + 2 * WIDTH] = state[place + 3 * WIDTH] = 0.0
+    lay_counts(k, steps, web.shape[1], state, points)
     for start in range(0, longest, CHUNK):
         stop = min(longest, start + CHUNK)
         lay_out(web, drawn, k, start, stop, steps, real, state, points)
