@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -18,7 +17,7 @@ from sklearn.mixture import GaussianMixture
 from lwdstats.arrays import FloatArray
 
 # Draws of each component by which responsibilities are unmixed.
-_DRAWS = 20_000
+_DRAWS = 10_000
 # Variance that every component has at least, as a share of that of all answers.
 _LEAST = 1e-3
 # Answers from which components are learned: of more, so many by chance.
@@ -45,7 +44,9 @@ class Mixture:
         for b, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
             log[:, b] = np.log(np.diag(factor)).sum() - 0.5 * (((z - mean) @ factor) ** 2).sum(1)
         log += np.log(self.weights)
-        return np.exp(log - logsumexp(log, axis=1, keepdims=True))
+        owned = np.exp(log - log.max(axis=1, keepdims=True))
+        owned /= owned.sum(axis=1, keepdims=True)
+        return owned
 
 
 @dataclass(frozen=True, eq=False)

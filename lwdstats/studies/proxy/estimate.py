@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import linalg, optimize, stats
 
 from lwdstats.arrays import FloatArray
 from lwdstats.studies.proxy.likelihood import (
@@ -18,6 +18,7 @@ from lwdstats.studies.proxy.likelihood import (
     objective,
     scores,
     whiten,
+    whitened_cohorts,
 )
 
 FORMS = ("network", "anchored", "memoryless")
@@ -306,32 +307,65 @@ def anchors(fit: Estimate, query: int = 0) -> Anchors:
 
     Under the hypothesis that b is 0, b'C^-1 b over its variance is Hotelling's T^2 of a model,
     C being the covariance of its innovations; each is taken to the chi-square of the same p.
+    Where components overlap, posts are not known to be of one of them. That error stays on the
+    web and is read by all models: the likeliest part of all b's that it can be is taken off,
+    and its own square counted.
     """
     series = [one for one in fit.series if one.query == query]
     models = np.unique([one.model for one in series])
-    rows, variances, total, number = [], [], 0.0, 0
+    place = {int(name): j for j, name in enumerate(np.unique([one.replicate for one in series]))}
+    B, S = series[0].p.shape[1], series[0].cohorts.shape[1]
+    p = B - 1
+    # In coordinates that leave out the sum, which is 0.
+    basis = np.linalg.svd(np.ones((1, B)))[2][1:]
+    rows, variances, shared, covs, freedoms = [], [], [], [], []
     for model in models:
-        own = [one for one in series if one.model == model]
-        B = own[0].p.shape[1]
         top, weight, square, freedom = np.zeros(B), 0.0, np.zeros((B, B)), 0
-        for one in own:
+        worth = np.zeros((len(place), S))
+        for one in series:
+            if one.model != model:
+                continue
             w = whiten(one, fit.rho, fit.process, True)
             left = w.p - fit.theta * w.x
-            coef = np.linalg.lstsq(w.z, left, rcond=None)[0]
+            inner = np.linalg.inv(w.z.T @ w.z)
+            coef = inner @ (w.z.T @ left)
             eta = left - w.z @ coef
-            inverse = np.linalg.inv(w.z.T @ w.z)[1, 1]
-            top, weight = top + coef[1] / inverse, weight + 1.0 / inverse
+            top, weight = top + coef[1] / inner[1, 1], weight + 1.0 / inner[1, 1]
             square, freedom = square + eta.T @ eta, freedom + len(eta) - 2
-        b = top / weight
-        rows.append(b)
+            error = fit.theta * whitened_cohorts(one, fit.rho, fit.process)
+            worth[place[one.replicate]] += inner[1] @ w.z.T @ error / inner[1, 1]
+        rows.append(top / weight)
         variances.append(1.0 / weight)
-        p = B - 1
-        if freedom > p + 1:
-            # In coordinates that leave out the sum, which is 0.
-            basis = np.linalg.svd(np.ones((1, B)))[2][1:]
-            inner = np.linalg.pinv(basis @ square @ basis.T / freedom)
-            T2 = float((basis @ b) @ inner @ (basis @ b)) * weight
-            F = (freedom - p + 1.0) / (freedom * p) * T2
-            tail = max(float(stats.f.sf(F, p, freedom - p + 1.0)), 1e-300)
-            total, number = total + float(stats.chi2.isf(tail, p)), number + p
-    return Anchors(models, np.array(rows), np.array(variances), total, float(number))
+        shared.append(worth.ravel() / weight)
+        covs.append(basis @ square @ basis.T / max(freedom, 1) / weight)
+        freedoms.append(freedom)
+    told = np.flatnonzero(np.array(freedoms) > p + 1)
+    b = np.array(rows)
+    chi = no_priors(
+        (b @ basis.T)[told], np.array(covs)[told], np.array(freedoms)[told],
+        np.array(shared)[told], basis @ series[0].post_cov @ basis.T,
+    )  # fmt: skip
+    return Anchors(models, b, np.array(variances), chi, float(p * len(told)))
+
+
+def no_priors(
+    b: FloatArray, covs: FloatArray, freedom: FloatArray, shared: FloatArray, post: FloatArray
+) -> float:
+    """Return the chi-square of all b (m, p) being 0.
+
+    `covs` (m, p, p) are those of each on `freedom` (m,), `shared` (m, S) what errors of
+    covariance `post` (p, p), that models share, are worth.
+    """
+    m, p = b.shape
+    if not m:
+        return 0.0
+    common = np.kron(shared @ shared.T, post)
+    whole = common + linalg.block_diag(*covs)
+    solved = np.linalg.lstsq(whole, b.ravel(), rcond=None)[0]
+    apart = b - (common @ solved).reshape(m, p)
+    total = float(solved @ common @ solved)
+    for one, cov, nu in zip(apart, covs, freedom, strict=True):
+        F = (nu - p + 1.0) / (nu * p) * float(one @ np.linalg.pinv(cov) @ one)
+        tail = max(float(stats.f.sf(F, p, nu - p + 1.0)), 1e-300)
+        total += float(stats.chi2.isf(tail, p))
+    return total

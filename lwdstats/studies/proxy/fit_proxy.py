@@ -203,8 +203,7 @@ def _series(paths: Sequence[Paths], less: bool) -> list[Series]:
     """Return the series of all queries; steps vary less the more is read, or all alike."""
     out = []
     for q, path in enumerate(paths):
-        n_read = path.n_read if less else None
-        out += series_of(path.weight, path.noise, path.read, path.own, path.n_answers, n_read, q)
+        out += series_of(path, less, q)
     if not out:
         raise InputError(
             "ds", "no model that reads at three times", "a run of which reads are known"
