@@ -1,6 +1,7 @@
 """`power_test` beside brute force: studies simulated one by one and tested, with other seeds.
 
-    .venv/bin/python benchmarks/validity/power.py 100   # studies a setting, each way
+    .venv/bin/python benchmarks/validity/power.py 300   # studies a setting, each way
+    .venv/bin/python benchmarks/validity/power.py 300 0 4   # of these settings, from 0
 
 Prints the rows of power.md.
 """
@@ -65,22 +66,27 @@ def brute(name, source, found, n_sim):
     return hits / n_sim
 
 
-def main(n_sim):
+def main(n_sim, only=()):
     """Print a row for each setting."""
-    print("| test | R | L | T | effect | found | power_test | brute force | z |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| test | R | L | T | effect | found | by | power_test | brute force | z |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for j, (name, source, given) in enumerate(SETTINGS):
+        if only and j not in only:
+            continue
         found = lwd.power_test(name, source, **given, n_sim=n_sim, options=OPTIONS[name], seed=j)
         other = brute(name, source, found, n_sim)
-        both = (found.power + other) / 2
-        error = max(np.sqrt(2 * both * (1 - both) / n_sim), 0.5 / n_sim)
+        # By theory the error is that of brute force alone, else that of both.
+        exact = found.method == "theory"
+        both = found.power if exact else (found.power + other) / 2
+        error = max(np.sqrt((2 - exact) * both * (1 - both) / n_sim), 0.5 / n_sim)
         print(
             f"| {name} | {found.n_replicates} | {found.n_responses} | {found.n_steps} | "
-            f"{found.effect:g} | {found.found} | {found.power:.2f} | {other:.2f} | "
+            f"{found.effect:g} | {found.found} | {found.method} | {found.power:.2f} | "
+            f"{other:.2f} | "
             f"{(found.power - other) / error:+.1f} |",
             flush=True,
         )
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), [int(one) for one in sys.argv[2:]])
