@@ -66,7 +66,7 @@ def true_rho(proxy, settings):
 
 
 def judged(seed, form, settings, **options):
-    """Return the errors of rho and w, whether their intervals hold the truth, and a warning."""
+    """Return errors of rho and w, if intervals hold the truth, a warning, and p of no priors."""
     proxy, warned, _ = fitted(seed, form, settings, **options)
     ends = proxy.confint()
     out = []
@@ -76,14 +76,15 @@ def judged(seed, form, settings, **options):
             continue
         low, high = ends[name]
         out += [proxy.coef()[name] - truth, low <= truth <= high]
-    return [*out, warned, proxy.naive - true_rho(proxy, settings), proxy.components[0].n]
+    least_squares = proxy.naive - true_rho(proxy, settings)
+    return [*out, warned, least_squares, proxy.components[0].n, proxy.anchor_test[2]]
 
 
 def coverage(runs, only=()):
     """Print a row for each setting."""
     head = "| form | setting | rho: median / mean bias (sd) | covers | w: the same | covers"
-    print(f"{head} | least squares | warns |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"{head} | least squares | warns | no priors |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for j, (form, settings) in enumerate(ROWS):
         if only and j not in only:
             continue
@@ -97,7 +98,7 @@ def coverage(runs, only=()):
                 continue
             cells.append(f"{np.median(known):+.3f} / {known.mean():+.3f} ({known.std():.3f})")
             cells.append(f"{x[:, column + 1].mean():.3f}")
-        rest = f"{x[:, 5].mean():+.3f} | {x[:, 4].mean():.2f}"
+        rest = f"{x[:, 5].mean():+.3f} | {x[:, 4].mean():.2f} | {(x[:, 7] < 0.05).mean():.3f}"
         print(f"| {form} | {said} | {' | '.join(cells)} | {rest} |", flush=True)
 
 

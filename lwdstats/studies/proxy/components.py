@@ -17,7 +17,7 @@ from sklearn.mixture import GaussianMixture
 from lwdstats.arrays import FloatArray
 
 # Draws of each component by which responsibilities are unmixed.
-_DRAWS = 10_000
+_DRAWS = 20_000
 # Variance that every component has at least, as a share of that of all answers.
 _LEAST = 1e-3
 # Answers from which components are learned: of more, so many by chance.
