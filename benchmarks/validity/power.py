@@ -40,8 +40,8 @@ OPTIONS = {
 }
 
 
-def brute(name, source, found, n_sim):
-    """Return how often studies of these numbers end as power counts, one by one."""
+def brute(name, source, found, n_sim, seeds):
+    """Return how often studies of these numbers, from a seed on, end as power counts."""
     spec = dict(source)
     if "initial_weights" in spec:
         start = np.array(spec["initial_weights"])
@@ -53,7 +53,7 @@ def brute(name, source, found, n_sim):
             n_steps=found.n_steps,
             n_responses=found.n_responses,
             replicates=found.n_replicates,
-            seed=90_000 + seed,
+            seed=seeds + seed,
         )
         if name == "collapse_test":
             test = lwd.collapse_test(ds, found.n_steps, permutations=99, seed=seed)
@@ -74,7 +74,7 @@ def main(n_sim, only=()):
         if only and j not in only:
             continue
         found = lwd.power_test(name, source, **given, n_sim=n_sim, options=OPTIONS[name], seed=j)
-        other = brute(name, source, found, n_sim)
+        other = brute(name, source, found, n_sim, 90_000 + 1000 * j)
         # By theory the error is that of brute force alone, else that of both.
         exact = found.method == "theory"
         both = found.power if exact else (found.power + other) / 2

@@ -127,10 +127,11 @@ def collapse_power(
     df, rdf = n - 1, n * (L - 1)
     total = (rdf * within + df * between + apart.T @ apart) / (n * L - 1)
 
-    variance, axes = np.linalg.eigh(between)
+    variance, axes = (np.asarray(one, dtype=np.float64) for one in np.linalg.eigh(between))
     kept = variance > _SMALL * variance.max()
     shift = ((apart @ axes[:, kept]) ** 2).sum(axis=0) / variance[kept]
-    inner, none = np.linalg.eigvalsh(within), np.linalg.eigvalsh(total)
+    inner: Any = np.linalg.eigvalsh(within)
+    none: Any = np.linalg.eigvalsh(total)
     inner, none = inner[inner > 0], none[none > _SMALL * none.max()]
 
     def tail(f: float, above: FloatArray, shift: FloatArray, below: FloatArray) -> float:

@@ -96,8 +96,9 @@ class PowerTest(Result):
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         tried = self.tried.sort_values("value")
-        error = np.sqrt(tried["power"] * (1 - tried["power"]) / tried["n_sim"].clip(1))
-        error = error.where(tried["n_sim"] > 0, 0.0)
+        error = np.zeros(len(tried))
+        if self.method == "simulation":
+            error = np.sqrt(tried["power"] * (1 - tried["power"]) / tried["n_sim"])
         ax.errorbar(tried["value"], tried["power"], 2 * error, fmt="o", color=colour(0))
         ax.set_xlabel("effect" if self.found == "power" else self.found.replace("_", " "))
         ax.set_ylabel("power")

@@ -1,6 +1,7 @@
 """The proxy of a run: its likelihood, its estimates on networks that are known, its forecast."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from scipy.stats import multivariate_normal
 import lwdstats as lwd
 from lwdstats.studies.proxy.components import fit_components
 from lwdstats.studies.proxy.contraction import contraction, directions, kappa_of
-from lwdstats.studies.proxy.estimate import no_priors
+from lwdstats.studies.proxy.estimate import no_priors, satterthwaite
 from lwdstats.studies.proxy.forecast import Forecast
 from lwdstats.studies.proxy.future import Origin, steps
 from lwdstats.studies.proxy.likelihood import (
@@ -231,6 +232,32 @@ def test_what_mixtures_read_gives_the_next_weights():
     assert low < 0.0 < high < 0.5
 
 
+def test_a_variance_that_few_steps_tell_has_few_degrees_of_freedom():
+    # The logarithm of a variance on nu degrees of freedom has about the variance 2 / nu.
+    way = np.array([1.0, 0.0])
+
+    def of(power):
+        return [np.eye(2) * np.exp(power * d) for d in (-0.2, 0.0, 0.2)]
+
+    assert satterthwaite(of(1.0), way, 2 / 7) == pytest.approx(7.0, rel=0.02)
+    # Half of it hangs on that variance, so that its logarithm varies half as much.
+    assert satterthwaite(of(0.5), way, 2 / 7) == pytest.approx(28.0, rel=0.02)
+    assert satterthwaite(of(0.0), way, 2 / 7) == np.inf
+
+
+def test_intervals_are_longer_where_few_steps_tell_the_variance():
+    posts = np.repeat([[-10.0], [0.0], [10.0]], [10, 6, 4], axis=0)
+    ds = lwd.simulate_gmm(3, 3, n_steps=30, n_responses=40, initial_points=posts, seed=8002)
+    fit = quiet_fit(ds).fit
+    assert fit.df[0] < 40
+    normal = replace(fit, df=(np.inf, np.inf))
+    low, high = fit.rho_interval(0.95)
+    shorter = normal.rho_interval(0.95)
+    assert low < shorter[0] < shorter[1] < high
+    # Interval and p are of one test.
+    assert fit.rho_p_value(low) == pytest.approx(0.05, abs=0.005)
+
+
 def test_missing_answers_and_relabelled_models_change_nothing_else(run, proxy):
     turned = lwd.fit_proxy(run.isel(model=[2, 0, 1]), 3, seed=1)
     assert turned.rho == pytest.approx(proxy.rho, abs=0.02)
@@ -246,7 +273,7 @@ def test_replicates_and_queries_are_pooled(run):
     many = xr.concat([rag_run(20 + r, share=0.25, memory=False)[0] for r in range(5)], "replicate")
     many = many.assign_coords(replicate=np.arange(5)).transpose(*_order(many))
     proxy = lwd.fit_proxy(many, 3, seed=1)
-    assert proxy.fit.df == 4.0
+    assert proxy.fit.df == (4.0, 4.0)
     assert proxy.confint().method == "replicates"
     other = rag_run(31, share=0.25, memory=False)[0].assign_coords(query=["another"])
     both = xr.concat([run.isel(response=slice(40)), other], "query")
