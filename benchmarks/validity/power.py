@@ -16,9 +16,11 @@ import lwdstats as lwd
 
 NEAR = {"n_models": 3, "means": [-1.0, 1.0]}
 APART = NEAR | {"initial_weights": [[0.3, 0.7], [0.5, 0.5], [0.7, 0.3]]}
+FAR = APART | {"means": [-5.0, 5.0]}
 LIMIT = {"n_models": 3, "scenario": {"anchors": [0.3, [[0.8, 0.2], [0.5, 0.5], [0.2, 0.8]]]}}
 FAST = {"initial_weights": [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]}
-# Test, source, and what is given: one of the four is None where it is found for a power.
+# Test, source, and what is given: one of the four is None where it is found for a power. The
+# last four are of weights that have moved.
 SETTINGS = [
     ("collapse_test", APART, {"n_replicates": 2, "n_responses": 20, "n_steps": 1}),
     ("collapse_test", APART, {"n_replicates": 5, "n_responses": 20, "n_steps": 1}),
@@ -32,9 +34,14 @@ SETTINGS = [
     ("convergence_test", LIMIT, {"n_responses": 3, "n_steps": 30, "power": 0.8}),
     ("check_decay", FAST, {"n_replicates": 20, "n_responses": 10, "n_steps": 8}),
     ("check_decay", FAST, {"n_replicates": 60, "n_responses": 10, "n_steps": 8}),
+    ("collapse_test", FAR, {"n_replicates": 2, "n_responses": 20, "n_steps": 2}),
+    ("collapse_test", FAR, {"n_replicates": 1, "n_responses": 40, "n_steps": 2}),
+    ("collapse_test, f", FAR, {"n_replicates": 2, "n_responses": 20, "n_steps": 2}),
+    ("collapse_test, f", FAR, {"n_replicates": 5, "n_responses": 20, "n_steps": 3}),
 ]
 OPTIONS = {
     "collapse_test": {"permutations": 99},
+    "collapse_test, f": {"permutations": 99, "statistic": "f"},
     "convergence_test": {},
     "check_decay": {"n_draws": 199},
 }
@@ -55,8 +62,8 @@ def brute(name, source, found, n_sim, seeds):
             replicates=found.n_replicates,
             seed=seeds + seed,
         )
-        if name == "collapse_test":
-            test = lwd.collapse_test(ds, found.n_steps, permutations=99, seed=seed)
+        if found.test == "collapse_test":
+            test = lwd.collapse_test(ds, found.n_steps, **OPTIONS[name], seed=seed)
             hits += float(test.table["p_value"].iloc[0]) <= 0.05
         elif name == "convergence_test":
             hits += lwd.convergence_test(ds).p_value <= 0.05
@@ -73,7 +80,10 @@ def main(n_sim, only=()):
     for j, (name, source, given) in enumerate(SETTINGS):
         if only and j not in only:
             continue
-        found = lwd.power_test(name, source, **given, n_sim=n_sim, options=OPTIONS[name], seed=j)
+        options = OPTIONS[name]
+        found = lwd.power_test(
+            name.split(",")[0], source, **given, n_sim=n_sim, options=options, seed=j
+        )
         other = brute(name, source, found, n_sim, 90_000 + 1000 * j)
         # By theory the error is that of brute force alone, else that of both.
         exact = found.method == "theory"

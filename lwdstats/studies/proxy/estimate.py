@@ -16,6 +16,7 @@ from lwdstats.studies.proxy.likelihood import (
     Series,
     feedback,
     objective,
+    post_errors,
     scores,
     whiten,
     whitened_cohorts,
@@ -79,9 +80,10 @@ class Estimate:
 
     @property
     def share_error(self) -> float:
-        """Standard error of w."""
+        """Standard error of w: no smaller than the likelihood's, but where it is by replicates."""
         slope = np.array([-self.theta / (1.0 - self.rho) ** 2, -1.0 / (1.0 - self.rho)])
-        return float(np.sqrt(max(slope @ self.vcov @ slope, 0.0)))
+        plain = 0.0 if self.by_replicates else slope @ self.plain @ slope
+        return float(np.sqrt(max(slope @ self.vcov @ slope, plain, 0.0)))
 
     @property
     def rho_error(self) -> float:
@@ -261,6 +263,7 @@ def _variances(
         df = replicates - 1.0, replicates - 1.0
     else:
         middle = np.sum([_long_run(s) for s in by_time], axis=0)
+        middle = middle + post_errors(series, rho, theta, q, anchored, ways)
         df = np.inf, np.inf
         if not at_edge:
             given = ways[:, :-1]

@@ -249,24 +249,53 @@ def scores(
     `ways` (3, free) are the directions of (rho, theta, log q) in which they are taken, with
     the first weights and the prior at their estimates, and free of theirs.
     """
-    h = 1e-4
     out = []
     for one in series:
-        here = whiten(one, rho, q, anchored)
+        eta, slopes, scales = _slopes(one, rho, theta, q, anchored, ways)
         B = one.p.shape[1]
-        left = here.p - theta * here.x
-        fit = np.linalg.lstsq(here.z, left, rcond=None)[0]
-        eta = left - here.z @ fit
-        columns = []
-        for way in ways.T:
-            ends = []
-            for sign in (1.0, -1.0):
-                d = sign * h * way
-                w = whiten(one, rho + d[0], q * np.exp(d[2]), anchored)
-                ends.append((w.p - (theta + d[1]) * w.x - w.z @ fit, w.log_scale))
-            slope = (ends[0][0] - ends[1][0]) / (2 * h)
-            scale = (ends[0][1] - ends[1][1]) / (2 * h)
-            slope = _without(here.z, slope)
-            columns.append(-(eta * slope).sum(axis=1) - (B - 1) * scale)
-        out.append(np.column_stack(columns))
+        out.append(-np.einsum("tb,tbf->tf", eta, slopes) - (B - 1) * scales)
     return out
+
+
+def post_errors(
+    series: Sequence[Series], rho: float, theta: float, q: float, anchored: bool, ways: FloatArray
+) -> FloatArray:
+    """Return the variance, (free, free), that errors of posts give to the sums of scores.
+
+    A post of which it is not known which component it is of is read by all models as long as it
+    is on the web: neither times nor models are independent in that.
+    """
+    free = ways.shape[1]
+    worth: dict[tuple[int, int], Any] = {}
+    out = np.zeros((free, free))
+    cov = {one.query: one.post_cov for one in series}
+    for one in series:
+        _, slopes, _ = _slopes(one, rho, theta, q, anchored, ways)
+        z = whiten(one, rho, q, anchored).z
+        error = theta * _without(z, whitened_cohorts(one, rho, q))
+        own = np.einsum("ts,tbf->sbf", error, slopes)
+        key = (one.query, one.replicate)
+        worth[key] = worth.get(key, 0.0) + own
+    for (query, _), g in worth.items():
+        out += np.einsum("sbf,bc,scg->fg", g, cov[query], g)
+    return out
+
+
+def _slopes(
+    one: Series, rho: float, theta: float, q: float, anchored: bool, ways: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what is left (m', B), its slopes (m', B, free) and those of log scales (m', free)."""
+    h = 1e-4
+    here = whiten(one, rho, q, anchored)
+    left = here.p - theta * here.x
+    fit = np.linalg.lstsq(here.z, left, rcond=None)[0]
+    slopes, scales = [], []
+    for way in ways.T:
+        ends = []
+        for sign in (1.0, -1.0):
+            d = sign * h * way
+            w = whiten(one, rho + d[0], q * np.exp(d[2]), anchored)
+            ends.append((w.p - (theta + d[1]) * w.x - w.z @ fit, w.log_scale))
+        slopes.append(_without(here.z, (ends[0][0] - ends[1][0]) / (2 * h)))
+        scales.append((ends[0][1] - ends[1][1]) / (2 * h))
+    return left - here.z @ fit, np.stack(slopes, axis=-1), np.stack(scales, axis=-1)
