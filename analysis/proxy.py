@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
         "forecast": forecast.plot(observed=first.measure(ds)),
     }
     for name, ax in drawn.items():
-        ax.figure.savefig(given.output / f"proxy-{name}.png", dpi=110)
+        ax.figure.savefig(given.output / f"proxy-{name}.png", dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 from scipy import optimize, stats
 
+from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError, check_choice, check_integer, check_level, is_number
 from lwdstats.inference.convergence.convergence_test import convergence_test
@@ -23,12 +24,15 @@ from lwdstats.results.pictures.style import colour
 from lwdstats.results.result import Result, one_row
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.streams import resolve_seed
+from lwdstats.studies.collapse_power import ENOUGH, collapse_power
 from lwdstats.studies.proxy.result import Proxy
 
 TESTS = ("convergence_test", "collapse_test", "check_decay")
 _FOUND = ("n_replicates", "n_responses", "n_steps", "effect", "power")
 _LEAST = {"n_replicates": 1, "n_responses": 1, "n_steps": 1}
 _MOST = {"n_replicates": 200, "n_responses": 1000, "n_steps": 2000, "effect": 4.0}
+# Of each study of collapse_test, where no other number is given.
+_PERMUTATIONS = 199
 # Replicates that are simulated at once, as each needs memory.
 _AT_ONCE = 400
 
@@ -46,13 +50,14 @@ class PowerTest(Result):
     power : float
         Of the test with these.
     std_error : float
-        Monte Carlo error of `power`.
+        Monte Carlo error of `power`; 0 by theory.
     level : float
         Size of the test.
     found : str
         Which of these was left out.
+    method : {"theory", "simulation"}
     tried : pandas.DataFrame
-        What was simulated: `value` of what was sought, `power`, `n_sim`.
+        What was tried: `value` of what was sought, `power`, `n_sim` (0 by theory).
     seed : int
     """
 
@@ -65,6 +70,7 @@ class PowerTest(Result):
     std_error: float
     level: float
     found: str
+    method: str
     tried: pd.DataFrame
     seed: int
 
@@ -74,23 +80,25 @@ class PowerTest(Result):
             "level": self.level
         }
         width = max(map(len, rows))
-        lines = ["", f"     Power of {self.test}, by simulation", ""]
+        lines = ["", f"     Power of {self.test}, by {self.method}", ""]
         for name, value in rows.items():
             shown = f"{value:.3g}" if isinstance(value, float) else str(value)
-            if name == "power":
+            if name == "power" and self.method == "simulation":
                 shown += f" (Monte Carlo standard error {self.std_error:.2g})"
             lines.append(f"{name:>{width + 4}} = {shown}{'  <- found' * (name == self.found)}")
         return [*lines, "", *textwrap.wrap("NOTE: " + _MEANS[self.test], 80)]
 
     def tidy(self) -> pd.DataFrame:
         """Return one row: the numbers, as broom's for R's power calculations."""
-        names = [*_FOUND, "std_error", "level"]
+        names = [*_FOUND, "std_error", "level", "method"]
         return one_row({name: getattr(self, name) for name in names})
 
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         ax = drawing.new_axes(ax)
         tried = self.tried.sort_values("value")
-        error = np.sqrt(tried["power"] * (1 - tried["power"]) / tried["n_sim"])
+        error = np.zeros(len(tried))
+        if self.method == "simulation":
+            error = np.sqrt(tried["power"] * (1 - tried["power"]) / tried["n_sim"])
         ax.errorbar(tried["value"], tried["power"], 2 * error, fmt="o", color=colour(0))
         ax.set_xlabel("effect" if self.found == "power" else self.found.replace("_", " "))
         ax.set_ylabel("power")
@@ -116,6 +124,7 @@ def power_test(
     effect: float | None = 1.0,
     power: float | None = None,
     level: float = 0.05,
+    method: str | None = None,
     n_sim: int = 200,
     options: Mapping[str, Any] | None = None,
     seed: int | str | None = None,
@@ -141,6 +150,8 @@ def power_test(
         In (level, 1).
     level : float
         Size of the test.
+    method : {"theory", "simulation"}, optional
+        By default theory where there is one that is held to simulation.
     n_sim : int
         Studies that are simulated for each value that is tried.
     options : mapping, optional
@@ -156,11 +167,18 @@ def power_test(
     Raises
     ------
     InputError
-        If not just one is None, nothing in reach has the power, or the source can't be used.
+        If not just one is None, nothing in reach has the power, the source can't be used, or
+        `method` is "theory" where there is none.
 
     Notes
     -----
-    Studies are simulated from the source with seeds of their own, tested, and counted. What is
+    There is theory for `collapse_test` ("given_prompts") of mixtures in the paper's scenario
+    with given initial weights, from 10 answers on, as long as weights have not moved or
+    components do not overlap: exact moments of weights give the law of F (`collapse_power`).
+    The score of `convergence_test` and the verdict of `check_decay` hang on how norms of
+    several times vary together, which is of fourth moments, and these do not close.
+
+    Else studies are simulated from the source with seeds of their own, tested, and counted. What is
     sought is bracketed by doubling and halving; then a probit line in its logarithm, fitted to
     all that was tried, gives it, and at what it gives the power is simulated again. The
     printed error is of that last simulation: the number found is as uncertain as that.
@@ -179,6 +197,18 @@ def power_test(
     ... )
     >>> 0 <= found.power <= 1
     True
+    >>> print(lwd.power_test("collapse_test", spec, n_responses=20, n_steps=1, power=0.8))
+    <BLANKLINE>
+         Power of collapse_test, by theory
+    <BLANKLINE>
+        n_replicates = 5  <- found
+         n_responses = 20
+             n_steps = 1
+              effect = 1
+               power = 0.822
+               level = 0.05
+    <BLANKLINE>
+    NOTE: power is how often it tells models apart at the last time.
     """
     name = check_choice("test", getattr(test, "__name__", test), TESTS)
     check_level(level)
@@ -191,9 +221,21 @@ def power_test(
         "power": power,
     }
     sought = _sought(given, level)
+    if method is not None:
+        check_choice("method", method, ["theory", "simulation"])
     draw = _drawing(source, effect)
-    judge = _judge(name, dict(options or {}), level)
+    options = dict(options or {})
+    judge = _judge(name, dict(options), level)
     root = resolve_seed(seed)
+    if method != "simulation":
+        try:
+            exact = _theory(name, source, options, level)
+            share, value, tried = _by_theory(exact, given, sought)
+            return _result(name, given, sought, value, share, level, tried, 0, root)
+        except InputError as error:
+            # Where nothing reaches the power, simulation would not either.
+            if method == "theory" or error.argument == "power":
+                raise
     tried: list[tuple[float, float]] = []
 
     def at(value: float) -> float:
@@ -205,16 +247,31 @@ def power_test(
 
     if sought == "power":
         value = float(given["effect"])
-        share = at(value)
     else:
-        value = _solve(at, tried, sought, float(given["power"] or 0.8))
-        share = at(value)
-    final = given | ({"power": share} if sought == "power" else {sought: value, "power": share})
+        value = _solve(at, tried, sought, float(given["power"]))
+    share = at(value)
+    return _result(name, given, sought, value, share, level, tried, n_sim, root)
+
+
+def _result(
+    name: str,
+    given: Mapping[str, Any],
+    sought: str,
+    value: float,
+    share: float,
+    level: float,
+    tried: list[tuple[float, float]],
+    n_sim: int,
+    seed: int,
+) -> PowerTest:
+    """Return what was found, by theory where `n_sim` is 0."""
+    final = {**given, sought: value, "power": share}
+    error = math.sqrt(share * (1 - share) / n_sim) if n_sim else 0.0
     frame = pd.DataFrame(tried, columns=["value", "power"]).assign(n_sim=n_sim)
     return PowerTest(
         name, int(final["n_replicates"]), int(final["n_responses"]), int(final["n_steps"]),
-        float(final["effect"]), share, math.sqrt(share * (1 - share) / n_sim), float(level), sought,
-        frame, root,
+        float(final["effect"]), share, error, float(level), sought,
+        "simulation" if n_sim else "theory", frame, seed,
     )  # fmt: skip
 
 
@@ -241,31 +298,101 @@ def _drawing(source: Any, effect: float | None) -> Callable[..., xr.Dataset]:
         if effect != 1.0:
             raise InputError("effect", effect, "1 for a proxy, whose models differ as they do")
         return lambda R, L, T, _, seed: _of_proxy(source, R, L, T, seed)
-    if isinstance(source, xr.Dataset):
-        source = spec_of(source, source="source")
-    if not isinstance(source, Mapping):
-        raise InputError("source", type(source).__name__, "a specification, a dataset or a Proxy")
-    spec = {k: v for k, v in source.items() if k != "simulator"}
-    if source.get("simulator", "gmm") != "gmm":
-        takes = "one of simulate_gmm; of another pilot its proxy, fit_proxy(pilot)"
-        raise InputError("source", f"a specification of {source['simulator']!r}", takes)
+    spec = _specification(source)
     first = spec.get("initial_weights")
     if effect != 1.0 and first is None:
         raise InputError("effect", effect, "1 where the source has no initial_weights")
     spec = {k: v for k, v in spec.items() if k not in ("replicates", "seed", "record")}
 
     def draw(R: int, L: int, T: int, effect: float, seed: int) -> xr.Dataset:
-        weights = first
-        if first is not None and effect != 1.0:
-            start = np.asarray(first, dtype=float)
-            mean = start.mean(axis=-2, keepdims=True)
-            weights = mean + effect * (start - mean)
-            if weights.min() <= 0:
-                raise InputError("effect", effect, "one that leaves all initial weights above 0")
+        weights = first if effect == 1.0 else _moved(first, effect)
         changes = {"initial_weights": weights, "n_responses": L, "n_steps": T}
         return simulate_gmm(**(spec | changes), replicates=R, seed=seed)
 
     return draw
+
+
+def _specification(source: Any) -> dict[str, Any]:
+    """Return the specification of mixtures that a source is or has."""
+    if isinstance(source, xr.Dataset):
+        source = spec_of(source, source="source")
+    if not isinstance(source, Mapping):
+        raise InputError("source", type(source).__name__, "a specification, a dataset or a Proxy")
+    if source.get("simulator", "gmm") != "gmm":
+        takes = "one of simulate_gmm; of another pilot its proxy, fit_proxy(pilot)"
+        raise InputError("source", f"a specification of {source['simulator']!r}", takes)
+    return {k: v for k, v in source.items() if k != "simulator"}
+
+
+def _moved(first: Any, effect: float) -> FloatArray:
+    """Return initial weights as many times as far from their mean."""
+    start = np.asarray(first, dtype=float)
+    mean = start.mean(axis=-2, keepdims=True)
+    weights = mean + effect * (start - mean)
+    if weights.min() <= 0:
+        raise InputError("effect", effect, "one that leaves all initial weights above 0")
+    return weights
+
+
+def _theory(
+    name: str, source: Any, options: dict[str, Any], level: float
+) -> Callable[[Mapping[str, Any]], float]:
+    """Return what gives the power of R, L, T and effect, refusing what there is no theory for."""
+    null = options.get("null", "given_prompts")
+    if name != "collapse_test" or null != "given_prompts" or "embedding" in options:
+        raise InputError("method", "'theory'", "'simulation', but for collapse_test given prompts")
+    if isinstance(source, Proxy):
+        raise InputError("method", "'theory'", "'simulation' of a proxy")
+    spec = _specification(source)
+    first = spec.get("initial_weights")
+    if first is None or np.ndim(first) != 2:
+        raise InputError("source", "initial weights that are drawn", "given ones, for theory")
+    statistic = options.get("statistic") or "energy"
+
+    def exact(now: Mapping[str, Any]) -> float:
+        return collapse_power(
+            spec,
+            _moved(first, float(now["effect"])),
+            int(now["n_replicates"]),
+            int(now["n_responses"]),
+            int(now["n_steps"]),
+            level=level,
+            statistic=statistic,
+            permutations=int(options.get("permutations", _PERMUTATIONS)),
+        )
+
+    return exact
+
+
+def _by_theory(
+    exact: Callable[[Mapping[str, Any]], float], given: Mapping[str, Any], sought: str
+) -> tuple[float, float, list[tuple[float, float]]]:
+    """Return the power, what was sought (the effect where that is the power), and all tried."""
+    if sought == "power":
+        share, value = exact(given), float(given["effect"])
+        return share, value, [(value, share)]
+    tried: list[tuple[float, float]] = []
+
+    def at(value: float) -> float:
+        tried.append((value, exact({**given, sought: value})))
+        return tried[-1][1]
+
+    power, whole = float(given["power"]), sought != "effect"
+    least = float(ENOUGH) if sought == "n_responses" else _least(sought)
+    low, high = _bracket(at, sought, power, least)
+    reached = dict(tried)
+    if reached[low] >= power and sought == "n_responses":
+        raise InputError("n_responses", f"fewer than {ENOUGH}", "'simulation'")
+    if reached[low] < power <= reached[high]:
+        if whole:
+            while high - low > 1:
+                middle = float((low + high) // 2)
+                low, high = (low, middle) if at(middle) >= power else (middle, high)
+        else:
+            high = float(optimize.brentq(lambda x: at(x) - power, low, high, xtol=1e-4))
+    else:
+        high = low
+    return at(high), high, tried
 
 
 def _of_proxy(proxy: Proxy, R: int, L: int, T: int, seed: int) -> xr.Dataset:
@@ -291,7 +418,7 @@ def _judge(name: str, options: dict[str, Any], level: float) -> Callable[[xr.Dat
     if name == "convergence_test":
         return lambda ds, _: convergence_test(ds, **options).p_value <= level
     if name == "collapse_test":
-        options = {"permutations": 199} | options
+        options = {"permutations": _PERMUTATIONS} | options
 
         def told_apart(ds: xr.Dataset, seed: int) -> bool:
             given: dict[str, Any] = {"seed": seed} | options
@@ -335,21 +462,8 @@ def _solve(
 ) -> float:
     """Return the least value that a probit line, fitted to what was tried, gives the power."""
     whole = sought != "effect"
-    most = _MOST[sought]
-    value = 8.0 if whole else 1.0
-    least = 2.0 if whole else 0.05
-    rising = at(value) < power
-    while True:
-        value = min(2 * value, most) if rising else max(value / 2, least)
-        if whole:
-            value = float(round(value))
-        share = at(value)
-        if (share >= power) == rising or value in (most, least):
-            break
-    if rising and share < power:
-        got = f"{power:g}, where {sought} = {most:g} reaches {share:.2f}"
-        raise InputError("power", got, "one that the source can reach")
-    low, high = sorted(v for v, _ in tried[-2:])
+    low, high = _bracket(at, sought, power, _least(sought))
+    rising = tried[0][1] < power
     middle = math.sqrt(low * high)
     if whole:
         middle = float(round(middle))
@@ -368,3 +482,29 @@ def _solve(
     found = float(np.exp((stats.norm.ppf(power) - line[0]) / line[1]))
     found = float(np.clip(found, low, high))
     return float(math.ceil(found - 1e-9)) if whole else found
+
+
+def _least(sought: str) -> float:
+    return 0.05 if sought == "effect" else 2.0
+
+
+def _bracket(
+    at: Callable[[float], float], sought: str, power: float, least: float
+) -> tuple[float, float]:
+    """Return two values, the lower first, between which the power is reached, by doubling."""
+    whole, most = sought != "effect", _MOST[sought]
+    value = max(8.0, least) if whole else 1.0
+    share = at(value)
+    rising = share < power
+    while True:
+        before = value
+        value = min(2 * value, most) if rising else max(value / 2, least)
+        if whole:
+            value = float(round(value))
+        share = at(value)
+        if (share >= power) == rising or value in (most, least):
+            break
+    if rising and share < power:
+        got = f"{power:g}, where {sought} = {most:g} reaches {share:.2f}"
+        raise InputError("power", got, "one that the source can reach")
+    return min(before, value), max(before, value)

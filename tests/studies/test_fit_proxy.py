@@ -1,17 +1,20 @@
 """The proxy of a run: its likelihood, its estimates on networks that are known, its forecast."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import xarray as xr
 from rag_run import rag_run
+from scipy import stats
 from scipy.linalg import null_space
 from scipy.stats import multivariate_normal
 
 import lwdstats as lwd
 from lwdstats.studies.proxy.components import fit_components
 from lwdstats.studies.proxy.contraction import contraction, directions, kappa_of
+from lwdstats.studies.proxy.estimate import no_priors, satterthwaite
 from lwdstats.studies.proxy.forecast import Forecast
 from lwdstats.studies.proxy.future import Origin, steps
 from lwdstats.studies.proxy.likelihood import (
@@ -23,6 +26,7 @@ from lwdstats.studies.proxy.likelihood import (
     series_of,
     whiten,
 )
+from lwdstats.studies.proxy.paths import Paths
 from lwdstats.studies.proxy.states import filtered, on_simplex
 
 
@@ -32,7 +36,7 @@ def random_series(seed, m=9, B=3):
     seen[4] = False
     return Series(
         rng.dirichlet(np.ones(B), m), rng.dirichlet(np.ones(B), m), rng.uniform(0.01, 0.1, m),
-        rng.uniform(0.5, 1.5, m), np.zeros((m, m)), seen, 0, 0, 0, 0,
+        rng.uniform(0.5, 1.5, m), np.zeros((m, m)), np.zeros((m, 1)), np.eye(B), seen, 0, 0, 0, 0,
     )  # fmt: skip
 
 
@@ -86,12 +90,44 @@ def test_own_posts_bend_the_score_by_what_is_subtracted():
             x[t] = own[t, :t] @ p[:t] + 0.2 * rng.standard_normal() * np.array([1, -1])
             pi = theta * x[t] + np.sqrt(q / 2) * rng.standard_normal() * np.array([1, -1])
             p[t] = pi + np.sqrt(s2 / 2) * rng.standard_normal() * np.array([1, -1])
-        one = Series(p, x, np.full(m, s2), np.ones(m), own, np.ones(m, bool), 0, 0, 0, 0)
+        one = Series(
+            p, x, np.full(m, s2), np.ones(m), own, np.zeros((m, 1)), np.eye(2), np.ones(m, bool),
+            0, 0, 0, 0,
+        )  # fmt: skip
         ends = [objective([one], 0.0, theta + d, q, True)[0] for d in (1e-4, -1e-4)]
         found.append(-0.5 * (ends[0] - ends[1]) / 2e-4)
     expected = feedback([one], 0.0, theta, q, True)[1]
     assert abs(np.mean(found) - expected) < 4 * np.std(found) / np.sqrt(len(found))
     assert expected < -3 * np.std(found) / np.sqrt(len(found))
+
+
+def test_errors_of_posts_that_all_models_read_are_no_priors():
+    """Of b's that are such an error and one of their own, the chi-square has its law."""
+    rng = np.random.default_rng(10)
+    shared, post, nu = np.array([[0.8, 0.3], [0.7, 0.4], [0.9, 0.2]]), np.diag([1.0, 0.2]), 40
+    own = np.array([[0.5, 0.1], [0.1, 0.3]])
+    found, alone = [], []
+    for _ in range(800):
+        error = rng.multivariate_normal(np.zeros(2), post, 2)
+        b = shared @ error + rng.multivariate_normal(np.zeros(2), own, 3)
+        covs = np.array([np.cov(rng.multivariate_normal(np.zeros(2), own, nu + 1).T) for _ in b])
+        freedom = np.full(3, nu)
+        found.append(no_priors(b, covs, freedom, shared, post))
+        alone.append(no_priors(b, covs, freedom, shared, 0.0 * post))
+    rejected = (np.array(found) > stats.chi2.isf(0.05, 6)).mean()
+    assert abs(rejected - 0.05) < 4 * np.sqrt(0.05 * 0.95 / 800)
+    assert abs(np.mean(found) - 6) < 4 * np.sqrt(12 / 800)
+    assert (np.array(alone) > stats.chi2.isf(0.05, 6)).mean() > 0.2
+
+
+def test_the_cohorts_of_posts_are_what_was_read(run, proxy):
+    path = proxy.paths[0]
+    np.testing.assert_allclose(path.cohort[:, :, 1:].sum(-1), 1.0)
+    assert path.n_cohort[0].tolist() == [20.0, *[3.0] * 60, 0.0]
+    for i in range(3):
+        assert (path.own[0, i] <= path.cohort[0, i, :, 1:] + 1e-12).all()
+    # Among components this far apart an answer in a thousand is of another.
+    assert 0 < np.trace(path.post_cov) < 0.02
 
 
 def test_unmixed_weights_are_unbiased_where_components_overlap():
@@ -196,6 +232,32 @@ def test_what_mixtures_read_gives_the_next_weights():
     assert low < 0.0 < high < 0.5
 
 
+def test_a_variance_that_few_steps_tell_has_few_degrees_of_freedom():
+    # The logarithm of a variance on nu degrees of freedom has about the variance 2 / nu.
+    way = np.array([1.0, 0.0])
+
+    def of(power):
+        return [np.eye(2) * np.exp(power * d) for d in (-0.2, 0.0, 0.2)]
+
+    assert satterthwaite(of(1.0), way, 2 / 7) == pytest.approx(7.0, rel=0.02)
+    # Half of it hangs on that variance, so that its logarithm varies half as much.
+    assert satterthwaite(of(0.5), way, 2 / 7) == pytest.approx(28.0, rel=0.02)
+    assert satterthwaite(of(0.0), way, 2 / 7) == np.inf
+
+
+def test_intervals_are_longer_where_few_steps_tell_the_variance():
+    posts = np.repeat([[-10.0], [0.0], [10.0]], [10, 6, 4], axis=0)
+    ds = lwd.simulate_gmm(3, 3, n_steps=30, n_responses=40, initial_points=posts, seed=8002)
+    fit = quiet_fit(ds).fit
+    assert fit.df[0] < 40
+    normal = replace(fit, df=(np.inf, np.inf))
+    low, high = fit.rho_interval(0.95)
+    shorter = normal.rho_interval(0.95)
+    assert low < shorter[0] < shorter[1] < high
+    # Interval and p are of one test.
+    assert fit.rho_p_value(low) == pytest.approx(0.05, abs=0.005)
+
+
 def test_missing_answers_and_relabelled_models_change_nothing_else(run, proxy):
     turned = lwd.fit_proxy(run.isel(model=[2, 0, 1]), 3, seed=1)
     assert turned.rho == pytest.approx(proxy.rho, abs=0.02)
@@ -211,7 +273,7 @@ def test_replicates_and_queries_are_pooled(run):
     many = xr.concat([rag_run(20 + r, share=0.25, memory=False)[0] for r in range(5)], "replicate")
     many = many.assign_coords(replicate=np.arange(5)).transpose(*_order(many))
     proxy = lwd.fit_proxy(many, 3, seed=1)
-    assert proxy.fit.df == 4.0
+    assert proxy.fit.df == (4.0, 4.0)
     assert proxy.confint().method == "replicates"
     other = rag_run(31, share=0.25, memory=False)[0].assign_coords(query=["another"])
     both = xr.concat([run.isel(response=slice(40)), other], "query")
@@ -256,8 +318,9 @@ def test_the_filter_foresees_a_path_that_follows_its_law():
     for t in range(1, 30):
         p[t] = 0.5 * p[t - 1] + 0.5 * x[t]
     one = Series(
-        p, x, np.full(30, 1e-9), np.ones(30), np.zeros((30, 30)), np.ones(30, bool), 0, 0, 0, 0
-    )
+        p, x, np.full(30, 1e-9), np.ones(30), np.zeros((30, 30)), np.zeros((30, 1)), np.eye(2),
+        np.ones(30, bool), 0, 0, 0, 0,
+    )  # fmt: skip
     ahead, variance, _, _ = filtered(one, 0.5, 0.5, np.zeros(2), 1e-4)
     np.testing.assert_allclose(ahead[1:], p[1:], atol=1e-6)
     assert variance[-1] == pytest.approx(1e-4, rel=1e-3)
@@ -364,8 +427,13 @@ def test_series_begin_anew_where_it_is_not_known_what_was_read():
     weight = rng.dirichlet(np.ones(3), (1, 12, 1))
     read = weight.copy()
     read[0, 6, 0] = np.nan
-    own, count = np.zeros((1, 1, 12, 12)), np.full((1, 12, 1), 20)
-    found = series_of(weight, np.full((1, 12, 1), 0.1), read, own, count)
+    path = Paths(
+        weight=weight, noise=np.full((1, 12, 1), 0.1), noise_cov=np.zeros((1, 3, 3)),
+        n_answers=np.full((1, 12, 1), 20), read=read, n_read=np.full((1, 12, 1), 5.0),
+        own=np.zeros((1, 1, 12, 12)), cohort=np.zeros((1, 1, 12, 13)), n_cohort=np.ones((1, 13)),
+        post_cov=np.eye(3), web=np.zeros((1, 3)), n_web=np.ones(12), n_posted=1, lag=1,
+    )  # fmt: skip
+    found = series_of(path)
     assert [(one.start, len(one.p)) for one in found] == [(0, 6), (6, 6)]
 
 

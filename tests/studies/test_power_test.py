@@ -6,6 +6,7 @@ from scipy import stats
 
 import lwdstats as lwd
 from lwdstats.studies import power_test as module
+from lwdstats.studies.collapse_power import positive
 
 SPEC = {
     "initial_weights": [[0.3, 0.7], [0.7, 0.3]],
@@ -57,6 +58,63 @@ def test_effects_move_the_start():
     assert none.power < 0.3 < full.power
     with pytest.raises(lwd.InputError, match="initial weights"):
         lwd.power_test("collapse_test", SPEC, effect=3.0, **few)
+
+
+def test_the_tail_of_quadratic_forms_is_that_of_f():
+    df, shift, f = np.array([4.0, 57.0]), np.array([5.0, 0.0]), 2.2
+    found = positive(np.array([1 / 4, -f / 57]), df, shift)
+    assert found == pytest.approx(stats.ncf.sf(f, 4, 57, 5.0), abs=1e-6)
+    # Of two equal scales, as of one with the degrees of both.
+    two = positive(np.array([0.5, 0.5, -1.0]), np.array([2.0, 3.0, 8.0]), np.zeros(3))
+    assert two == pytest.approx(stats.f.sf(1.0 * 2 * 8 / 5, 5, 8), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "means", "n_steps"), [("energy", [-1.0, 1.0], 1), ("f", [-5.0, 5.0], 2)]
+)
+def test_theory_is_what_simulation_counts(statistic, means, n_steps):
+    """Of weights that are the first ones, and of such as have moved."""
+    spec = {"initial_weights": [[0.3, 0.7], [0.5, 0.5], [0.7, 0.3]], "means": means}
+    given = {"n_replicates": 2, "n_responses": 20, "n_steps": n_steps}
+    given |= {"options": {"statistic": statistic, "permutations": 39}}
+    exact = lwd.power_test("collapse_test", spec, **given)
+    counted = lwd.power_test("collapse_test", spec, **given, method="simulation", n_sim=150, seed=3)
+    assert (exact.method, exact.std_error, counted.method) == ("theory", 0.0, "simulation")
+    assert abs(exact.power - counted.power) < 4 * counted.std_error
+    assert 0.1 < exact.power < 0.9
+    assert "by theory" in str(exact)
+
+
+def test_what_is_sought_by_theory_is_the_least_that_has_the_power():
+    given = {"n_responses": 20, "n_steps": 1, "options": {"statistic": "f"}}
+    found = lwd.power_test("collapse_test", SPEC, effect=0.5, power=0.8, **given)
+    assert found.method == "theory"
+    assert found.power >= 0.8
+    fewer = {**given, "n_replicates": found.n_replicates - 1}
+    assert lwd.power_test("collapse_test", SPEC, effect=0.5, **fewer).power < 0.8
+    given = {**given, "n_replicates": found.n_replicates}
+    effect = lwd.power_test("collapse_test", SPEC, effect=None, power=found.power, **given)
+    assert effect.effect == pytest.approx(0.5, abs=1e-3)
+    assert effect.plot().has_data()
+
+
+@pytest.mark.parametrize(
+    ("changes", "argument"),
+    [
+        ({"test": "check_decay"}, "method"),
+        ({"n_responses": 5}, "n_responses"),
+        ({"source": {"n_models": 2}}, "source"),
+        ({"source": SPEC | {"means": [-1.0, 1.0]}, "n_steps": 3}, "source"),
+        ({"source": SPEC | {"scenario": {"keep": "last"}}}, "scenario"),
+        ({"source": SPEC | {"means": [[-5.0, 0.0], [5.0, 0.0]]}}, "statistic"),
+        ({"method": "guess"}, "method"),
+    ],
+)
+def test_where_there_is_no_theory_it_is_refused(changes, argument):
+    given = {"test": "collapse_test", "source": SPEC, "n_replicates": 2, "n_responses": 20}
+    with pytest.raises(lwd.InputError) as caught:
+        lwd.power_test(**(given | {"n_steps": 1, "method": "theory"} | changes))
+    assert caught.value.argument == argument
 
 
 @pytest.mark.parametrize("name", ["convergence_test", "check_decay"])

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import logsumexp
 from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
@@ -45,7 +44,9 @@ class Mixture:
         for b, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
             log[:, b] = np.log(np.diag(factor)).sum() - 0.5 * (((z - mean) @ factor) ** 2).sum(1)
         log += np.log(self.weights)
-        return np.exp(log - logsumexp(log, axis=1, keepdims=True))
+        owned = np.exp(log - log.max(axis=1, keepdims=True))
+        owned /= owned.sum(axis=1, keepdims=True)
+        return owned
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import linalg, optimize, stats
 
 from lwdstats.arrays import FloatArray
 from lwdstats.studies.proxy.likelihood import (
     Series,
     feedback,
     objective,
+    post_errors,
     scores,
     whiten,
+    whitened_cohorts,
 )
 
 FORMS = ("network", "anchored", "memoryless")
@@ -28,6 +30,8 @@ _LAGS = 2
 # Replicates from which their spread gives standard errors.
 ENOUGH_REPLICATES = 5
 _RHO = (-0.95, 1.0)
+# Degrees of freedom above which t is normal, and the fewest; and a step in log q.
+_MANY, _FEWEST, _NEAR = 200.0, 3.0, 0.2
 # In log units: how far the variance of steps may be from that of the measurement.
 _Q = (-7.0, 4.0)
 
@@ -48,8 +52,11 @@ class Estimate:
         Of rho and theta, robust; 0 of what the form sets.
     plain : (2, 2)
         The same by the likelihood's curvature.
-    df : float
-        Of Student's t; infinite where standard errors are not from replicates.
+    df : pair of float
+        Of Student's t, of rho and of w: replicates less 1, or Satterthwaite's, where few steps
+        tell the variance of steps on which errors hang.
+    by_replicates : bool
+        Whether standard errors are from the spread over replicates.
     lean : pair of float
         The expected scores that were subtracted.
     series : tuple of Series
@@ -61,7 +68,8 @@ class Estimate:
     process: float
     vcov: FloatArray
     plain: FloatArray
-    df: float
+    df: tuple[float, float]
+    by_replicates: bool
     lean: tuple[float, float]
     series: tuple[Series, ...]
 
@@ -72,44 +80,45 @@ class Estimate:
 
     @property
     def share_error(self) -> float:
-        """Standard error of w."""
+        """Standard error of w: no smaller than the likelihood's, but where it is by replicates."""
         slope = np.array([-self.theta / (1.0 - self.rho) ** 2, -1.0 / (1.0 - self.rho)])
-        return float(np.sqrt(max(slope @ self.vcov @ slope, 0.0)))
+        plain = 0.0 if self.by_replicates else slope @ self.plain @ slope
+        return float(np.sqrt(max(slope @ self.vcov @ slope, plain, 0.0)))
 
     @property
     def rho_error(self) -> float:
         """Standard error of rho."""
         return float(np.sqrt(max(self.vcov[0, 0], 0.0)))
 
-    def quantile(self, level: float) -> float:
-        """Return how many standard errors an interval reaches to each side."""
-        p = 0.5 + level / 2
-        return float(stats.norm.ppf(p) if np.isinf(self.df) else stats.t.ppf(p, self.df))
-
-    def tail(self, distance: float) -> float:
-        """Return p, one-sided, of so many standard errors."""
-        if np.isinf(self.df):
-            return float(stats.norm.sf(distance))
-        return float(stats.t.sf(distance, self.df))
-
     def share_interval(self, level: float) -> tuple[float, float]:
         """Return the interval of w."""
-        reach = self.quantile(level) * self.share_error
+        reach = float(stats.t.ppf(0.5 + level / 2, self.df[1])) * self.share_error
         return self.share - reach, self.share + reach
+
+    def share_p_value(self) -> float:
+        """Return p of a test that w is 0."""
+        return float(2 * stats.t.sf(abs(self.share) / max(self.share_error, 1e-300), self.df[1]))
 
     def rho_interval(self, level: float) -> tuple[float, float]:
         """Return the interval of rho: by profile likelihood, or by replicates."""
-        reach = self.quantile(level)
-        if np.isfinite(self.df) or self.form == "memoryless":
+        nu = self.df[0]
+        reach = float(stats.t.ppf(0.5 + level / 2, nu))
+        if self.by_replicates or self.form == "memoryless":
             return self.rho - reach * self.rho_error, self.rho + reach * self.rho_error
-        limit = reach**2 * self._inflation
+        # With a variance that nu degrees of freedom tell, t^2 is a deviance of less.
+        limit = reach**2 if np.isinf(nu) else (nu + 1.0) * np.log1p(reach**2 / nu)
+        limit *= self._inflation
         return self._end(-1.0, limit), self._end(1.0, limit)
 
     def rho_p_value(self, rho: float = 0.0) -> float:
         """Return p of a test that rho is a number."""
-        if np.isfinite(self.df):
-            return 2 * self.tail(abs(self.rho - rho) / max(self.rho_error, 1e-300))
-        return float(stats.chi2.sf(self._deviance(rho) / self._inflation, 1))
+        nu = self.df[0]
+        if self.by_replicates:
+            distance = abs(self.rho - rho) / max(self.rho_error, 1e-300)
+            return float(2 * stats.t.sf(distance, nu))
+        deviance = self._deviance(rho) / self._inflation
+        square = deviance if np.isinf(nu) else nu * np.expm1(deviance / (nu + 1.0))
+        return float(2 * stats.t.sf(np.sqrt(square), nu))
 
     @property
     def _inflation(self) -> float:
@@ -204,7 +213,8 @@ def estimate(series: Sequence[Series], form: str, replicates: int = 1) -> Estima
     theta = objective(series, rho, given, q, anchored, lean)[1]
     at_edge = found.x[-1] < bounds[-1][0] + 0.2
     vcov, plain, df = _variances(series, form, rho, theta, q, at_edge, lean, replicates)
-    return Estimate(form, rho, theta, q, vcov, plain, df, lean, tuple(series))
+    several = replicates >= ENOUGH_REPLICATES
+    return Estimate(form, rho, theta, q, vcov, plain, df, several, lean, tuple(series))
 
 
 def _variances(
@@ -216,7 +226,7 @@ def _variances(
     at_edge: bool,
     lean: tuple[float, float],
     replicates: int,
-) -> tuple[FloatArray, FloatArray, float]:
+) -> tuple[FloatArray, FloatArray, tuple[float, float]]:
     """Return the robust covariance of (rho, theta), the likelihood's, and degrees of freedom."""
     anchored = form != "network"
     free = {
@@ -228,27 +238,58 @@ def _variances(
     if not at_edge:
         free.append([0.0, 0.0, 1.0])
     ways = np.array(free).T
-    m, h = ways.shape[1], 2e-3
 
-    def half(d: FloatArray) -> float:
-        r, t, log = ways @ d
-        return 0.5 * objective(series, rho + r, theta + t, q * np.exp(log), anchored, lean)[0]
+    def covariance(ways: FloatArray, q: float) -> Any:
+        """Return the inverse curvature of the likelihood along ways, at a variance of steps."""
+        m, h = ways.shape[1], 2e-3
 
-    unit = h * np.eye(m)
-    curve: Any = np.empty((m, m))
-    for a in range(m):
-        for b in range(a, m):
-            ends = half(unit[a] + unit[b]) + half(-unit[a] - unit[b])
-            ends -= half(unit[a] - unit[b]) + half(unit[b] - unit[a])
-            curve[a, b] = curve[b, a] = ends / (4 * h * h)
-    bread: Any = np.linalg.pinv(curve)
+        def half(d: FloatArray) -> float:
+            r, t, log = ways @ d
+            return 0.5 * objective(series, rho + r, theta + t, q * np.exp(log), anchored, lean)[0]
+
+        unit = h * np.eye(m)
+        curve: Any = np.empty((m, m))
+        for a in range(m):
+            for b in range(a, m):
+                ends = half(unit[a] + unit[b]) + half(-unit[a] - unit[b])
+                ends -= half(unit[a] - unit[b]) + half(unit[b] - unit[a])
+                curve[a, b] = curve[b, a] = ends / (4 * h * h)
+        return np.linalg.pinv(curve)
+
+    bread = covariance(ways, q)
     by_time = scores(series, rho, theta, q, anchored, ways)
     if replicates >= ENOUGH_REPLICATES:
-        middle, df = _by_replicate(by_time, [one.replicate for one in series]), replicates - 1.0
+        middle = _by_replicate(by_time, [one.replicate for one in series])
+        df = replicates - 1.0, replicates - 1.0
     else:
-        middle, df = np.sum([_long_run(s) for s in by_time], axis=0), np.inf
+        middle = np.sum([_long_run(s) for s in by_time], axis=0)
+        middle = middle + post_errors(series, rho, theta, q, anchored, ways)
+        df = np.inf, np.inf
+        if not at_edge:
+            given = ways[:, :-1]
+            ends = [
+                given @ covariance(given, q * np.exp(d)) @ given.T for d in (-_NEAR, 0.0, _NEAR)
+            ]
+            # Of w: its slope by rho and theta, but for a scale.
+            of_share = np.array([-theta, rho - 1.0, 0.0])
+            df = (
+                satterthwaite(ends, np.array([1.0, 0.0, 0.0]), bread[-1, -1]),
+                satterthwaite(ends, of_share, bread[-1, -1]),
+            )
     robust = ways @ bread @ middle @ bread @ ways.T
     return robust[:2, :2], (ways @ bread @ ways.T)[:2, :2], df
+
+
+def satterthwaite(covs: Sequence[FloatArray], way: FloatArray, var_log: float) -> float:
+    """Return degrees of freedom of a variance along a way, which hangs on that of steps.
+
+    `covs` are covariances at a variance of steps `_NEAR` less, as it is, and more, on the scale
+    of logarithms, on which its own estimate has the variance `var_log`.
+    """
+    low, here, high = (float(way @ cov @ way) for cov in covs)
+    slope = (high - low) / (2 * _NEAR * here) if here > 0 else 0.0
+    of_log = slope**2 * max(var_log, 0.0)
+    return float(np.inf if of_log < 2 / _MANY else max(2.0 / of_log, _FEWEST))
 
 
 def _long_run(one: FloatArray) -> FloatArray:
@@ -306,32 +347,65 @@ def anchors(fit: Estimate, query: int = 0) -> Anchors:
 
     Under the hypothesis that b is 0, b'C^-1 b over its variance is Hotelling's T^2 of a model,
     C being the covariance of its innovations; each is taken to the chi-square of the same p.
+    Where components overlap, posts are not known to be of one of them. That error stays on the
+    web and is read by all models: the likeliest part of all b's that it can be is taken off,
+    and its own square counted.
     """
     series = [one for one in fit.series if one.query == query]
     models = np.unique([one.model for one in series])
-    rows, variances, total, number = [], [], 0.0, 0
+    place = {int(name): j for j, name in enumerate(np.unique([one.replicate for one in series]))}
+    B, S = series[0].p.shape[1], series[0].cohorts.shape[1]
+    p = B - 1
+    # In coordinates that leave out the sum, which is 0.
+    basis = np.linalg.svd(np.ones((1, B)))[2][1:]
+    rows, variances, shared, covs, freedoms = [], [], [], [], []
     for model in models:
-        own = [one for one in series if one.model == model]
-        B = own[0].p.shape[1]
         top, weight, square, freedom = np.zeros(B), 0.0, np.zeros((B, B)), 0
-        for one in own:
+        worth = np.zeros((len(place), S))
+        for one in series:
+            if one.model != model:
+                continue
             w = whiten(one, fit.rho, fit.process, True)
             left = w.p - fit.theta * w.x
-            coef = np.linalg.lstsq(w.z, left, rcond=None)[0]
+            inner = np.linalg.inv(w.z.T @ w.z)
+            coef = inner @ (w.z.T @ left)
             eta = left - w.z @ coef
-            inverse = np.linalg.inv(w.z.T @ w.z)[1, 1]
-            top, weight = top + coef[1] / inverse, weight + 1.0 / inverse
+            top, weight = top + coef[1] / inner[1, 1], weight + 1.0 / inner[1, 1]
             square, freedom = square + eta.T @ eta, freedom + len(eta) - 2
-        b = top / weight
-        rows.append(b)
+            error = fit.theta * whitened_cohorts(one, fit.rho, fit.process)
+            worth[place[one.replicate]] += inner[1] @ w.z.T @ error / inner[1, 1]
+        rows.append(top / weight)
         variances.append(1.0 / weight)
-        p = B - 1
-        if freedom > p + 1:
-            # In coordinates that leave out the sum, which is 0.
-            basis = np.linalg.svd(np.ones((1, B)))[2][1:]
-            inner = np.linalg.pinv(basis @ square @ basis.T / freedom)
-            T2 = float((basis @ b) @ inner @ (basis @ b)) * weight
-            F = (freedom - p + 1.0) / (freedom * p) * T2
-            tail = max(float(stats.f.sf(F, p, freedom - p + 1.0)), 1e-300)
-            total, number = total + float(stats.chi2.isf(tail, p)), number + p
-    return Anchors(models, np.array(rows), np.array(variances), total, float(number))
+        shared.append(worth.ravel() / weight)
+        covs.append(basis @ square @ basis.T / max(freedom, 1) / weight)
+        freedoms.append(freedom)
+    told = np.flatnonzero(np.array(freedoms) > p + 1)
+    b = np.array(rows)
+    chi = no_priors(
+        (b @ basis.T)[told], np.array(covs)[told], np.array(freedoms)[told],
+        np.array(shared)[told], basis @ series[0].post_cov @ basis.T,
+    )  # fmt: skip
+    return Anchors(models, b, np.array(variances), chi, float(p * len(told)))
+
+
+def no_priors(
+    b: FloatArray, covs: FloatArray, freedom: FloatArray, shared: FloatArray, post: FloatArray
+) -> float:
+    """Return the chi-square of all b (m, p) being 0.
+
+    `covs` (m, p, p) are those of each on `freedom` (m,), `shared` (m, S) what errors of
+    covariance `post` (p, p), that models share, are worth.
+    """
+    m, p = b.shape
+    if not m:
+        return 0.0
+    common = np.kron(shared @ shared.T, post)
+    whole = common + linalg.block_diag(*covs)
+    solved = np.linalg.lstsq(whole, b.ravel(), rcond=None)[0]
+    apart = b - (common @ solved).reshape(m, p)
+    total = float(solved @ common @ solved)
+    for one, cov, nu in zip(apart, covs, freedom, strict=True):
+        F = (nu - p + 1.0) / (nu * p) * float(one @ np.linalg.pinv(cov) @ one)
+        tail = max(float(stats.f.sf(F, p, nu - p + 1.0)), 1e-300)
+        total += float(stats.chi2.isf(tail, p))
+    return total

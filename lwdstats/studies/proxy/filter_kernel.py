@@ -79,3 +79,51 @@ def lengths(m: int, seen: Any, rho: float, anchored: bool) -> Any:
             out[1, 0] += first * prior
             out[1, 1] += prior * prior
     return out
+
+
+@numba.njit(cache=True, nogil=True)
+def profiled(
+    p: Any, x: Any, s2: Any, scale: Any, seen: Any, rho: float, q: float, anchored: bool
+) -> Any:
+    """Return a series' log determinant, and products without the first weights and the prior.
+
+    Parameters are those of `whitened`.
+
+    Returns
+    -------
+    tuple of float
+        Log determinant of the restricted likelihood, of a dimension, the columns of the first
+        weights and of the prior in units of their lengths, as these change with rho; and sums
+        of p p, x p and x x, each less its projection on these columns.
+    """
+    B = p.shape[1]
+    columns, deviation = whitened(p, x, s2, scale, seen, rho, q, anchored)
+    rows, n = columns.shape
+    # Products of all columns with the last ones.
+    cross = np.zeros((2, n))
+    pp = xp = xx = log_det = 0.0
+    for t in range(rows):
+        log_det += 2.0 * np.log(deviation[t])
+        for j in range(B):
+            pp += columns[t, j] ** 2
+            xp += columns[t, j] * columns[t, B + j]
+            xx += columns[t, B + j] ** 2
+        for a in range(2 * B, n):
+            for j in range(n):
+                cross[a - 2 * B, j] += columns[t, a] * columns[t, j]
+    # Without a prior its row is 0, so that it takes nothing away.
+    first, prior, both = cross[0, 2 * B], 1.0, 0.0
+    if anchored:
+        prior, both = cross[1, 2 * B + 1], cross[0, 2 * B + 1]
+    det = max(first * prior - both**2, 1e-12 * first * prior, 1e-300)
+    for j in range(B):
+        a, b = cross[0, j], cross[1, j]
+        c, d = cross[0, B + j], cross[1, B + j]
+        pp -= (prior * a * a - 2.0 * both * a * b + first * b * b) / det
+        xp -= (prior * a * c - both * (a * d + b * c) + first * b * d) / det
+        xx -= (prior * c * c - 2.0 * both * c * d + first * d * d) / det
+    own = lengths(p.shape[0], seen, rho, anchored)
+    size = own[0, 0]
+    if anchored:
+        size = max(size * own[1, 1] - own[0, 1] ** 2, 1e-12 * size * own[1, 1], 1e-300)
+    return log_det + np.log(det) - np.log(size), pp, xp, xx

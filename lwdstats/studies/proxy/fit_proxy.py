@@ -90,12 +90,14 @@ def fit_proxy(
     space likelihood (REML) takes account of it. In mixtures what is read at t gives the weights
     of t + 1, in a run of language models ``retrieved[t]`` gave the answers of t. Components are
     those of each query; rho and w are the same for all. From five replicates on, intervals rest
-    on their spread; else they are of the profile likelihood, widened where scores vary more.
+    on their spread; else they are of the profile likelihood, widened where scores vary more, and
+    of Student's t with Satterthwaite's degrees of freedom where few steps tell their variance.
     Where components overlap, kappa (step size times k) allows for their slower contraction.
 
     References
     ----------
     Wang, Pang, Horiguchi and Priebe, "LLM Web Dynamics", Algorithms 1 to 3.
+    Satterthwaite, F. E. (1946), Biometrics Bulletin 2, 110-114.
     Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, 3.4.
 
     Examples
@@ -203,8 +205,7 @@ def _series(paths: Sequence[Paths], less: bool) -> list[Series]:
     """Return the series of all queries; steps vary less the more is read, or all alike."""
     out = []
     for q, path in enumerate(paths):
-        n_read = path.n_read if less else None
-        out += series_of(path.weight, path.noise, path.read, path.own, path.n_answers, n_read, q)
+        out += series_of(path, less, q)
     if not out:
         raise InputError(
             "ds", "no model that reads at three times", "a run of which reads are known"

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
+from lwdstats.studies.proxy.paths import Paths
 
 # Times to each side over which the variance of the error is averaged: an own estimate of few
 # answers is 0 where they agree by chance, and so correlated with what they say.
@@ -41,6 +42,11 @@ class Series:
         Variance of steps in units of the parameter: 1, or less where more is read.
     own : (m, m)
         Entry (t, s): share of what was read before t that are the model's own posts of s.
+    cohorts : (m, S)
+        Shares of what was read before t by the time of posting, over the roots of the numbers
+        of these posts: what error a cohort has stays on the web, and all models read it.
+    post_cov : (B, B)
+        Covariance of that error, of one post.
     seen : (m,)
         Whether p is known there.
     query, replicate, model, start : int
@@ -52,6 +58,8 @@ class Series:
     s2: FloatArray
     scale: FloatArray
     own: FloatArray
+    cohorts: FloatArray
+    post_cov: FloatArray
     seen: NDArray[np.bool_]
     query: int
     replicate: int
@@ -59,31 +67,24 @@ class Series:
     start: int
 
 
-def series_of(
-    weight: FloatArray,
-    noise: FloatArray,
-    read: FloatArray,
-    own: FloatArray,
-    n_answers: NDArray[np.int64],
-    n_read: FloatArray | None = None,
-    query: int = 0,
-) -> list[Series]:
-    """Return the series of paths (R, T+1, n, B), cut where it is not known what was read.
+def series_of(path: Paths, less: bool = False, query: int = 0) -> list[Series]:
+    """Return the series of a query's paths, cut where it is not known what was read.
 
-    The variance of steps is as 1/n_read, (R, T+1, n), or constant where that is None.
+    The variance of steps is the smaller, the more is read, or constant.
     """
     out = []
-    R, T, n, B = weight.shape
+    R, T, n, B = path.weight.shape
+    cohorts = path.cohort / np.sqrt(np.maximum(path.n_cohort, 1.0))[:, None, None]
     for r in range(R):
         for i in range(n):
-            p, x, s2 = weight[r, :, i], read[r, :, i], noise[r, :, i]
+            p, x, s2 = path.weight[r, :, i], path.read[r, :, i], path.noise[r, :, i]
             seen: Any = np.isfinite(p).all(axis=1)
             if not np.isfinite(s2).any():
                 continue
-            s2 = _smooth(s2, n_answers[r, :, i]) / (B - 1)
+            s2 = _smooth(s2, path.n_answers[r, :, i]) / (B - 1)
             scale = np.ones(T)
-            if n_read is not None:
-                k = np.maximum(n_read[r, :, i], 1.0)
+            if less:
+                k = np.maximum(path.n_read[r, :, i], 1.0)
                 scale = np.median(k[k > 1]) / k if (k > 1).any() else scale
             told: Any = np.isfinite(x).all(axis=1)
             # A step needs what was read; where that is not known, a new series begins.
@@ -96,7 +97,8 @@ def series_of(
                 out.append(
                     Series(
                         np.where(seen[part, None], p[part], 0.0), np.nan_to_num(x[part]),
-                        s2[part], scale[part], own[r, i, part, part], seen[part],
+                        s2[part], scale[part], path.own[r, i, part, part],
+                        cohorts[r, i, part], path.post_cov, seen[part],
                         query, r, i, start,
                     )
                 )  # fmt: skip
@@ -110,7 +112,7 @@ def cut(one: Series, stop: int) -> Series | None:
         return None
     return replace(
         one, p=one.p[part], x=one.x[part], s2=one.s2[part], scale=one.scale[part],
-        own=one.own[part, part], seen=one.seen[part],
+        own=one.own[part, part], cohorts=one.cohorts[part], seen=one.seen[part],
     )  # fmt: skip
 
 
@@ -157,6 +159,16 @@ def whiten(one: Series, rho: float, q: float, anchored: bool) -> White:
     return White(columns[:, :B], columns[:, B : 2 * B], columns[:, 2 * B :], np.log(deviation))
 
 
+def whitened_cohorts(one: Series, rho: float, q: float) -> FloatArray:
+    """Return what cohorts of posts are worth, (m', S), as `whiten` does what was read."""
+    from lwdstats.studies.proxy.filter_kernel import whitened
+
+    S = one.cohorts.shape[1]
+    shares = np.ascontiguousarray(one.cohorts)
+    columns, _ = whitened(shares, shares, one.s2, one.scale, one.seen, rho, q, True)
+    return columns[:, S : 2 * S]
+
+
 def lasting(m: int, rho: float) -> FloatArray:
     """Return what a step at s is worth at t, (m, m)."""
     at = np.arange(m)
@@ -189,33 +201,16 @@ def objective(
 
     `lean` are the expected scores of rho and theta, whose lines are subtracted.
     """
-    from lwdstats.studies.proxy.filter_kernel import lengths
+    from lwdstats.studies.proxy.filter_kernel import profiled
 
     total = top = bottom = 0.0
     for one in series:
-        w = whiten(one, rho, q, anchored)
-        m, B = one.p.shape
-        square = w.z.T @ w.z
-        cp, cx = w.z.T @ w.p, w.z.T @ w.x
-        fit = np.linalg.solve(square, cx)
-        # In units of the columns' own lengths, as these change with rho.
-        own = lengths(m, one.seen, rho, anchored)
-        log_det = 2.0 * w.log_scale.sum() + _log_det(square) - _log_det(own)
-        total += (B - 1) * log_det
-        total += float((w.p**2).sum() - (cp * np.linalg.solve(square, cp)).sum())
-        top += float((w.x * w.p).sum() - (cp * fit).sum())
-        bottom += float((w.x**2).sum() - (cx * fit).sum())
+        log_det, pp, xp, xx = profiled(one.p, one.x, one.s2, one.scale, one.seen, rho, q, anchored)
+        total += (one.p.shape[1] - 1) * log_det + pp
+        top, bottom = top + xp, bottom + xx
     best = (top - lean[1]) / bottom if theta is None else theta
     total += best**2 * bottom - 2.0 * best * top
     return total + 2.0 * (lean[0] * rho + lean[1] * best), best
-
-
-def _log_det(square: FloatArray) -> float:
-    """Return the log determinant of a matrix (1, 1) or (2, 2)."""
-    if len(square) == 1:
-        return float(np.log(square[0, 0]))
-    det = square[0, 0] * square[1, 1] - square[0, 1] ** 2
-    return float(np.log(max(det, 1e-12 * square[0, 0] * square[1, 1], 1e-300)))
 
 
 def feedback(
@@ -254,24 +249,53 @@ def scores(
     `ways` (3, free) are the directions of (rho, theta, log q) in which they are taken, with
     the first weights and the prior at their estimates, and free of theirs.
     """
-    h = 1e-4
     out = []
     for one in series:
-        here = whiten(one, rho, q, anchored)
+        eta, slopes, scales = _slopes(one, rho, theta, q, anchored, ways)
         B = one.p.shape[1]
-        left = here.p - theta * here.x
-        fit = np.linalg.lstsq(here.z, left, rcond=None)[0]
-        eta = left - here.z @ fit
-        columns = []
-        for way in ways.T:
-            ends = []
-            for sign in (1.0, -1.0):
-                d = sign * h * way
-                w = whiten(one, rho + d[0], q * np.exp(d[2]), anchored)
-                ends.append((w.p - (theta + d[1]) * w.x - w.z @ fit, w.log_scale))
-            slope = (ends[0][0] - ends[1][0]) / (2 * h)
-            scale = (ends[0][1] - ends[1][1]) / (2 * h)
-            slope = _without(here.z, slope)
-            columns.append(-(eta * slope).sum(axis=1) - (B - 1) * scale)
-        out.append(np.column_stack(columns))
+        out.append(-np.einsum("tb,tbf->tf", eta, slopes) - (B - 1) * scales)
     return out
+
+
+def post_errors(
+    series: Sequence[Series], rho: float, theta: float, q: float, anchored: bool, ways: FloatArray
+) -> FloatArray:
+    """Return the variance, (free, free), that errors of posts give to the sums of scores.
+
+    A post of which it is not known which component it is of is read by all models as long as it
+    is on the web: neither times nor models are independent in that.
+    """
+    free = ways.shape[1]
+    worth: dict[tuple[int, int], Any] = {}
+    out = np.zeros((free, free))
+    cov = {one.query: one.post_cov for one in series}
+    for one in series:
+        _, slopes, _ = _slopes(one, rho, theta, q, anchored, ways)
+        z = whiten(one, rho, q, anchored).z
+        error = theta * _without(z, whitened_cohorts(one, rho, q))
+        own = np.einsum("ts,tbf->sbf", error, slopes)
+        key = (one.query, one.replicate)
+        worth[key] = worth.get(key, 0.0) + own
+    for (query, _), g in worth.items():
+        out += np.einsum("sbf,bc,scg->fg", g, cov[query], g)
+    return out
+
+
+def _slopes(
+    one: Series, rho: float, theta: float, q: float, anchored: bool, ways: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what is left (m', B), its slopes (m', B, free) and those of log scales (m', free)."""
+    h = 1e-4
+    here = whiten(one, rho, q, anchored)
+    left = here.p - theta * here.x
+    fit = np.linalg.lstsq(here.z, left, rcond=None)[0]
+    slopes, scales = [], []
+    for way in ways.T:
+        ends = []
+        for sign in (1.0, -1.0):
+            d = sign * h * way
+            w = whiten(one, rho + d[0], q * np.exp(d[2]), anchored)
+            ends.append((w.p - (theta + d[1]) * w.x - w.z @ fit, w.log_scale))
+        slopes.append(_without(here.z, (ends[0][0] - ends[1][0]) / (2 * h)))
+        scales.append((ends[0][1] - ends[1][1]) / (2 * h))
+    return left - here.z @ fit, np.stack(slopes, axis=-1), np.stack(scales, axis=-1)

@@ -6,6 +6,7 @@ Letters in the shapes: R replicates, T + 1 times, n models, L answers, B compone
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -41,6 +42,13 @@ class Paths:
         How many posts these are.
     own : (R, n, T+1, T+1)
         Entry (t, s): which share of what gave t are the model's own posts of time s.
+    cohort : (R, n, T+1, T+2)
+        Entry (t, s): which share of what gave t was posted at time s - 1; column 0 is the web
+        before the run.
+    n_cohort : (R, T+2)
+        How many posts these are in all.
+    post_cov : (B, B)
+        Covariance of the unmixed weights of a post, given the component that it is of.
     web : (R, B)
         Sums of weights of the posts on the web that gave the last answers.
     n_web : (T+1,)
@@ -58,6 +66,9 @@ class Paths:
     read: FloatArray
     n_read: FloatArray
     own: FloatArray
+    cohort: FloatArray
+    n_cohort: FloatArray
+    post_cov: FloatArray
     web: FloatArray
     n_web: FloatArray
     n_posted: int
@@ -114,15 +125,20 @@ def paths_of(ds: xr.Dataset, components: Components, query: int) -> Paths:
     cov = np.einsum("rtilb,rtilc,rti->ibc", apart, apart, cells) / number[:, None, None]
     source = source_of(ds)
     if source in ("retrieved", "web"):
-        rest = _from_log(part, components, R, T, n)
+        read, n_read, own, cohort, n_cohort, *rest = _from_log(part, components, R, T, n)
     else:
-        rest = _from_answers(part, components, y, there, source)
-    return Paths(weight, noise, cov, count, *rest)
+        read, n_read, own, cohort, n_cohort, *rest = _from_answers(
+            part, components, y, there, source
+        )
+    told = read[np.isfinite(read[..., 0])]
+    share = np.clip(told, 0.0, 1.0).sum(axis=0) if len(told) else np.ones(components.n)
+    post_cov = np.tensordot(share / share.sum(), components.labels_cov, 1)
+    return Paths(
+        weight, noise, cov, count, read, n_read, own, cohort, n_cohort, post_cov, *rest
+    )  # fmt: skip
 
 
-def _from_log(
-    part: xr.Dataset, components: Components, R: int, T: int, n: int
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, int, int]:
+def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) -> tuple[Any, ...]:
     """Return what was read, by the log of posts."""
     B = components.n
     post = part["post_embedding"].transpose("replicate", "post", "feature").values
@@ -130,6 +146,7 @@ def _from_log(
     author = part["post_model"].transpose("replicate", "post").values
     read, n_read = np.full((R, T, n, B), np.nan), np.zeros((R, T, n))
     own, webs = np.zeros((R, n, T, T)), np.zeros((R, B))
+    cohort, n_cohort = np.zeros((R, n, T, T + 1)), np.zeros((R, T + 1))
     row = {int(t): j for j, t in enumerate(part["time"].values)}
     at = np.array([[row.get(int(t), -1) for t in one] for one in time])
     n_web = np.array([(time[0] < t).sum() for t in part["time"].values], float)
@@ -141,6 +158,8 @@ def _from_log(
         known = np.isfinite(post[r, :, 0])
         y[known] = components.weights(post[r][known].astype(np.float64))
         webs[r] = y[known & (time[r] < part["time"].values[-1])].sum(axis=0)
+        until = known & (time[r] <= part["time"].values[-1])
+        np.add.at(n_cohort[r], at[r, until] + 1, 1.0)
         for j, t in enumerate(part["time"].values):
             for i in range(n):
                 if log is None:
@@ -153,9 +172,10 @@ def _from_log(
                 read[r, j, i], n_read[r, j, i] = y[rows].mean(axis=0), rows.size
                 mine = rows[(author[r, rows] == i) & (at[r, rows] >= 0)]
                 np.add.at(own[r, i, j], at[r, mine], 1.0 / rows.size)
+                np.add.at(cohort[r, i, j], at[r, rows] + 1, 1.0 / rows.size)
     last = author[0][(time[0] == time[0].max()) & (author[0] >= 0)]
     posted = int(np.bincount(last, minlength=1).max()) if last.size else 0
-    return read, n_read, own, webs, n_web, posted, 1
+    return read, n_read, own, cohort, n_cohort, webs, n_web, posted, 1
 
 
 def _from_answers(
@@ -164,11 +184,12 @@ def _from_answers(
     y: FloatArray,
     there: NDArray[np.bool_],
     source: str,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, int, int]:
+) -> tuple[Any, ...]:
     """Return what was read where all answers are posts, or where it is not known which are."""
     R, T, n, L, B = y.shape
     read, n_read = np.full((R, T, n, B), np.nan), np.zeros((R, T, n))
     own, webs, n_web = np.zeros((R, n, T, T)), np.zeros((R, B)), np.zeros(T)
+    cohort, n_cohort = np.zeros((R, n, T, T + 1)), np.zeros((R, T + 1))
     mixtures = source == "mixtures"
     after = check_mixtures(part)[0] if mixtures else False
     # In mixtures what is read at t gives the weights of t + 1, and what stands on the web then
@@ -181,6 +202,7 @@ def _from_answers(
         if "initial_point" in part:
             first = components.weights(part["initial_point"].values[r].astype(np.float64))
         sums, count = filled[r].sum(axis=2), there[r].sum(axis=2)
+        n_cohort[r] = np.r_[len(first), count.sum(axis=1)]
         for j in range(1, T):
             # The first weights of mixtures that post after their update were never posted.
             begin = 1 if mixtures and after else 0
@@ -193,8 +215,10 @@ def _from_answers(
             n_web[j] = number
             n_read[r, j] = number if k is None else _reads(k, j - 1)
             own[r, :, j, used] = count[used].T / number
+            cohort[r, :, j, 0] = len(first) / number
+            cohort[r, :, j, 1:][:, used] = count[used].sum(axis=1) / number
         read[r, n_read[r] <= 0] = np.nan
-    return read, n_read, own, webs, n_web, L, lag
+    return read, n_read, own, cohort, n_cohort, webs, n_web, L, lag
 
 
 def _reads(k: NDArray[np.int64], j: int) -> FloatArray:

@@ -101,7 +101,7 @@ class Proxy(Fitted, Result):
                 continue
             low, high = self.fit.rho_interval(level)
             ends.append((low, high) if name == "rho" else (self.kappa_at(high), self.kappa_at(low)))
-        how = "replicates" if np.isfinite(self.fit.df) else "profile likelihood"
+        how = "replicates" if self.fit.by_replicates else "profile likelihood"
         return confidence_intervals(names, ends, level, how)
 
     def priors(self) -> pd.DataFrame:
@@ -132,8 +132,7 @@ class Proxy(Fitted, Result):
         if "rho" in names:
             p["rho"] = self.fit.rho_p_value()
         if "w" in names:
-            low = abs(self.fit.share) / max(self.fit.share_error, 1e-300)
-            p["w"] = float(2 * self.fit.tail(low))
+            p["w"] = self.fit.share_p_value()
         return pd.DataFrame(
             {
                 "term": names,
