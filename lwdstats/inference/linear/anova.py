@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.linear.squares import hotelling, least_squares
+from lwdstats.inference.linear.squares import clustered, hotelling, least_squares
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
@@ -103,8 +103,9 @@ def wald(
     """Return Wald's test of each term in the model of the terms up to it."""
     n, rows = int(clusters.max()) + 1, []
     for first, end in pairwise(ends):
-        b, var, _ = least_squares(x[:, :end], y, clusters)
-        f, q, df = hotelling(b[first:], var[first:, first:], n)
+        b, _, residual = least_squares(x[:, :end], y)
+        var, design = clustered(x[:, :end], residual, clusters)
+        f, q, df = hotelling(b, var, design, np.arange(end) >= first)
         rows.append((q, df, f, float(stats.f.sf(f, q, df)) if df > 0 else np.nan))
     columns = ["Df", "Den Df", "F value", "Pr(>F)"]
     return AnovaTable(response, pd.DataFrame(rows, index=names, columns=columns), n)

@@ -179,7 +179,7 @@ def emmeans(
         rows.append(x[same].mean(axis=0))
     form = np.array(rows)
     table = _estimates(fit, form)
-    reach = stats.t.isf((1 - level) / 2, fit.df) * table["std_error"]
+    reach = stats.t.isf((1 - level) / 2, table["df"]) * table["std_error"]
     table = table.assign(conf_low=table["estimate"] - reach, conf_high=table["estimate"] + reach)
     for place, name in enumerate(asked):
         table.insert(place, name, [combo[place] for combo in combos])
@@ -234,7 +234,8 @@ def _of_all_rows(tree: Tree) -> str | None:
 def _estimates(fit: LinearModel, form: FloatArray) -> pd.DataFrame:
     """Return values of linear forms (m, p) of the coefficients, with standard errors."""
     error = np.sqrt(np.einsum("mi,ij,mj->m", form, fit.var, form))
-    return pd.DataFrame({"estimate": form @ fit.estimate, "std_error": error, "df": fit.df})
+    columns = {"estimate": form @ fit.estimate, "std_error": error}
+    return pd.DataFrame(columns | {"df": fit.df_of(form)})
 
 
 def _pairs(fit: LinearModel, form: FloatArray, labels: list[str], adjust: str) -> pd.DataFrame:
@@ -247,9 +248,9 @@ def _pairs(fit: LinearModel, form: FloatArray, labels: list[str], adjust: str) -
     table = _estimates(fit, differences)
     table.insert(0, "contrast", names)
     t = table["estimate"] / table["std_error"]
-    p: Any = 2 * stats.t.sf(np.abs(t), fit.df)
+    p: Any = 2 * stats.t.sf(np.abs(t), table["df"])
     if adjust == "tukey" and len(pairs) > 1:
-        p = stats.studentized_range.sf(np.sqrt(2) * np.abs(t), len(labels), fit.df)
+        p = stats.studentized_range.sf(np.sqrt(2) * np.abs(t), len(labels), table["df"])
     elif adjust == "holm" and pairs:
         p = np.asarray(multipletests(p, method="holm")[1])
     return table.assign(statistic=t, p_value=np.clip(p, 0, 1))
