@@ -23,6 +23,7 @@ from lwdstats.inference.linear.squares import (
     clusters_of,
     hotelling,
     least_squares,
+    warn_of_few,
 )
 from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.results.coefficients import Coefficients
@@ -32,8 +33,6 @@ from lwdstats.results.result import Summary, one_row
 TAKES = "'y ~ terms', both of columns of data, such as 'log(fnorm) ~ keep * fresh'"
 # Beside the largest value, what rounding leaves of numbers that are equal.
 _EXACT = 1e-14
-# Fewer clusters than this, and their robust errors are themselves uncertain.
-_FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -313,9 +312,8 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     if sigma <= _EXACT * np.abs(y).max():
         told = "the terms explain the response to rounding: errors and tests mean nothing"
         warnings.warn(told, stacklevel=2)
-    if 0 < n_clusters < _FEW:
-        told = f"{n_clusters} clusters: their robust errors are themselves uncertain"
-        warnings.warn(f"{told}; run more replicates", stacklevel=2)
+    if n_clusters:
+        warn_of_few(n_clusters, stacklevel=3)
     return LinearModel(
         formula, written(parsed.left), names, estimate, var, y - residual, residual, df, sigma,
         n_clusters, parsed, tuple(blocks), data, clusters,

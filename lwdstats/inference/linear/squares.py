@@ -5,6 +5,7 @@ Letters in the shapes: n rows, p coefficients, G clusters, q linear forms of the
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from itertools import product
 
@@ -20,6 +21,8 @@ from lwdstats.errors import InputError
 _RANK = 1e-7
 # A direction of the design that one cluster alone has, which its residuals say nothing of.
 _ALONE = 1e-10
+# Fewer clusters than this, and their robust errors are themselves uncertain.
+_FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +165,13 @@ def clusters_of(cluster: str | None, data: pd.DataFrame) -> tuple[NDArray[np.int
     if len(found) < 2:
         raise InputError("cluster", f"one value of {cluster}", "two clusters or more")
     return codes.astype(np.int64), len(found)
+
+
+def warn_of_few(n_clusters: int, stacklevel: int) -> None:
+    """Warn where there are so few clusters that their errors are known badly."""
+    if n_clusters < _FEW:
+        told = f"{n_clusters} clusters: their robust errors are themselves uncertain"
+        warnings.warn(f"{told}; run more replicates", stacklevel=stacklevel)
 
 
 def check_columns(x: FloatArray, names: tuple[str, ...], size: FloatArray | None = None) -> None:

@@ -75,6 +75,15 @@ def test_limits_are_those_of_each_run_alone(ds):
         assert value == fit.coef()["c"]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_rho_is_that_of_the_proxy(ds):
+    found = lwd.sweep(ARGUMENTS, {}, replicates=3, seed=2, measure={"rho": {"n_components": 2}})
+    for i, value in enumerate(found.frame["rho"]):
+        assert value == lwd.fit_proxy(ds.isel(replicate=[i]), 2, seed=0).rho
+    # Intervals that say little, of whatever width, are one note.
+    assert sum("rho is hardly known" in note for note in found.notes) == 1
+
+
 def test_r2_is_that_of_the_test_of_collapse(ds):
     found = column({"collapse_r2": {"time": 3}})
     for i, value in enumerate(found):
