@@ -135,7 +135,7 @@ class LinearModel(Coefficients):
         names, ends = [block.name for block in tested], self._ends()
         if self._clusters is None:
             return sequential(self.response, names, ends, whole, y)
-        return wald(self.response, names, ends, whole, y, self._clusters.code)
+        return wald(self.response, names, ends, whole, y, self._clusters.code, self._by())
 
     def _ends(self) -> list[int]:
         """Return after how many columns each tested term begins, and where the last one ends."""
@@ -213,11 +213,17 @@ class LinearModel(Coefficients):
         if self.n_clusters:
             least, most = (f"{value:.3g}" for value in (self.df.min(), self.df.max()))
             free = least if least == most else f"{least} to {most}"
-            said += [f"Standard errors by {self.n_clusters} clusters, t with {free} df."]
+            said += [f"Standard errors by {self._by()}, t with {free} df."]
             if q and df <= 0:
                 said += [f"No F: {q} coefficients can't be tested with so few clusters."]
         lines = [f"Linear model: {self.formula}", "", "Coefficients:", *block, "", *said]
         return Summary(self, table, tuple(lines), self._caption())
+
+    def _by(self) -> str:
+        """Return what errors are robust to."""
+        if self.n_clusters == self.nobs():
+            return f"each of {self.nobs()} rows"
+        return f"{self.n_clusters} clusters"
 
     def _caption(self) -> str:
         return f"Linear model: {self.formula}"

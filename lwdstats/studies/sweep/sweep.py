@@ -20,7 +20,7 @@ from lwdstats.simulate.gmm.simulate_gmm import check_jobs
 from lwdstats.simulate.progress import Progress
 from lwdstats.streams import check_replicates, resolve_seed
 from lwdstats.studies.sweep.cells import Cell, cells_of, read_base
-from lwdstats.studies.sweep.frames import failures_of, frame_of
+from lwdstats.studies.sweep.frames import alike, failures_of, frame_of
 from lwdstats.studies.sweep.grid import Grid, read_grid
 from lwdstats.studies.sweep.jobs import Job, run_jobs
 from lwdstats.studies.sweep.measures import Measure, identity_of, read_measures
@@ -205,16 +205,16 @@ class Work:
 
     def result(self, store: SweepStore) -> Sweep:
         """Return what the store has of this sweep."""
-        records = store.records({cell.key for cell in self.ready})
+        records = alike(store.records({cell.key for cell in self.ready}))
         frame, columns = frame_of(self.grid, self.cells, self.replicates, records)
         said: dict[str, str] = {}
         cells: Counter[str] = Counter()
         for cell in self.ready:
             texts = [w for r in self.replicates for w in records[cell.key, r].get("warnings", ())]
             # What differs in its numbers alone is one note, by the first.
-            alike = {_NUMBER.sub("#", text): text for text in reversed(texts)}
-            said = alike | said
-            cells.update(alike)
+            one = {_NUMBER.sub("#", text): text for text in reversed(texts)}
+            said = one | said
+            cells.update(list(one))
         return Sweep(
             frame=frame,
             factors=tuple(self.grid.levels),
