@@ -194,7 +194,7 @@ class CoxPH(Coefficients):
 
 
 def _rounded(value: float) -> str:
-    return f"{round(float(value), 2):g}"
+    return "NA" if np.isnan(value) else f"{round(float(value), 2):g}"
 
 
 def coxph(
