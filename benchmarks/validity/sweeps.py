@@ -128,9 +128,10 @@ def main(replicates: int, streams: str) -> None:
         ("coxph", of_coxph(found), 0.0),
         ("survdiff", of_survdiff, 0.0),
     ]
-    print("| model | streams | lost | claim | R | data sets | share | error |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(f"| model | streams | lost | claim | {' | '.join(f'R = {size}' for size in SIZES)} |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for model, count, lost in kinds:
+        cells: defaultdict[str, list[str]] = defaultdict(list)
         for size in SIZES:
             counts: Counts = defaultdict(list)
             for data in data_sets(found, size, lost):
@@ -138,11 +139,10 @@ def main(replicates: int, streams: str) -> None:
             for what, values in counts.items():
                 share = float(np.mean(values))
                 error = np.sqrt(share * (1 - share) / len(values))
-                print(
-                    f"| {model} | {streams} | {lost:.0%} | {what} | {size} | {len(values)} | "
-                    f"{share:.3f} | {error:.3f} |",
-                    flush=True,
-                )
+                cells[what].append(f"{share:.3f} ({error:.3f})")
+        for what, shares in cells.items():
+            row = " | ".join([model, streams, f"{lost:.0%}", what, *shares])
+            print(f"| {row} |", flush=True)
 
 
 if __name__ == "__main__":

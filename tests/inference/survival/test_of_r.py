@@ -45,6 +45,28 @@ def test_ranks(case):
     assert test.lines()[2:] == stripped(case["print"])
 
 
+@pytest.mark.parametrize("case", R["robust_ranks"], ids=lambda c: c["formula"])
+def test_ranks_by_clusters(case):
+    test = survdiff(case["formula"], DATA["kidney"], cluster="id")
+    n, q = test.n_clusters, test.df
+    # R's sums of squares are about 0, where ours are about their mean.
+    left = (test.table["observed"] - test.table["expected"]).to_numpy()[1:]
+    about_zero = test.var[1:, 1:] * (n - 1) / n + np.outer(left, left) / n
+    np.testing.assert_allclose(left @ np.linalg.solve(about_zero, left), case["chisq"])
+    assert (n, q) == (DATA["kidney"]["id"].nunique(), case["df"])
+    hotelling = test.statistic * (n - q) / (q * (n - 1))
+    np.testing.assert_allclose(test.p_value, stats.f.sf(hotelling, q, n - q))
+    assert f"by {n} clusters" in str(test)
+
+
+def test_ranks_by_too_few_clusters_have_no_test():
+    few = DATA["kidney"].assign(id=lambda d: d["id"] % 3)
+    with pytest.warns(UserWarning, match="3 clusters"):
+        test = survdiff("Surv(time, status) ~ disease", few, cluster="id")
+    assert np.isnan([test.statistic, test.p_value]).all()
+    assert "p= NA" in str(test)
+
+
 @pytest.mark.parametrize("case", R["coxph"], ids=lambda c: f"{c['formula']}, {c['ties']}")
 def test_models(case):
     cluster = case["cluster"] or None

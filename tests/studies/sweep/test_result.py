@@ -109,6 +109,8 @@ def test_claims_take_runs_as_independent_where_streams_are_not_shared():
     assert lwd.survfit(formula, own).table["n"].tolist() == [15, 15]
     test = lwd.survdiff(formula, own)
     assert test.statistic == lwd.survdiff(formula, own.runs()).statistic
+    with pytest.warns(UserWarning, match="5 clusters"):
+        assert lwd.survdiff(formula, shared).n_clusters == 5
 
 
 def test_curves_are_drawn_at_the_means(found):
