@@ -186,5 +186,7 @@ def check_columns(x: FloatArray, names: tuple[str, ...], size: FloatArray | None
         rest -= basis @ (basis.T @ rest)
         if np.linalg.norm(rest) <= _RANK * max(whole, np.finfo(float).tiny):
             got = f"{name}, which says nothing beside the terms before it"
+            if whole == 0:
+                got = f"{name}, which no row has: there are no data of this combination"
             raise InputError("formula", got, "terms of which none is a sum of others")
         basis = np.column_stack([basis, rest / np.linalg.norm(rest)])

@@ -153,6 +153,13 @@ def test_rejects(formula, changes, match):
         lm(formula, DATA["grid"].assign(**changes))
 
 
+def test_a_cell_without_data_is_named():
+    data = DATA["grid"]
+    data = data[(data["keep"] != "last") | (data["beta"] != "low")]
+    with pytest.raises(InputError, match="keeplast:betalow, which no row has"):
+        lm("fnorm ~ keep * beta", data)
+
+
 def test_terms_that_explain_everything_are_told():
     data = DATA["grid"].assign(y=lambda d: 3.0 + 0.1 * d["fresh"])
     with pytest.warns(UserWarning, match="to rounding"):
