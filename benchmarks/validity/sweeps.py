@@ -102,7 +102,7 @@ def of_coxph(found: Sweep) -> Callable[[Sweep, Counts], None]:
         counts["an estimate is infinite"].append(not finite)
         if finite:
             p = fit.tidy().set_index("term")["p_value"]
-            counts["size of t or z: silentb"].append(p["silentb"] <= 0.05)
+            counts["size of the test: silentb"].append(p["silentb"] <= 0.05)
             low, high = fit.confint()["regimewindow"]
             counts["coverage: log hazard ratio of window"].append(low <= truth <= high)
 

@@ -90,6 +90,12 @@ class LinearModel(Coefficients):
             return np.full(len(form), float(self.df_residual()))
         return self._clusters.df(form)
 
+    def skewness_of(self, form: FloatArray) -> FloatArray:
+        """Return how skewed estimates of linear forms (m, p) are, (m,); 0 without clusters."""
+        if self._clusters is None:
+            return np.zeros(len(form))
+        return self._clusters.skewness(form, self.residual)
+
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
         return self.fitted_values

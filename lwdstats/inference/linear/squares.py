@@ -22,7 +22,7 @@ _RANK = 1e-7
 # A direction of the design that one cluster alone has, which its residuals say nothing of.
 _ALONE = 1e-10
 # Fewer clusters than this, and their robust errors are themselves uncertain.
-_FEW = 10
+FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +73,11 @@ class Clusters:
         """Return products (G,) of the weights of two forms (p,), and the first in the basis."""
         w = self.adjusted @ z
         return self.sums(w * (self.adjusted @ other)), self.sums(self.q * w[:, None])
+
+    def skewness(self, form: FloatArray, residual: FloatArray) -> FloatArray:
+        """Return the skewness (q,) of estimates of linear forms (q, p), from residuals (n,)."""
+        parts = self.sums(self.adjusted * residual[:, None]) @ self._reach(form)
+        return (parts**3).sum(0) / ((parts**2).sum(0)) ** 1.5
 
     def hotelling_df(self, form: FloatArray) -> float:
         """Return the degrees of freedom of the Wishart law that covariances of forms (q, p) have.
@@ -169,7 +174,7 @@ def clusters_of(cluster: str | None, data: pd.DataFrame) -> tuple[NDArray[np.int
 
 def warn_of_few(n_clusters: int, stacklevel: int) -> None:
     """Warn where there are so few clusters that their errors are known badly."""
-    if n_clusters < _FEW:
+    if n_clusters < FEW:
         told = f"{n_clusters} clusters: their robust errors are themselves uncertain"
         warnings.warn(f"{told}; run more replicates", stacklevel=stacklevel)
 

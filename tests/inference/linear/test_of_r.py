@@ -41,7 +41,7 @@ def test_models(case):
     assert [line for line in table.lines()[2:] if line] == printed(case["anova_print"])
 
 
-@pytest.mark.filterwarnings("ignore:6 clusters")
+@pytest.mark.filterwarnings("ignore:6 clusters", "ignore:fnorm lies far off")
 @pytest.mark.parametrize("which", [0, 1], ids=["replicates", "rows"])
 @pytest.mark.parametrize("case", CLUSTERED, ids=lambda c: f"{c['formula']}, {c['data']}")
 def test_clusters(case, which):
@@ -158,6 +158,20 @@ def test_a_cell_without_data_is_named():
     data = data[(data["keep"] != "last") | (data["beta"] != "low")]
     with pytest.raises(InputError, match="keeplast:betalow, which no row has"):
         lm("fnorm ~ keep * beta", data)
+
+
+def test_means_of_what_lies_far_off_on_one_side_are_told():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"row": range(60), "keep": ["all", "last"] * 30})
+    data["y"] = rng.normal(size=60) - 30 * data["row"].isin([1, 3])
+    fit = lm("y ~ keep", data, cluster="row")
+    # Of a mean of n rows it is that of the rows over the root of n.
+    last = data.loc[data["keep"] == "last", "y"]
+    form = np.array([[1.0, 1.0]])
+    np.testing.assert_allclose(fit.skewness_of(form), stats.skew(last) / np.sqrt(30))
+    with pytest.warns(UserWarning, match="far off on one side in some rows of last: intervals"):
+        emmeans(fit, "keep")
+    emmeans(lm("y ~ keep", data), "keep")
 
 
 def test_terms_that_explain_everything_are_told():
