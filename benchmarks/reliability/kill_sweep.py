@@ -55,6 +55,7 @@ def kept(store: Path) -> int:
 
 def start(given: argparse.Namespace, store: Path, output: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, __file__, "--child", str(store), str(output)]
+    command += ["--file", str(given.file)]
     if not given.dask:
         command = [sys.executable, "-m", "lwdstats.cli.main", "sweep", str(given.file)]
         command += ["--store", str(store), "-o", str(output), "--n-jobs", "2"]

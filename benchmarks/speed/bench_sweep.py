@@ -1,8 +1,12 @@
 """What a sweep adds to its runs, and what a second worker brings.
 
-Overhead: wall time of a sweep of cells that sleep, over the time slept, less the time of a
-simulation alone in the same loop. Workers: the same cells by one and by two, in turn.
+Overhead: time of a sweep less that of a plain loop with the same simulations and measures right
+after it; by the wall clock, and of the processor, which other work on the machine hardly touches.
+Workers: wall time of the same cells by one and by two, in turn.
 Memory: peak of a process that sweeps more and more cells.
+
+    python benchmarks/speed/bench_sweep.py                  # all, where nothing else runs
+    python benchmarks/speed/bench_sweep.py --only workers   # or overhead, memory
 """
 
 from __future__ import annotations
@@ -57,22 +61,21 @@ def base() -> dict[str, Any]:
     return {name: value for name, value in BASE.items() if name != "progress"}
 
 
-def overhead(
-    n: int, measure: Any, slept: float, *, durable: bool, clock: Any = time.perf_counter
-) -> float:
+def overhead(n: int, measure: Any, *, durable: bool, clock: Any) -> float:
     """Return seconds a cell that the sweep takes beside simulation and measure."""
     betas = np.linspace(0.1, 0.9, n).tolist()
 
     def loop() -> None:
         for beta in betas:
-            lwd.simulate_gmm(**{k: v for k, v in BASE.items() if k != "simulator"}, beta=beta)
+            own = {k: v for k, v in BASE.items() if k != "simulator"}
+            measure(lwd.simulate_gmm(**own, beta=beta))
 
     with tempfile.TemporaryDirectory() as scratch:
         store = Path(scratch) / "store" if durable else None
         whole = seconds(
             lambda: lwd.sweep(base(), {"beta": betas}, measure=measure, store=store, seed=1), clock
         )
-    return (whole - seconds(loop, clock)) / n - slept
+    return (whole - seconds(loop, clock)) / n
 
 
 def workers(pairs: int) -> list[float]:
@@ -100,33 +103,40 @@ def peak(n: int) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
+def row(what: str, values: list[float], form: str) -> None:
+    middle, low, high = statistics.median(values), min(values), max(values)
+    print(f"| {what} | {middle:{form}} | {low:{form}} to {high:{form}} |", flush=True)
+
+
+def overheads(pairs: int) -> None:
+    clocks = {"wall": time.perf_counter, "processor": time.process_time}
+    for said, clock in clocks.items():
+        slow = [overhead(10, asleep, durable=True, clock=clock) for _ in range(pairs)]
+        row(f"overhead at cells of 1 s, with a store, {said} time", slow, ".2%")
+    for durable, kind in ((False, "without"), (True, "with")):
+        for said, clock in clocks.items():
+            quick = [overhead(100, nothing, durable=durable, clock=clock) for _ in range(pairs)]
+            quick = [1e3 * value for value in quick]
+            row(f"milliseconds a cell, {kind} a store, {said} time", quick, ".1f")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--cells", type=int, nargs="*", default=[1000, 10000])
+    parser.add_argument("--only", choices=["overhead", "workers", "memory"])
     given = parser.parse_args()
     lwd.simulate_gmm(**{k: v for k, v in BASE.items() if k != "simulator"})
     print("| what | figure | range |")
     print("| --- | --- | --- |")
-
-    def row(what: str, values: list[float], form: str) -> None:
-        middle, low, high = statistics.median(values), min(values), max(values)
-        print(f"| {what} | {middle:{form}} | {low:{form}} to {high:{form}} |")
-
-    repeats = range(given.pairs)
-    slow = [overhead(5, asleep, 1.0, durable=True) for _ in repeats]
-    row("overhead at cells of 1 s, with a store", slow, ".2%")
-    for durable, said in ((False, "without"), (True, "with")):
-        quick = [overhead(100, nothing, 0.0, durable=durable) * 1e3 for _ in repeats]
-        row(f"milliseconds a cell, {said} a store", quick, ".1f")
-    cpu = [
-        overhead(100, nothing, 0.0, durable=True, clock=time.process_time) * 1e3 for _ in repeats
-    ]
-    row("the same, processor time", cpu, ".1f")
-    row("two workers against one, wall time", workers(given.pairs), ".2f")
-    peaks = [memory(n) for n in given.cells]
-    for n, mb in zip(given.cells, peaks, strict=True):
-        print(f"| peak memory, {n} cells | {mb / peaks[0]:.2f} of the first | {mb:.0f} MB |")
+    if given.only in (None, "overhead"):
+        overheads(given.pairs)
+    if given.only in (None, "workers"):
+        row("two workers against one, wall time", workers(given.pairs), ".2f")
+    if given.only in (None, "memory"):
+        peaks = [memory(n) for n in given.cells]
+        for n, mb in zip(given.cells, peaks, strict=True):
+            print(f"| peak memory, {n} cells | {mb / peaks[0]:.2f} of the first | {mb:.0f} MB |")
 
 
 if __name__ == "__main__":

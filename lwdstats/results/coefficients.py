@@ -25,8 +25,11 @@ class Coefficients(Result):
     notes: tuple[str, ...] = ()
     _law: ClassVar[str]
 
-    def _quantile(self, tail: float) -> float:
-        """Return what an estimate's error over its standard error exceeds with a chance."""
+    def _quantile(self, tail: float) -> float | FloatArray:
+        """Return what an estimate's error over its standard error exceeds with a chance.
+
+        One value, or one for each coefficient, (p,).
+        """
         raise NotImplementedError
 
     def coef(self) -> pd.Series:
@@ -61,6 +64,6 @@ class Coefficients(Result):
         kept = chosen(parm, self.names)
         place = [self.names.index(name) for name in kept]
         estimate = np.where(np.isfinite(self.estimate), self.estimate, np.nan)[place]
-        reach = self._quantile((1 - level) / 2) * np.sqrt(np.diag(self.var))[place]
+        reach = (self._quantile((1 - level) / 2) * np.sqrt(np.diag(self.var)))[place]
         ends = np.stack([estimate - reach, estimate + reach], axis=1)
         return confidence_intervals(list(kept), ends, level, self._law, self.notes)

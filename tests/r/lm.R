@@ -1,7 +1,7 @@
-# Linear models with clusters, analyses of variance and marginal means, by stats, sandwich and emmeans.
+# Linear models with clusters, analyses of variance and marginal means, by stats, clubSandwich and emmeans.
 # Run: Rscript tests/r/lm.R (writes lm.json beside it).
 
-suppressMessages({library(sandwich); library(emmeans); library(jsonlite)})
+suppressMessages({library(clubSandwich); library(emmeans); library(jsonlite)})
 
 folder <- dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE)))
 set.seed(20261130)
@@ -28,8 +28,28 @@ model <- function(formula, of, cluster = NULL) {
        anova = lapply(a, number), rows = rownames(a), summary = p[grep("^Residuals|^Coefficients", p)[1]:length(p)],
        anova_print = q[grep("^Response", q)[1]:length(q)])
   if (!is.null(cluster))
-    out$cluster_var <- unname(vcovCL(fit, cluster = d[[cluster]], type = "HC0", cadjust = TRUE))
+    out$clusters <- list(by_cluster(as.formula(formula), d, d[[cluster]], cluster), by_cluster(as.formula(formula), d, seq_len(nrow(d)), "row"))
   out
+}
+
+# CR2 with Satterthwaite's degrees of freedom; each term by Hotelling's test in the model up to it; marginal means of keep.
+by_cluster <- function(formula, d, code, name) {
+  fit <- lm(formula, d)
+  vcov <- vcovCR(fit, cluster = code, type = "CR2")
+  coefs <- coef_test(fit, vcov = vcov, test = "Satterthwaite")
+  terms <- attr(terms(fit), "term.labels")
+  wald <- lapply(seq_along(terms), function(k) {
+    part <- lm(reformulate(terms[1:k], formula[[2]]), d)
+    w <- Wald_test(part, constraints = constrain_zero(which(part$assign == k)),
+                   vcov = vcovCR(part, cluster = code, type = "CR2"), test = "HTZ")
+    c(w$df_num, w$df_denom, w$Fstat, w$p_val)
+  })
+  whole <- Wald_test(fit, constraints = constrain_zero(2:length(coef(fit))), vcov = vcov, test = "HTZ")
+  e <- suppressMessages(emmeans(fit, "keep"))
+  means <- linear_contrast(fit, vcov = vcov, contrasts = e@linfct)
+  list(by = name, var = unname(as.matrix(vcov)[, ]), df = coefs$df_Satt, p = coefs$p_Satt, rows = terms, anova = do.call(rbind, wald),
+       f = c(whole$Fstat, whole$df_num, whole$df_denom), levels = levels(factor(d$keep)),
+       mean = means$Est, se = means$SE, mean_df = means$df, low = means$CI_L)
 }
 
 means <- function(formula, of, specs, contrast) {
@@ -44,7 +64,7 @@ means <- function(formula, of, specs, contrast) {
 }
 
 out <- list(
-  made_by = paste("sandwich", packageVersion("sandwich"), "and emmeans", packageVersion("emmeans"), "in", R.version.string),
+  made_by = paste("clubSandwich", packageVersion("clubSandwich"), "and emmeans", packageVersion("emmeans"), "in", R.version.string),
   data = data,
   lm = list(
     model("mpg ~ wt + hp", "cars"), model("mpg ~ factor(cyl) * wt", "cars"), model("log(mpg) ~ poly(hp, 2)", "cars"),

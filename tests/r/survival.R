@@ -56,6 +56,13 @@ cox <- function(formula, of, ties = "efron", cluster = NULL) {
        summary = local({p <- capture.output(print(s)); p[grep("^  n=", p)[1]:length(p)]}))
 }
 
+# The log-rank test with clusters is the robust score test of a Cox model with Breslow's ties.
+robust_ranks <- function(terms) {
+  formula <- paste("Surv(time, status) ~", terms)
+  s <- summary(coxph(as.formula(formula), data$kidney, ties = "breslow", cluster = id))
+  list(formula = formula, chisq = unname(s$robscore["test"]), df = unname(s$robscore["df"]))
+}
+
 out <- list(
   made_by = paste("survival", packageVersion("survival"), "in", R.version.string),
   data = data,
@@ -71,6 +78,7 @@ out <- list(
     ranks("Surv(time, status) ~ celltype + trt", "veteran", 0),
     ranks("Surv(time, status) ~ celltype + strata(trt)", "veteran", 0),
     ranks("Surv(time, status) ~ sex + strata(inst)", "lung", 0.5)),
+  robust_ranks = list(robust_ranks("sex"), robust_ranks("disease"), robust_ranks("disease + strata(sex)")),
   coxph = list(
     cox("Surv(time, status) ~ x", "aml"), cox("Surv(time, status) ~ x", "aml", "breslow"),
     cox("Surv(time, status) ~ trt * celltype + karno", "veteran"),

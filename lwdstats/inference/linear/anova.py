@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lwdstats.arrays import FloatArray
-from lwdstats.inference.linear.squares import hotelling, least_squares
+from lwdstats.inference.linear.squares import clustered, hotelling, least_squares
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import coefficient_lines
 from lwdstats.results.result import Result, one_row
@@ -31,11 +31,14 @@ class AnovaTable(Result):
         and ``Pr(>F)``.
     n_clusters : int
         0 without.
+    by : str
+        What they are, in words.
     """
 
     response: str
     table: pd.DataFrame
     n_clusters: int = 0
+    by: str = ""
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each term, with broom's columns."""
@@ -54,7 +57,7 @@ class AnovaTable(Result):
         table = coefficient_lines(
             self.table, 5, tests=["F value"], zap=squares, p_value="Pr(>F)", missing=""
         )
-        how = f" (Wald tests by {self.n_clusters} clusters)" if self.n_clusters else ""
+        how = f" (Wald tests by {self.by})" if self.n_clusters else ""
         return [f"Analysis of Variance Table{how}", "", f"Response: {self.response}", *table]
 
     def _caption(self) -> str:
@@ -99,12 +102,14 @@ def wald(
     x: FloatArray,
     y: FloatArray,
     clusters: NDArray[np.int64],
+    by: str,
 ) -> AnovaTable:
-    """Return Wald's test of each term in the model of the terms up to it."""
+    """Return Wald's test of each term in the model of the terms up to it, by clusters (n,)."""
     n, rows = int(clusters.max()) + 1, []
     for first, end in pairwise(ends):
-        b, var, _ = least_squares(x[:, :end], y, clusters)
-        f, q, df = hotelling(b[first:], var[first:, first:], n)
+        b, _, residual = least_squares(x[:, :end], y)
+        var, design = clustered(x[:, :end], residual, clusters)
+        f, q, df = hotelling(b, var, design, np.arange(end) >= first)
         rows.append((q, df, f, float(stats.f.sf(f, q, df)) if df > 0 else np.nan))
     columns = ["Df", "Den Df", "F value", "Pr(>F)"]
-    return AnovaTable(response, pd.DataFrame(rows, index=names, columns=columns), n)
+    return AnovaTable(response, pd.DataFrame(rows, index=names, columns=columns), n, by)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from lwdstats.arrays import FloatArray
@@ -18,10 +17,13 @@ from lwdstats.inference.formula.terms import Terms, parse_formula
 from lwdstats.inference.formula.values import Factor
 from lwdstats.inference.linear.anova import AnovaTable, sequential, wald
 from lwdstats.inference.linear.squares import (
+    Clusters,
     check_columns,
+    clustered,
     clusters_of,
     hotelling,
     least_squares,
+    warn_of_few,
 )
 from lwdstats.inference.rows import Runs, rows_of
 from lwdstats.results.coefficients import Coefficients
@@ -31,8 +33,6 @@ from lwdstats.results.result import Summary, one_row
 TAKES = "'y ~ terms', both of columns of data, such as 'log(fnorm) ~ keep * fresh'"
 # Beside the largest value, what rounding leaves of numbers that are equal.
 _EXACT = 1e-14
-# Fewer clusters than this, and their robust errors are themselves uncertain.
-_FEW = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,8 @@ class LinearModel(Coefficients):
     var : numpy.ndarray, shape (p, p)
         Covariances of the estimates; robust where rows come in clusters.
     fitted_values, residual : numpy.ndarray, shape (n,)
-    df : int
-        Degrees of freedom of t: n - p, or clusters - 1.
+    df : numpy.ndarray, shape (p,)
+        Degrees of freedom of t of each coefficient: n - p, or Satterthwaite's with clusters.
     sigma : float
         Residual standard error.
     n_clusters : int
@@ -73,16 +73,28 @@ class LinearModel(Coefficients):
     var: FloatArray
     fitted_values: FloatArray = field(repr=False)
     residual: FloatArray = field(repr=False)
-    df: int
+    df: FloatArray
     sigma: float
     n_clusters: int
     terms: Terms = field(repr=False)
     _blocks: tuple[Term, ...] = field(repr=False)
     data: pd.DataFrame = field(repr=False)
-    _clusters: NDArray[np.int64] | None = field(repr=False)
+    _clusters: Clusters | None = field(repr=False)
 
-    def _quantile(self, tail: float) -> float:
-        return float(stats.t.isf(tail, self.df))
+    def _quantile(self, tail: float) -> FloatArray:
+        return np.asarray(stats.t.isf(tail, self.df))
+
+    def df_of(self, form: FloatArray) -> FloatArray:
+        """Return the degrees of freedom of t, (m,), of linear forms (m, p) of the coefficients."""
+        if self._clusters is None:
+            return np.full(len(form), float(self.df_residual()))
+        return self._clusters.df(form)
+
+    def skewness_of(self, form: FloatArray) -> FloatArray:
+        """Return how skewed estimates of linear forms (m, p) are, (m,); 0 without clusters."""
+        if self._clusters is None:
+            return np.zeros(len(form))
+        return self._clusters.skewness(form, self.residual)
 
     def fitted(self) -> FloatArray:
         """Return the fitted values, (n,)."""
@@ -121,7 +133,7 @@ class LinearModel(Coefficients):
         """Return the analysis of variance, each term beside those before it.
 
         Of rows in clusters a term is tested by Wald's statistic in the model of the terms up to
-        it, as Hotelling's with as many degrees of freedom as there are clusters.
+        it, as Hotelling's, with degrees of freedom as in `lm`.
         """
         whole = np.hstack([block.columns for block in self._blocks])
         y = self.fitted_values + self.residual
@@ -129,7 +141,7 @@ class LinearModel(Coefficients):
         names, ends = [block.name for block in tested], self._ends()
         if self._clusters is None:
             return sequential(self.response, names, ends, whole, y)
-        return wald(self.response, names, ends, whole, y, self._clusters)
+        return wald(self.response, names, ends, whole, y, self._clusters.code, self._by())
 
     def _ends(self) -> list[int]:
         """Return after how many columns each tested term begins, and where the last one ends."""
@@ -146,23 +158,24 @@ class LinearModel(Coefficients):
         n, lost = self.nobs(), int(self.terms.intercept)
         return share, 1 - (1 - share) * (n - lost) / self.df_residual()
 
-    def f_test(self) -> tuple[float, int, int]:
+    def f_test(self) -> tuple[float, int, float]:
         """Return F that no term but the intercept has an effect, and its degrees of freedom."""
         kept = np.array([name != "(Intercept)" for name in self.names])
         b, q = self.estimate[kept], int(kept.sum())
         if not q:
-            return np.nan, 0, self.df
+            return np.nan, 0, self.df_residual()
         if self._clusters is None:
             value = b @ np.linalg.solve(self.var[np.ix_(kept, kept)], b) / q
-            return float(value), q, self.df
-        return hotelling(b, self.var[np.ix_(kept, kept)], self.n_clusters)
+            return float(value), q, self.df_residual()
+        return hotelling(self.estimate, self.var, self._clusters, kept)
 
     def tidy(self) -> pd.DataFrame:
-        """Return broom's row for each coefficient."""
+        """Return broom's row for each coefficient; with clusters `df` of t, too."""
         error = np.sqrt(np.diag(self.var))
         t = self.estimate / error
         columns = {"term": list(self.names), "estimate": self.estimate, "std_error": error}
-        return pd.DataFrame(columns | {"statistic": t, "p_value": 2 * stats.t.sf(abs(t), self.df)})
+        columns |= {"statistic": t, "p_value": 2 * stats.t.sf(abs(t), self.df)}
+        return pd.DataFrame(columns | ({"df": self.df} if self.n_clusters else {}))
 
     def glance(self) -> pd.DataFrame:
         """Return broom's row about the model."""
@@ -187,7 +200,8 @@ class LinearModel(Coefficients):
         """Return R's summary: coefficients with t tests, R^2 and F."""
         frame = self.tidy().set_index("term")
         heads = ["Estimate", "Std. Error", "t value", "Pr(>|t|)"]
-        table = frame.set_axis(heads, axis="columns").rename_axis(None)
+        table = frame.drop(columns="df", errors="ignore").set_axis(heads, axis="columns")
+        table = table.rename_axis(None)
         block = coefficient_lines(
             table, estimates=heads[:2], tests=[heads[2]], p_value=heads[3], missing="NaN"
         )
@@ -197,17 +211,25 @@ class LinearModel(Coefficients):
         f, q, df = self.f_test()
         if q:
             share, adjusted = (f"{value:.4g}" for value in self.r_squared())
-            p = format_p([stats.f.sf(f, q, max(df, 1))], 4)[0]
+            p = format_p([stats.f.sf(f, q, max(df, 1.0))], 4)[0]
             said += [f"Multiple R-squared:  {share},\tAdjusted R-squared:  {adjusted}"]
             p = p if p.startswith("<") else f" {p}"
             if df > 0:
-                said += [f"F-statistic: {f:>5.4g} on {q} and {df} DF,  p-value:{p}"]
+                said += [f"F-statistic: {f:>5.4g} on {q} and {df:.4g} DF,  p-value:{p}"]
         if self.n_clusters:
-            said += [f"Standard errors by {self.n_clusters} clusters, t with {self.df} df."]
+            least, most = (f"{value:.3g}" for value in (self.df.min(), self.df.max()))
+            free = least if least == most else f"{least} to {most}"
+            said += [f"Standard errors by {self._by()}, t with {free} df."]
             if q and df <= 0:
                 said += [f"No F: {q} coefficients can't be tested with so few clusters."]
         lines = [f"Linear model: {self.formula}", "", "Coefficients:", *block, "", *said]
         return Summary(self, table, tuple(lines), self._caption())
+
+    def _by(self) -> str:
+        """Return what errors are robust to."""
+        if self.n_clusters == self.nobs():
+            return f"each of {self.nobs()} rows"
+        return f"{self.n_clusters} clusters"
 
     def _caption(self) -> str:
         return f"Linear model: {self.formula}"
@@ -226,7 +248,7 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     cluster : str, optional
         Column whose values rows share that are not independent, such as the replicate of
         networks that share their random streams. Standard errors are then robust. Of a sweep
-        whose cells share them the replicate is taken by default.
+        the default is the replicate where its cells share them, and else each run by itself.
 
     Returns
     -------
@@ -247,15 +269,16 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     Notes
     -----
     As R's ``lm``. Without clusters the rows have to be independent, with one variance. With them
-    the covariance is Liang and Zeger's with the factor G/(G - 1) for G clusters (R's
-    ``sandwich::vcovCL(type = "HC0")``), and t has G - 1 degrees of freedom: exact where all
-    clusters have the same rows of the design and normal errors, as in a sweep of which each
-    replicate ran every cell.
+    neither is needed: covariances are CR2, t has Satterthwaite's degrees of freedom, and F is
+    Hotelling's with those of Pustejovsky and Tipton (R's clubSandwich). Where all clusters have
+    the same rows of the design, as in a sweep of which each replicate ran every cell, that is t
+    with G - 1 for G clusters, exact for normal errors. Sizes: ``benchmarks/validity/sweeps.md``.
 
     References
     ----------
     Liang, K.-Y. and Zeger, S. L. (1986), Biometrika 73, 13-22.
     Bell, R. M. and McCaffrey, D. F. (2002), Survey Methodology 28, 169-181.
+    Pustejovsky, J. E. and Tipton, E. (2018), J. of Business & Economic Statistics 36, 672-683.
 
     Examples
     --------
@@ -267,6 +290,7 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     >>> table.table["Df"].tolist()
     [1, 2]
     """
+    runs = not isinstance(data, pd.DataFrame)
     data, cluster = rows_of(data, cluster)
     data = data.reset_index(drop=True)
     parsed = parse_formula(formula, [str(name) for name in data.columns], takes=TAKES, least=0)
@@ -287,17 +311,22 @@ def lm(formula: str, data: pd.DataFrame | Runs, *, cluster: str | None = None) -
     if len(y) <= x.shape[1]:
         raise InputError("data", f"{len(y)} rows for {x.shape[1]} coefficients", "more rows")
     codes, n_clusters = clusters_of(cluster, data)
-    estimate, var, residual = least_squares(x, y, codes)
+    if codes is None and runs:
+        # Runs of different cells hardly have one variance.
+        codes, n_clusters = np.arange(len(y)), len(y)
+    estimate, var, residual = least_squares(x, y)
     rest = len(y) - x.shape[1]
+    df, clusters = np.full(len(names), float(rest)), None
+    if codes is not None:
+        var, clusters = clustered(x, residual, codes)
+        df = clusters.df(np.eye(len(names)))
     sigma = float(np.sqrt(residual @ residual / rest))
     if sigma <= _EXACT * np.abs(y).max():
         told = "the terms explain the response to rounding: errors and tests mean nothing"
         warnings.warn(told, stacklevel=2)
-    if 0 < n_clusters < _FEW:
-        told = f"{n_clusters} clusters: their robust errors are themselves uncertain"
-        warnings.warn(f"{told}; run more replicates", stacklevel=2)
+    if n_clusters:
+        warn_of_few(n_clusters, stacklevel=3)
     return LinearModel(
-        formula, written(parsed.left), names, estimate, var, y - residual, residual,
-        n_clusters - 1 if n_clusters else rest, sigma, n_clusters,
-        parsed, tuple(blocks), data, codes,
+        formula, written(parsed.left), names, estimate, var, y - residual, residual, df, sigma,
+        n_clusters, parsed, tuple(blocks), data, clusters,
     )  # fmt: skip

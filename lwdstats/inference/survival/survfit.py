@@ -104,10 +104,13 @@ class SurvFit(Result):
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
         """Draw the curves with their pointwise intervals; a cross where times are censored."""
         ax = drawing.new_axes(ax)
-        for name, curve in self.curves.groupby("strata", sort=False):
+        # Dashes too: curves of groups without an event lie on each other.
+        looks = drawing.series(len(self.table))
+        groups = self.curves.groupby("strata", sort=False)
+        for (name, curve), look in zip(groups, looks, strict=True):
             values = curve[["time", *ESTIMATE]].to_numpy(dtype=float)
             time, share, low, high = np.insert(values, 0, (0.0, 1.0, 1.0, 1.0), axis=0).T
-            (line,) = ax.step(time, share, where="post", label=str(name) or None)
+            (line,) = ax.step(time, share, where="post", label=str(name) or None, **look)
             ax.fill_between(time, low, high, step="post", alpha=0.15, color=line.get_color())
             lost = curve["n_censor"].to_numpy() > 0
             ax.plot(time[1:][lost], share[1:][lost], "+", color=line.get_color())

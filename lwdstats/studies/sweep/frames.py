@@ -12,6 +12,30 @@ from lwdstats.studies.sweep.grid import Grid
 from lwdstats.studies.sweep.store import Key, Record
 
 
+def alike(records: Mapping[Key, Record]) -> dict[Key, Record]:
+    """Return records of which each column is over time in all runs, or in none.
+
+    Runs that are in this unlike most have failed.
+    """
+    kinds: dict[str, list[bool]] = {}
+    for record in records.values():
+        for name, value in record.get("values", {}).items():
+            kinds.setdefault(name, []).append(isinstance(value, dict))
+    timed = {name: 2 * sum(kind) > len(kind) for name, kind in kinds.items()}
+    out = {}
+    for key, record in records.items():
+        other = [n for n, v in record.get("values", {}).items() if isinstance(v, dict) != timed[n]]
+        if other:
+            here, there = "over time", "one value"
+            if timed[other[0]]:
+                here, there = there, here
+            reason = f"the measure {other[0]!r} is {here} in this run and {there} in most"
+            out[key] = {"error": reason}
+        else:
+            out[key] = record
+    return out
+
+
 def frame_of(
     grid: Grid, cells: Sequence[Cell], replicates: Sequence[int], records: Mapping[Key, Record]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lwdstats.errors import InputError, check_bool, is_number
+from lwdstats.errors import InputError, check_bool, check_choice, is_number
 from lwdstats.geometry.distance import fnorm
 from lwdstats.geometry.diversity import diversity, drift, inner_diversity
 from lwdstats.geometry.lexical import distinct_n
@@ -21,6 +21,7 @@ from lwdstats.inference.convergence.convergence_fit import convergence_fit
 from lwdstats.inference.curves import curves
 from lwdstats.inference.permutation.collapse_test import collapse_test
 from lwdstats.inference.survival.collapse_time import first_for_good
+from lwdstats.studies.proxy.estimate import FORMS
 from lwdstats.studies.sweep.grid import OWN
 
 _TAKES = (
@@ -88,6 +89,13 @@ def _limit(ds: xr.Dataset, law: str = "power_floor", since: float = 0) -> Values
     return {"limit": float(coefficients["c"])}
 
 
+def _rho(ds: xr.Dataset, n_components: Any = None, form: str | None = None) -> Values:
+    # Brings scikit-learn, which would lengthen the start of every worker.
+    from lwdstats.studies.proxy.fit_proxy import fit_proxy
+
+    return {"rho": float(fit_proxy(ds, n_components, form=form, seed=0).rho)}
+
+
 def _collapse_r2(ds: xr.Dataset, time: int | None = None, null: str = "given_prompts") -> Values:
     at = int(ds["time"].values[-1]) if time is None else time
     # R2 itself takes no permutations; the fewest are drawn.
@@ -104,6 +112,7 @@ NAMED: dict[str, Callable[..., Values]] = {
     "distinct_n": _distinct,
     "collapse_time": _collapse_time,
     "limit": _limit,
+    "rho": _rho,
     "collapse_r2": _collapse_r2,
 }
 
@@ -243,6 +252,8 @@ def _check_options(column: str, options: dict[str, Any]) -> None:
             raise InputError(f"measure: {column}: time", time, takes)
     if "of" in options and options["of"] not in ("fnorm", "diversity"):
         raise InputError(f"measure: {column}: of", options["of"], "'fnorm' or 'diversity'")
+    if options.get("form") is not None:
+        check_choice(f"measure: {column}: form", options["form"], FORMS)
     if "first" in options:
         check_bool(f"measure: {column}: first", options["first"])
     if "threshold" in options and not is_number(options["threshold"]):

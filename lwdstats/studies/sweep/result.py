@@ -346,8 +346,8 @@ class Sweep(Result):
 
 
 def _interval(x: FloatArray, level: float) -> tuple[float, float]:
-    """Return Student's interval of a mean of (R,), NaN of one number."""
-    if len(x) < 2:
+    """Return Student's interval of a mean of (R,), NaN of one number or of infinite ones."""
+    if len(x) < 2 or not np.isfinite(x).all():
         return math.nan, math.nan
     reach = stats.t.isf((1 - level) / 2, len(x) - 1) * x.std(ddof=1) / math.sqrt(len(x))
     return float(x.mean() - reach), float(x.mean() + reach)

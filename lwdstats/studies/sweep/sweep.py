@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import warnings
 from collections import Counter
@@ -19,12 +20,15 @@ from lwdstats.simulate.gmm.simulate_gmm import check_jobs
 from lwdstats.simulate.progress import Progress
 from lwdstats.streams import check_replicates, resolve_seed
 from lwdstats.studies.sweep.cells import Cell, cells_of, read_base
-from lwdstats.studies.sweep.frames import failures_of, frame_of
+from lwdstats.studies.sweep.frames import alike, failures_of, frame_of
 from lwdstats.studies.sweep.grid import Grid, read_grid
 from lwdstats.studies.sweep.jobs import Job, run_jobs
 from lwdstats.studies.sweep.measures import Measure, identity_of, read_measures
 from lwdstats.studies.sweep.result import Sweep
 from lwdstats.studies.sweep.store import Key, Record, SweepStore, today
+
+# A number within a text.
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?|-?\binf\b")
 
 
 def sweep(
@@ -98,7 +102,7 @@ def sweep(
     `time` (None, the last; a list; "all"), means over models; `collapse_time` below a `threshold`
     for good, or for the ``first=True`` time, of ``of="fnorm"`` or "diversity", with `collapsed`
     (False where it is censored), by another name x as `x_time` and `x`; `limit`, the c of
-    `convergence_fit`; `collapse_r2`, the adjusted R2 of `collapse_test`.
+    `convergence_fit`; `rho` of `fit_proxy`; `collapse_r2`, the adjusted R2 of `collapse_test`.
 
     A run of mixtures depends on its specification, the seed and its replicate alone: neither on
     order, nor on `n_jobs`, nor on what ran before, to the bit. ``docs/sweeps.md`` has clusters.
@@ -201,15 +205,16 @@ class Work:
 
     def result(self, store: SweepStore) -> Sweep:
         """Return what the store has of this sweep."""
-        records = store.records({cell.key for cell in self.ready})
+        records = alike(store.records({cell.key for cell in self.ready}))
         frame, columns = frame_of(self.grid, self.cells, self.replicates, records)
-        said = Counter(
-            text
-            for cell in self.ready
-            for text in {
-                w for r in self.replicates for w in records[cell.key, r].get("warnings", ())
-            }
-        )
+        said: dict[str, str] = {}
+        cells: Counter[str] = Counter()
+        for cell in self.ready:
+            texts = [w for r in self.replicates for w in records[cell.key, r].get("warnings", ())]
+            # What differs in its numbers alone is one note, by the first.
+            one = {_NUMBER.sub("#", text): text for text in reversed(texts)}
+            said = one | said
+            cells.update(list(one))
         return Sweep(
             frame=frame,
             factors=tuple(self.grid.levels),
@@ -221,7 +226,7 @@ class Work:
             full=self.grid.full,
             seed=str(self.seed),
             common_streams=self.common_streams,
-            notes=tuple(f"{n} cells: {text}" for text, n in said.items()),
+            notes=tuple(f"{n} cells: {said[like]}" for like, n in cells.items()),
             store=None if store.folder is None else str(store.folder),
             files=tuple(
                 sorted({record["file"] for record in records.values() if "file" in record})

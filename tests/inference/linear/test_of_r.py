@@ -27,7 +27,7 @@ def test_models(case):
     np.testing.assert_allclose(fit.estimate, case["coef"], rtol=1e-9)
     np.testing.assert_allclose(fit.var, case["var"], rtol=1e-8, atol=1e-14)
     np.testing.assert_allclose(fit.confint(), case["ends"], rtol=1e-8)
-    numbers = [fit.sigma, fit.df, *fit.r_squared(), fit.logLik(), fit.AIC(), fit.BIC()]
+    numbers = [fit.sigma, fit.df_residual(), *fit.r_squared(), fit.logLik(), fit.AIC(), fit.BIC()]
     names = ["sigma", "df", "r2", "adj_r2", "loglik", "aic", "bic"]
     np.testing.assert_allclose(numbers, [case[name] for name in names], rtol=1e-9, atol=1e-12)
     summary = printed(case["summary"])
@@ -41,12 +41,39 @@ def test_models(case):
     assert [line for line in table.lines()[2:] if line] == printed(case["anova_print"])
 
 
+@pytest.mark.filterwarnings("ignore:6 clusters", "ignore:fnorm lies far off")
+@pytest.mark.parametrize("which", [0, 1], ids=["replicates", "rows"])
 @pytest.mark.parametrize("case", CLUSTERED, ids=lambda c: f"{c['formula']}, {c['data']}")
-def test_clusters(case):
-    with pytest.warns(UserWarning, match="6 clusters"):
-        fit = lm(case["formula"], DATA[case["data"]], cluster=case["cluster"])
-    np.testing.assert_allclose(fit.var, case["cluster_var"], rtol=1e-8, atol=1e-12)
-    assert fit.df == 5
+def test_clusters(case, which):
+    theirs, data = case["clusters"][which], DATA[case["data"]]
+    fit = lm(case["formula"], data.assign(row=range(len(data))), cluster=theirs["by"])
+    np.testing.assert_allclose(fit.var, theirs["var"], rtol=1e-7, atol=1e-12)
+    np.testing.assert_allclose(fit.df, theirs["df"], rtol=1e-7)
+    np.testing.assert_allclose(fit.tidy()["p_value"], theirs["p"], rtol=1e-6)
+    f, q, df = theirs["f"]
+    # With too few clusters there is no test; R gives 0.
+    np.testing.assert_allclose(fit.f_test(), [f if df > 0 else np.nan, q, df], rtol=1e-5, atol=1e-9)
+    table = fit.anova().table
+    assert list(table.index) == theirs["rows"]
+    columns = ["Df", "Den Df", "F value", "Pr(>F)"]
+    np.testing.assert_allclose(table[columns].astype(float), theirs["anova"], rtol=1e-6)
+    means = emmeans(fit, "keep").table
+    assert means["keep"].tolist() == theirs["levels"]
+    columns = ["estimate", "std_error", "df", "conf_low"]
+    expected = [theirs[name] for name in ("mean", "se", "mean_df", "low")]
+    np.testing.assert_allclose(means[columns].T, expected, rtol=1e-6)
+
+
+def test_rows_by_themselves_give_welchs_standard_error():
+    """Of two groups; Satterthwaite's degrees of freedom are Welch's at equal variances."""
+    x = DATA["cars"].assign(group=lambda d: d["cyl"] == 4, row=range(32))
+    fit = lm("mpg ~ group", x, cluster="row")
+    one, two = (x.loc[x["group"] == g, "mpg"] for g in (True, False))
+    m, n = len(one), len(two)
+    expected = np.sqrt(one.var() / m + two.var() / n)
+    np.testing.assert_allclose(fit.tidy()["std_error"][1], expected)
+    equal = (1 / m + 1 / n) ** 2 / (1 / (m**2 * (m - 1)) + 1 / (n**2 * (n - 1)))
+    np.testing.assert_allclose(fit.df, [n - 1, equal])
 
 
 @pytest.mark.filterwarnings("ignore:6 clusters")
@@ -124,6 +151,27 @@ def test_marginal_means_say_what_they_are():
 def test_rejects(formula, changes, match):
     with pytest.raises(InputError, match=match):
         lm(formula, DATA["grid"].assign(**changes))
+
+
+def test_a_cell_without_data_is_named():
+    data = DATA["grid"]
+    data = data[(data["keep"] != "last") | (data["beta"] != "low")]
+    with pytest.raises(InputError, match="keeplast:betalow, which no row has"):
+        lm("fnorm ~ keep * beta", data)
+
+
+def test_means_of_what_lies_far_off_on_one_side_are_told():
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame({"row": range(60), "keep": ["all", "last"] * 30})
+    data["y"] = rng.normal(size=60) - 30 * data["row"].isin([1, 3])
+    fit = lm("y ~ keep", data, cluster="row")
+    # Of a mean of n rows it is that of the rows over the root of n.
+    last = data.loc[data["keep"] == "last", "y"]
+    form = np.array([[1.0, 1.0]])
+    np.testing.assert_allclose(fit.skewness_of(form), stats.skew(last) / np.sqrt(30))
+    with pytest.warns(UserWarning, match="far off on one side in some rows of last: intervals"):
+        emmeans(fit, "keep")
+    emmeans(lm("y ~ keep", data), "keep")
 
 
 def test_terms_that_explain_everything_are_told():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from paths import from_r
+from scipy import stats
 
 from lwdstats import InputError
 from lwdstats.inference.survival.coxph import coxph
@@ -44,29 +45,75 @@ def test_ranks(case):
     assert test.lines()[2:] == stripped(case["print"])
 
 
+@pytest.mark.parametrize("case", R["robust_ranks"], ids=lambda c: c["formula"])
+def test_ranks_by_clusters(case):
+    test = survdiff(case["formula"], DATA["kidney"], cluster="id")
+    n, q = test.n_clusters, test.df
+    # R's sums of squares are about 0, where ours are about their mean.
+    left = (test.table["observed"] - test.table["expected"]).to_numpy()[1:]
+    about_zero = test.var[1:, 1:] * (n - 1) / n + np.outer(left, left) / n
+    np.testing.assert_allclose(left @ np.linalg.solve(about_zero, left), case["chisq"])
+    assert (n, q) == (DATA["kidney"]["id"].nunique(), case["df"])
+    hotelling = test.statistic * (n - q) / (q * (n - 1))
+    np.testing.assert_allclose(test.p_value, stats.f.sf(hotelling, q, n - q))
+    assert f"by {n} clusters" in str(test)
+
+
+def test_ranks_by_too_few_clusters_have_no_test():
+    few = DATA["kidney"].assign(id=lambda d: d["id"] % 3)
+    with pytest.warns(UserWarning, match="3 clusters"):
+        test = survdiff("Surv(time, status) ~ disease", few, cluster="id")
+    assert np.isnan([test.statistic, test.p_value]).all()
+    assert "p= NA" in str(test)
+
+
 @pytest.mark.parametrize("case", R["coxph"], ids=lambda c: f"{c['formula']}, {c['ties']}")
 def test_models(case):
     cluster = case["cluster"] or None
     fit = coxph(case["formula"], DATA[case["data"]], ties=case["ties"], cluster=cluster)
     assert list(fit.names) == list(np.atleast_1d(case["names"]))
     np.testing.assert_allclose(fit.estimate, case["coef"], rtol=1e-6)
-    np.testing.assert_allclose(fit.var, case["var"], rtol=1e-6, atol=1e-9)
+    # Of clusters R takes the sum of squares over their number, and the normal law.
+    n = fit.n_clusters
+    own = n / (n - 1) if n else 1.0
+    np.testing.assert_allclose(fit.var / own, case["var"], rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(fit.tidy()["std_error"], case["se"], rtol=1e-6)
     np.testing.assert_allclose(fit.loglik, case["loglik"])
     tests = fit.tests()
     for row, name in enumerate(("likelihood", "wald", "score")):
         statistic, df, p = case[name]
         # R rounds that of Wald.
-        np.testing.assert_allclose(tests["statistic"].iloc[row], statistic, atol=5.1e-3)
-        np.testing.assert_allclose(tests["p_value"].iloc[row], p, rtol=5e-2)
+        ours = tests["statistic"].iloc[row] * (own if name == "wald" else 1.0)
+        np.testing.assert_allclose(ours, statistic, atol=5.1e-3)
+        if not (n and name == "wald"):
+            np.testing.assert_allclose(tests["p_value"].iloc[row], p, rtol=5e-2)
         assert tests["df"].iloc[row] == df
+    if n:
+        return
     ours = [line for line in fit.lines()[2:] if not line.startswith("n=")]
     assert ours == [line for line in stripped(case["print"]) if not line.startswith("n=")]
     # But for concordance, which is not there.
     table = case["summary"][: case["summary"].index("")]
     said = [line for line in stripped(case["summary"]) if line and "oncordance" not in line]
-    for line in said[len(table) : -3 - 2 * bool(cluster)]:
+    for line in said[len(table) : -3]:
         assert line.replace("\u2018", "'").replace("\u2019", "'") in fit.summary().lines()
+
+
+def test_with_clusters_the_law_is_that_of_their_number():
+    fit = coxph("Surv(time, status) ~ age + sex", DATA["kidney"], cluster="id")
+    table, n = fit.tidy(), fit.n_clusters
+    assert n == DATA["kidney"]["id"].nunique()
+    t = np.abs(fit.estimate) / np.sqrt(np.diag(fit.var))
+    np.testing.assert_allclose(table["p_value"], 2 * stats.t.sf(t, n - 1))
+    ends = fit.estimate[1] + stats.t.ppf([0.025, 0.975], n - 1) * table["robust_se"][1]
+    np.testing.assert_allclose(fit.confint()["sex"], ends)
+    # Of one coefficient all tests of it are the same.
+    one = coxph("Surv(time, status) ~ sex", DATA["kidney"], cluster="id")
+    np.testing.assert_allclose(one.tests()["p_value"].iloc[1], one.tidy()["p_value"][0])
+    assert f"Robust errors by {n} clusters, t with {n - 1} df." in str(one)
+    few = DATA["kidney"].assign(id=lambda d: d["id"] % 5)
+    with pytest.warns(UserWarning, match="5 clusters"):
+        coxph("Surv(time, status) ~ sex", few, cluster="id")
 
 
 def regimes(seed, n=60):

@@ -75,6 +75,15 @@ def test_limits_are_those_of_each_run_alone(ds):
         assert value == fit.coef()["c"]
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_rho_is_that_of_the_proxy(ds):
+    found = lwd.sweep(ARGUMENTS, {}, replicates=3, seed=2, measure={"rho": {"n_components": 2}})
+    for i, value in enumerate(found.frame["rho"]):
+        assert value == lwd.fit_proxy(ds.isel(replicate=[i]), 2, seed=0).rho
+    # Intervals that say little, of whatever width, are one note.
+    assert sum("rho is hardly known" in note for note in found.notes) == 1
+
+
 def test_r2_is_that_of_the_test_of_collapse(ds):
     found = column({"collapse_r2": {"time": 3}})
     for i, value in enumerate(found):
@@ -95,6 +104,27 @@ def test_a_function_of_ones_own_may_give_several_columns(ds):
     assert (path == ds["weight"].isel(model=0, component=0).values).all()
     assert found.runs()["say"].tolist() == ["yes"] * 3
     assert found.runs()["path"].tolist() == path[-1].tolist()
+
+
+def odd(ds):
+    weight = ds["weight"].isel(model=0, component=0)
+    return weight if ds["replicate"].item() == 1 else 2.0
+
+
+def test_runs_in_which_a_measure_is_another_thing_have_failed():
+    with pytest.warns(UserWarning, match="1 of 3 runs failed"):
+        found = lwd.sweep(ARGUMENTS, {}, replicates=3, seed=2, measure=["fnorm", odd])
+    reason = "the measure 'odd' is over time in this run and one value in most"
+    assert found.failures[["replicate", "reason"]].to_numpy().tolist() == [[1, reason]]
+    assert found.runs()["odd"].tolist() == [2.0, 2.0]
+    assert "time" not in found.frame
+
+
+def test_infinite_values_have_no_interval():
+    far = {"far": lambda _: np.inf}
+    found = lwd.sweep(ARGUMENTS, {"beta": [0.5]}, replicates=3, seed=2, measure=far)
+    np.testing.assert_array_equal(found.means().iloc[0], [0.5, np.inf, np.nan, np.nan, 3])
+    assert "0.5  Inf    NA    NA" in str(found)
 
 
 @pytest.mark.parametrize(

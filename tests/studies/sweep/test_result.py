@@ -100,10 +100,17 @@ def test_claims_take_runs_as_independent_where_streams_are_not_shared():
     shared = lwd.sweep(BASE, GRID, **how)
     formula = "Surv(when_time, when) ~ keep"
     assert lwd.coxph(formula, own).n_clusters == 0
-    assert lwd.coxph(formula, shared).n_clusters == 5
+    # Of a linear model each run by itself, as variances may differ.
+    model = lwd.lm("when_time ~ keep", own)
+    by_run = lwd.lm("when_time ~ keep", own.runs().assign(run=range(30)), cluster="run")
+    np.testing.assert_array_equal(model.vcov(), by_run.vcov())
+    with pytest.warns(UserWarning, match="5 clusters"):
+        assert lwd.coxph(formula, shared).n_clusters == 5
     assert lwd.survfit(formula, own).table["n"].tolist() == [15, 15]
     test = lwd.survdiff(formula, own)
     assert test.statistic == lwd.survdiff(formula, own.runs()).statistic
+    with pytest.warns(UserWarning, match="5 clusters"):
+        assert lwd.survdiff(formula, shared).n_clusters == 5
 
 
 def test_curves_are_drawn_at_the_means(found):
