@@ -1,0 +1,54 @@
+"""Datasets that are larger than memory: some times after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import xarray as xr
+
+from lwdstats.dataset.schema import check_form, validate
+
+# Numbers that are worked on at a time, unless one time has more: 64 MB of float64.
+_BLOCK = 1 << 23
+
+
+def is_lazy(ds: xr.Dataset) -> bool:
+    """Return whether some of a dataset is arrays of Dask, which are not in memory."""
+    return any(array.chunks is not None for array in ds.variables.values())
+
+
+def prepared(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
+    """Check a dataset for what works in blocks, each of which is validated when it is there."""
+    lazy = isinstance(ds, xr.Dataset) and is_lazy(ds)
+    return check_form(ds, source=source) if lazy else validate(ds, source=source)
+
+
+def over_times(
+    function: Callable[[xr.Dataset], xr.DataArray], ds: xr.Dataset, *, source: str = "ds"
+) -> xr.DataArray:
+    """Return what a function gives of a dataset, one block of times in memory after the other.
+
+    Parameters
+    ----------
+    function : callable
+        Takes a dataset in memory; what it gives of a time hangs on that time alone.
+    ds : xarray.Dataset
+        Of any size. It stays lazy if it is.
+    source : str
+        How an error names it.
+    """
+    parts = [function(part) for part in _blocks(check_form(ds, source=source))]
+    if len(parts) == 1:
+        return parts[0]
+    return xr.concat(
+        parts, "time", coords="minimal", compat="override", join="exact", combine_attrs="override"
+    )
+
+
+def _blocks(ds: xr.Dataset) -> Iterator[xr.Dataset]:
+    n_times = ds.sizes["time"]
+    sizes = [array.size for array in ds.variables.values() if "time" in array.dims]
+    step = max(1, _BLOCK * n_times // max(1, sum(sizes)))
+    for start in range(0, n_times, step):
+        # A dataset in memory is not copied.
+        yield (ds if step >= n_times else ds.isel(time=slice(start, start + step))).compute()
