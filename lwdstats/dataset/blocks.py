@@ -45,7 +45,17 @@ def over_times(
     )
 
 
+def validate_in_blocks(ds: xr.Dataset) -> xr.Dataset:
+    """Check a dataset as `validate` does, and leave it as it is."""
+    if not isinstance(ds, xr.Dataset) or not is_lazy(ds):
+        return validate(ds)
+    for part in _blocks(check_form(ds)):
+        validate(part)
+    return ds
+
+
 def _blocks(ds: xr.Dataset) -> Iterator[xr.Dataset]:
+    """Yield some times after the other, in memory."""
     n_times = ds.sizes["time"]
     sizes = [array.size for array in ds.variables.values() if "time" in array.dims]
     step = max(1, _BLOCK * n_times // max(1, sum(sizes)))

@@ -18,6 +18,7 @@ import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
 from lwdstats.dataset import attributes
+from lwdstats.dataset.blocks import validate_in_blocks
 from lwdstats.dataset.schema import check_form, validate
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_bool
@@ -71,7 +72,7 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     ...     lwd.read_results(path).identical(ds)
     True
     """
-    validate(ds)
+    validate_in_blocks(ds)
     path = check_place(path)
     check_bool("compress", compress)
     ds = as_file_has_it(ds)
@@ -287,6 +288,10 @@ def as_file_has_it(ds: xr.Dataset) -> xr.Dataset:
     ds = ds.copy()
     changed = []
     for name, variable in ds.variables.items():
+        attrs = attributes.to_file(variable.attrs, f"ds: {name}")
+        if variable.chunks is not None and variable.dtype.str[1:] in attributes.NUMBERS:
+            ds[name] = _with_attributes(variable, attrs)
+            continue
         values: Any = variable.values
         if values.dtype == np.float16:
             values = values.astype(np.float32)
@@ -294,7 +299,7 @@ def as_file_has_it(ds: xr.Dataset) -> xr.Dataset:
             values = _texts(values, str(name), changed)
         elif values.dtype.kind == "c" or values.dtype.itemsize > 8:
             raise InputError(f"ds: {name}", f"dtype {values.dtype}", _HOLDS)
-        ds[name] = _changed(variable, values, attributes.to_file(variable.attrs, f"ds: {name}"))
+        ds[name] = _changed(variable, values, attrs)
     ds.attrs = attributes.to_file(ds.attrs, "ds")
     if changed:
         warnings.warn(

@@ -18,13 +18,21 @@ from lwdstats.errors import InputError
 # times before; and others may read meanwhile. In HDF5, which netCDF-4 is, a kill may leave an
 # index half written.
 _FORMAT = "NETCDF3_64BIT_DATA"
+_TAKES = "a new file in a folder that can be written"
 
 
 def check_new(path: Any) -> Path:
     """Return the path of a file that is to be made, or raise `InputError`."""
     path = check_place(path)
-    if os.path.lexists(path):
-        raise InputError("path", f"{path} (exists)", "a new file: one that exists is not replaced")
+    try:
+        with open(path, "xb"):
+            pass
+        os.unlink(path)
+    except FileExistsError as error:
+        takes = "a new file: one that exists is not replaced"
+        raise InputError("path", f"{path} (exists)", takes) from error
+    except (OSError, ValueError) as error:
+        raise InputError("path", f"{path} ({error})", _TAKES) from error
     return path
 
 
@@ -60,8 +68,8 @@ class GrowingFile:
         time = ds["time"].values
         if self._file is None:
             self._start = int(time[0])
-            self._file = self._made(ds)
-        file = self._file
+            self._make(ds)
+        file: Any = self._file
         n = len(file.dimensions["time"])
         for name, variable in ds.variables.items():
             if "time" in variable.dims:
@@ -86,16 +94,18 @@ class GrowingFile:
         _flush(self.path)
 
     def close(self) -> None:
-        """Close the file, as it is."""
+        """Close the file as it is; without a time there is none."""
         if self._file is not None and self._file.isopen():
             self._file.close()
+        if not self.said and self._file is not None:
+            self.path.unlink()
 
-    def _made(self, ds: xr.Dataset) -> netCDF4.Dataset:
+    def _make(self, ds: xr.Dataset) -> None:
         try:
             file: Any = netCDF4.Dataset(self.path, "x", format=_FORMAT)
         except OSError as error:
-            takes = "a file in a folder that can be written"
-            raise InputError("path", f"{self.path} ({error})", takes) from error
+            raise InputError("path", f"{self.path} ({error})", _TAKES) from error
+        self._file = file
         file.set_fill_off()
         for dim, size in ds.sizes.items():
             file.createDimension(str(dim), None if dim == "time" else size)
@@ -115,11 +125,11 @@ class GrowingFile:
             made.setncatts(attrs)
             if "time" not in dims:
                 fixed.append((made, values))
-        coordinates = [str(name) for name in ds.coords if name not in ds.dims]
+        # Names with a space would be taken for several.
+        coordinates = [str(c) for c in ds.coords if c not in ds.dims and " " not in str(c)]
         file.setncatts(ds.attrs | ({"coordinates": " ".join(coordinates)} if coordinates else {}))
         for made, values in fixed:
             made[...] = values
-        return file
 
 
 def _characters(texts: np.ndarray) -> np.ndarray:

@@ -174,10 +174,14 @@ def _check_pairs(x: xr.Dataset, argument: str) -> None:
     size = 8.0 * n**2 * n_times * x.sizes.get("replicate", 1)
     room = _memory()
     if size > room:
-        got = f"{n} models, with distances of {size / 1e9:,.0f} GB at {n_times} times"
-        takes = f"as many as fit into this machine's memory, {room / 1e9:,.0f} GB: select some, as "
+        got = f"{n} models, with distances of {_gigabytes(size)} at {n_times} times"
+        takes = f"as many as fit into this machine's memory, {_gigabytes(room)}: select some, as "
         takes += f"in {argument}.sel(model={argument}['model'][:500]), or fewer times; fnorm needs "
         raise InputError(argument, got, f"{takes}no distances, but where components move")
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:,.0f} GB" if size >= 1e10 else f"{size / 1e9:.2g} GB"
 
 
 def _memory() -> float:
