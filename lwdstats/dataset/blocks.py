@@ -18,26 +18,23 @@ def is_lazy(ds: xr.Dataset) -> bool:
 
 
 def prepared(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
-    """Check a dataset for what works in blocks, each of which is validated when it is there."""
+    """Check a dataset, of a lazy one the form alone: its numbers are checked block by block."""
     lazy = isinstance(ds, xr.Dataset) and is_lazy(ds)
     return check_form(ds, source=source) if lazy else validate(ds, source=source)
 
 
-def over_times(
-    function: Callable[[xr.Dataset], xr.DataArray], ds: xr.Dataset, *, source: str = "ds"
-) -> xr.DataArray:
+def over_times(function: Callable[[xr.Dataset], xr.DataArray], ds: xr.Dataset) -> xr.DataArray:
     """Return what a function gives of a dataset, one block of times in memory after the other.
 
     Parameters
     ----------
     function : callable
-        Takes a dataset in memory; what it gives of a time hangs on that time alone.
+        Takes a dataset in memory, whose numbers it checks (`validate`). What it gives of a time
+        hangs on that time alone.
     ds : xarray.Dataset
-        Of any size. It stays lazy if it is.
-    source : str
-        How an error names it.
+        Of any size, and in form (`check_form`). It stays lazy if it is.
     """
-    parts = [function(part) for part in _blocks(check_form(ds, source=source))]
+    parts = [function(part) for part in _blocks(ds)]
     if len(parts) == 1:
         return parts[0]
     return xr.concat(

@@ -210,8 +210,9 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     """Check that a dataset follows the schema.
 
     Arrays that are not in memory yet, as those of Dask, are loaded in place, as
-    ``ds.load()`` does, so that every analysis, which checks its dataset first, works on
+    ``ds.load()`` does, so that an analysis, which checks its dataset first, works on
     plain arrays and nothing is computed twice. Give ``ds.copy()`` to keep yours lazy.
+    Those that work in blocks (see `read_results`) leave it so.
 
     Parameters
     ----------

@@ -12,10 +12,10 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
-from lwdstats.dataset.blocks import over_times, prepared
+from lwdstats.dataset.blocks import over_times
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import components_move, fewest_answers, positions
-from lwdstats.dataset.schema import named, validate
+from lwdstats.dataset.schema import check_form, named, validate
 from lwdstats.errors import InputError, check_bool, check_choice, is_number
 from lwdstats.geometry import kernels, mixture_distances, spread
 from lwdstats.geometry.labels import labels_of
@@ -130,13 +130,13 @@ def dist(
         raise InputError("p", p, "a finite number above 0")
     if not isinstance(x, xr.Dataset):
         return _labelled(kernels.distances(as_points(x, "x", _POINTS), method, p), x, method)
-    ds = prepared(x, source="x")
+    ds = check_form(x, source="x")
     _check_pairs(ds, "x")
     if method in mixture_distances.METHODS:
         if width is None:
             width = _width_of(ds)
-        return over_times(lambda part: _of_mixtures(part, method, width), ds, source="x")
-    return over_times(lambda part: _of_positions(part, method, p), ds, source="x")
+        return over_times(lambda part: _of_mixtures(part, method, width), ds)
+    return over_times(lambda part: _of_positions(part, method, p), ds)
 
 
 def _of_positions(x: xr.Dataset, method: str, p: float) -> xr.DataArray:
@@ -321,12 +321,12 @@ def fnorm(
     check_bool("debias", debias)
     x = by_embedding(x, embedding, "x")
     if isinstance(x, xr.Dataset):
-        ds = prepared(x, source="x")
+        ds = check_form(x, source="x")
         if components_move(ds):
             _check_pairs(ds.isel(time=[0], replicate=[0]), "x")
             width = _width_of(ds)
-            return over_times(lambda part: _norm_of_moving(part, width), ds, source="x")
-        return over_times(lambda part: _norm_of_positions(part, debias), ds, source="x")
+            return over_times(lambda part: _norm_of_moving(part, width), ds)
+        return over_times(lambda part: _norm_of_positions(part, debias), ds)
 
     if debias:
         raise InputError("debias", debias, "False, unless x is a Dataset with its responses")
@@ -390,7 +390,7 @@ def noise_floor(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray
     0.0
     """
     ds = by_embedding(ds, embedding, "ds")
-    return over_times(_noise_floor, prepared(ds))
+    return over_times(_noise_floor, check_form(ds))
 
 
 def _noise_floor(ds: xr.Dataset) -> xr.DataArray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset.blocks import over_times, prepared
+from lwdstats.dataset.blocks import over_times
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import components_move, positions
-from lwdstats.dataset.schema import initial_posts, named, validate
+from lwdstats.dataset.schema import check_form, initial_posts, named, validate
 from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry import spread
 from lwdstats.geometry.distance import fnorm, mean_variance, over_queries, signed_root
@@ -67,7 +67,7 @@ def diversity(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
     >>> round(float(lwd.diversity(ds).squeeze()), 3)
     0.5
     """
-    return over_times(_diversity, prepared(by_embedding(ds, embedding, "ds")))
+    return over_times(_diversity, check_form(by_embedding(ds, embedding, "ds")))
 
 
 def _diversity(ds: xr.Dataset) -> xr.DataArray:
@@ -152,7 +152,7 @@ def drift(
     0.0
     """
     check_bool("debias", debias)
-    ds = prepared(by_embedding(ds, embedding, "ds"))
+    ds = check_form(by_embedding(ds, embedding, "ds"))
     # Where a run starts is asked of it as a whole, and then each time for itself.
     start = ds.isel(time=[0]).compute()
     first = positions(start)
@@ -270,7 +270,7 @@ def inner_diversity(
     >>> inner_diversity(ds).values.ravel()
     array([26., 26., 26.])
     """
-    ds = prepared(by_embedding(ds, embedding, "ds"))
+    ds = check_form(by_embedding(ds, embedding, "ds"))
     check_choice("measure", measure, ("variance", "distance"))
     mixture = {"weight", "component_mean", "component_covariance"} <= set(ds.data_vars)
     if of is None:
