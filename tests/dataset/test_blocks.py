@@ -48,6 +48,8 @@ def test_lazy_results_are_those_in_memory(run, monkeypatch):
     ds = RUNS[run]()
     lazy = ds.chunk({"time": 2})
     for name, analysis in (ANALYSES | (OF_ANSWERS if run == "answers" else {})).items():
+        if run == "moving" and name.startswith("drift"):
+            continue  # It is of weights alone, and refused.
         found = analysis(lazy)
         monkeypatch.setattr(blocks, "_BLOCK", 1 << 23)
         expected = analysis(ds)
