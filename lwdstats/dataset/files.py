@@ -151,7 +151,8 @@ def chunked(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
         raise InputError("chunks", chunks, _CHUNKS)
     try:
         out = ds.chunk(chunks)  # pyright: ignore[reportArgumentType]
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+    # Not implemented: blocks of texts by 'auto', as their size is not known.
+    except (TypeError, ValueError, ZeroDivisionError, NotImplementedError) as error:
         raise InputError("chunks", f"{chunks!r} ({error})", _CHUNKS) from error
     return out.assign_coords({name: array.load() for name, array in ds.coords.items()})
 
@@ -163,7 +164,7 @@ def check_dask(argument: str, value: object) -> None:
         raise InputError(argument, value, takes)
 
 
-_CHUNKS = "None, 'auto', or sizes of blocks by dimension, such as {'time': 1}"
+_CHUNKS = "None, sizes of blocks by dimension such as {'time': 1}, or 'auto' where there is no text"
 
 
 def _opened_to_stay(path: Any) -> xr.Dataset:

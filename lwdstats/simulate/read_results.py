@@ -25,7 +25,8 @@ def read_results(
         `simulate_llm`, also while the run goes on.
     chunks : mapping, int or "auto", optional
         For what is larger than memory: sizes of blocks by dimension, such as ``{"time": 1}``,
-        as `xarray.Dataset.chunk` takes them. Needs the package dask.
+        as `xarray.Dataset.chunk` takes them ("auto" where there is no text). Needs the package
+        dask.
 
     Returns
     -------

@@ -142,7 +142,11 @@ def test_files_are_read_lazily_and_written_in_blocks(tmp_path):
         assert lwd.read_results(again).identical(ds)
         assert lazy.compute().identical(ds)
         with open(path, "rb") as file:
-            assert lwd.read_results(file, chunks="auto").chunks
+            assert lwd.read_results(file, chunks={"time": 2}).chunks
+    assert lwd.read_results(path, chunks="auto").chunks
+    path = lwd.write_results(small_llm(time=4), tmp_path / "run.nc")
+    with pytest.raises(lwd.InputError, match=r"chunks: got 'auto' .*no text"):
+        lwd.read_results(path, chunks="auto")
 
 
 @pytest.mark.parametrize("chunks", [True, 0, -3, 1.5, {"nothing": 1}, {"time": "x"}, "some", [1]])
