@@ -19,7 +19,7 @@ RUNS = {
     "initial points": {
         "n_models": 3,
         "means": [[0, 0], [6, 1]],
-        "initial_points": [[0.1, 0], [5, 1]],
+        "initial_points": [[0.1, 0], [5, 1], [0, 0.2], [6, 1]],
         "record": [2, 5],
     },
     "gaussian": {"n_models": 30, "n_components": 11, "engine": "gaussian", "replicates": 2},
@@ -30,7 +30,7 @@ RUNS = {
         "scenario": {"keep": ("last", 3), "fresh": 4, "posts": "after update"},
     },
     "noise and fresh posts": {
-        "initial_points": [-5.0, 5],
+        "initial_points": [-5.0, 5, -4.5, 5.5],
         "scenario": {"fresh": 3, "noise": 0.1, "read_real": 0.3},
     },
     "reservoir": {"scenario": {"keep": ("reservoir", 30), "silent": (1,)}, "replicates": 2},
