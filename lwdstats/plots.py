@@ -10,6 +10,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from lwdstats.arrays import FloatArray, as_floats
+from lwdstats.dataset.blocks import prepared
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import components_move, fewest_answers
 from lwdstats.dataset.schema import validate
@@ -143,9 +144,9 @@ def plot_norm(
     >>> len(ax.lines)
     5
     """
-    ds = validate(by_embedding(ds, embedding, "ds"))
+    ds = prepared(by_embedding(ds, embedding, "ds"))
     check_bool("log", log)
-    by = covariate("color", color, along(ds), _labels(ds))
+    by = None if color is None else covariate("color", color, along(ds), _labels(ds))
     if by is not None and not by.is_text:
         takes = "a covariate of texts, whose values are groups of models"
         raise InputError("color", f"{by.name}, of numbers", takes)

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lwdstats.dataset.blocks import prepared
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding, embedder_of
 from lwdstats.dataset.positions import components_move, fewest_answers, n_answers
-from lwdstats.dataset.schema import embeddings_of, spec_of, validate
+from lwdstats.dataset.schema import embeddings_of, spec_of
 from lwdstats.errors import InputError
 from lwdstats.geometry.distance import fnorm, noise_floor
 from lwdstats.geometry.diversity import diversity, inner_diversity
@@ -116,11 +117,11 @@ def summary(x: Any, **kwargs: Any) -> Any:
     """
     if not isinstance(x, xr.Dataset):
         return generics.summary(x, **kwargs)
-    given = validate(x, source="x")
+    given = prepared(x, source="x")
     x = by_embedding(x, kwargs.pop("embedding", "embedding"), "x")
     if kwargs:
         raise InputError(next(iter(kwargs)), "an argument of a result", "none, of a dataset")
-    validate(x, source="x")
+    prepared(x, source="x")
     spec = spec_of(x)
     facts = _run_facts(x, spec)
     facts += _mixture_facts(x, spec) if "weight" in x else _answer_facts(x, spec)
@@ -201,7 +202,7 @@ def _mixture_facts(ds: xr.Dataset, spec: dict[str, Any]) -> list[tuple[str, str]
         if name not in ds or (name == "n_floored" and "covariance" not in spec.get("moving", ())):
             continue
         fired = ds[name]
-        hit = (fired.fillna(0).sum(["time", "model"]) > 0).sum().item()
+        hit = int((fired.fillna(0).sum(["time", "model"]) > 0).sum())
         text = f"{int(fired.sum())} in {hit} of {_count(ds.sizes['replicate'], 'replicate')}"
         kept = " at the times kept" if len(ds["time"]) != ds["time"].values[-1] + 1 else ""
         facts.append((title, text + kept))
@@ -304,7 +305,7 @@ def _norm_table(ds: xr.Dataset) -> pd.DataFrame:
 def _notes(ds: xr.Dataset, norm: pd.DataFrame) -> list[str]:
     notes = []
     if "weight" in ds:
-        lost = (ds["weight"].isel(time=-1) <= 0).any(["model", "component"]).sum().item()
+        lost = int((ds["weight"].isel(time=-1) <= 0).any(["model", "component"]).sum())
         if lost:
             notes.append(
                 f"in {lost} of {_count(ds.sizes['replicate'], 'replicate')} a weight has reached "

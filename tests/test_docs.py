@@ -43,6 +43,7 @@ OWNED = {"logs/inspect": "inspect_ai", "logs/edsl": "edsl", "logs/datasets": "da
         "moving.md",
         pytest.param("proxy.md", marks=pytest.mark.long),
         "sweeps.md",
+        "large.md",
     ],
 )
 def test_pages_run_and_print_what_they_say(page):

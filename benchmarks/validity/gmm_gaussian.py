@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
 from lwdstats.mixtures.spec import GmmSpec
+from lwdstats.simulate.gmm.exact.run import run_exact
 from lwdstats.simulate.gmm.gaussian.overlap import check_overlap, misowned_share
 from lwdstats.simulate.gmm.gaussian.run import MIN_COUNT, run_gaussian
-from lwdstats.simulate.gmm.simulate_gmm import run_exact
 
 PARTS = ("law", "count", "overlap", "truncation", "speed", "memory")
 TIMES = (2, 5, 20, 100, 200)

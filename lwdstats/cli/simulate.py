@@ -44,6 +44,13 @@ MaxCost = Annotated[
 MaxTokens = Annotated[
     int | None, typer.Option(help="Stop before so many tokens are read and written.")
 ]
+AsItGoes = Annotated[
+    bool,
+    typer.Option(
+        "--as-it-goes",
+        help="Write each kept time when it is there, to a new file: for runs larger than memory.",
+    ),
+]
 Web = Annotated[str, typer.Option(help="memory, or lance for a table in the store.")]
 
 simulate = typer.Typer(
@@ -59,6 +66,7 @@ def simulate_gmm(
     *,
     n_jobs: Annotated[int, typer.Option(help="Replicates at a time; -1 for all cores.")] = -1,
     progress: Progress = None,
+    as_it_goes: AsItGoes = False,
     **given: Any,
 ) -> None:
     """Run a network of Gaussian mixtures (Algorithms 2 and 3).
@@ -68,7 +76,13 @@ def simulate_gmm(
 
     Example: lwdstats simulate gmm --replicates 5 --seed 1 -o gmm.nc
     """
-    _simulate(GmmSpec, spec, output, given, n_jobs=n_jobs, progress=progress)
+    how: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
+    if as_it_goes:
+        if output.exists():
+            takes = "a new file with --as-it-goes: one that exists is not replaced"
+            raise InputError("output", f"{output} (exists)", takes)
+        how["path"] = output
+    _simulate(GmmSpec, spec, output, given, **how)
 
 
 @simulate.command("llm")
@@ -199,7 +213,9 @@ def _simulate(
         typer.echo("\n".join(["Stopped.", *notes(error)]), err=True)
         raise typer.Exit(130) from None
     # First the file: whoever reads what is printed may have gone.
-    written = write_somewhere(lambda path: write_results(ds, path), output)
+    written = output
+    if "path" not in how:
+        written = write_somewhere(lambda path: write_results(ds, path), output)
     typer.echo(f"{summarise(ds)}\n\nWritten to {written}")
     if written != output:
         raise typer.Exit(1)

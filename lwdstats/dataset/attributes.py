@@ -80,14 +80,14 @@ def _is_native(value: Any) -> bool:
         if np.ma.is_masked(value):
             return False
         several = value.ndim == 1 and value.size > 1
-        return value.dtype.str[1:] in _NUMBERS and (several or isinstance(value, np.generic))
+        return value.dtype.str[1:] in NUMBERS and (several or isinstance(value, np.generic))
     if isinstance(value, list | tuple) and len(value) > 1:
         one_kind = len({type(item) for item in value}) == 1
         return one_kind and isinstance(value[0], int | float | str) and all(map(_is_native, value))
     return False
 
 
-_NUMBERS = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}
+NUMBERS = {"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"}
 
 
 def plain(value: Any, label: str) -> Any:

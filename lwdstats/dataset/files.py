@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import xarray as xr
 from xarray.backends import NetCDF4DataStore
 
 from lwdstats.dataset import attributes
-from lwdstats.dataset.schema import validate
+from lwdstats.dataset.blocks import validate_in_blocks
+from lwdstats.dataset.schema import check_form, validate
 from lwdstats.dataset.text import storable
 from lwdstats.errors import InputError, check_bool
 
@@ -70,16 +72,10 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     ...     lwd.read_results(path).identical(ds)
     True
     """
-    validate(ds)
-    if not isinstance(path, str | os.PathLike):
-        raise InputError("path", f"an object of type {type(path).__name__}", "the path of a file")
+    validate_in_blocks(ds)
+    path = check_place(path)
     check_bool("compress", compress)
-    path = Path(path)
-    if os.path.isdir(path):
-        raise InputError("path", f"{path} (a folder)", "the path of a file")
-    if not path.parent.is_dir():
-        raise InputError("path", f"{path} (no such folder)", "a file in a folder that exists")
-    ds = _as_file_has_it(ds)
+    ds = as_file_has_it(ds)
     encoding: dict[str, dict[str, Any]] = {}
     for name, variable in ds.variables.items():
         if variable.dtype.kind in "fiu":
@@ -114,17 +110,68 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
     return path
 
 
-def read_file(path: Any) -> xr.Dataset:
+def check_place(path: Any) -> Path:
+    """Return the path of a file that is to be written, or raise `InputError`."""
+    if not isinstance(path, str | os.PathLike):
+        raise InputError("path", f"an object of type {type(path).__name__}", "the path of a file")
+    path = Path(path)
+    if os.path.isdir(path):
+        raise InputError("path", f"{path} (a folder)", "the path of a file")
+    if not path.parent.is_dir():
+        raise InputError("path", f"{path} (no such folder)", "a file in a folder that exists")
+    return path
+
+
+def read_file(path: Any, chunks: Any = None) -> xr.Dataset:
     """Return the dataset of a netCDF file or a Zarr folder, as `read_results` does."""
     source = getattr(path, "name", "an open file") if hasattr(path, "read") else path
     try:
-        with _opened(path) as opened:
-            ds = _restored(opened.load(), str(source))
+        if chunks is None or hasattr(path, "read"):
+            with _opened(path) as opened:
+                ds = _restored(opened.load(), str(source))
+        else:
+            opened = _opened_folder(Path(path)) if os.path.isdir(path) else _opened_to_stay(path)
+            ds = _restored(chunked(opened, chunks), str(source))
+            ds.set_close(opened.close)
     except InputError:
         raise
     except (OSError, ValueError, RuntimeError, OverflowError) as error:
         raise InputError("path", f"{source} ({error})", _TAKES) from error
-    return validate(ds, source=str(source))
+    if ds.sizes.get("time") == 0 and "unfinished" in ds.attrs:
+        got = f"{source} (a run that has not written its first time)"
+        raise InputError("path", got, "one that has written a time")
+    if chunks is None:
+        return validate(ds, source=str(source))
+    return check_form(chunked(ds, chunks), source=str(source))
+
+
+def chunked(ds: xr.Dataset, chunks: Any) -> xr.Dataset:
+    """Return a dataset as arrays of Dask of these chunks, its coordinates in memory."""
+    if isinstance(chunks, bool) or not isinstance(chunks, int | str | Mapping):
+        raise InputError("chunks", chunks, _CHUNKS)
+    try:
+        out = ds.chunk(chunks)  # pyright: ignore[reportArgumentType]
+    # Not implemented: blocks of texts by 'auto', as their size is not known.
+    except (TypeError, ValueError, ZeroDivisionError, NotImplementedError) as error:
+        raise InputError("chunks", f"{chunks!r} ({error})", _CHUNKS) from error
+    return out.assign_coords({name: array.load() for name, array in ds.coords.items()})
+
+
+def check_dask(argument: str, value: object) -> None:
+    """Raise unless datasets can be read in blocks."""
+    if importlib.util.find_spec("dask") is None:
+        takes = "None, or the package dask: pip install 'lwdstats[dask]'"
+        raise InputError(argument, value, takes)
+
+
+_CHUNKS = "None, sizes of blocks by dimension such as {'time': 1}, or 'auto' where there is no text"
+
+
+def _opened_to_stay(path: Any) -> xr.Dataset:
+    """Open a file that is read when its numbers are asked for, also in other processes."""
+    with _opened(path):
+        pass  # What is no file of ours is told apart there.
+    return xr.open_dataset(_Store.open(os.fspath(path)), cache=False)
 
 
 @contextlib.contextmanager
@@ -196,6 +243,11 @@ def _restored(ds: xr.Dataset, source: str) -> xr.Dataset:
     variables = {}
     for name, variable in ds.variables.items():
         owner = f"{source}: {name}"
+        if variable.chunks is not None:
+            # Read later, and so as the file has it.
+            lazy = variable.astype(object) if variable.dtype.kind in "UT" else variable
+            variables[name] = _with_attributes(lazy, attributes.from_file(variable.attrs, owner))
+            continue
         values: Any = variable.values
         kept = np.dtype(variable.encoding.get("dtype", values.dtype))
         if values.dtype.kind in "UT":
@@ -205,17 +257,25 @@ def _restored(ds: xr.Dataset, source: str) -> xr.Dataset:
         variables[name] = _changed(variable, values, attributes.from_file(variable.attrs, owner))
     data = {name: variables[name] for name in ds.data_vars}
     coords = {name: variables[name] for name in ds.coords}
-    return xr.Dataset(data, coords, attributes.from_file(ds.attrs, source))
+    attrs = attributes.from_file(ds.attrs, source)
+    if "unfinished" in attrs:
+        # `GrowingFile` keeps its width.
+        attrs["unfinished"] = str(attrs["unfinished"]).rstrip()
+    return xr.Dataset(data, coords, attrs)
 
 
 def _changed(variable: xr.Variable, values: Any, attrs: dict[str, Any]) -> xr.Variable:
     """Return a variable with other attributes and perhaps values, without an encoding."""
     if isinstance(variable.dtype, np.dtype) and values is variable.values:
         # A new one would copy every text.
-        variable = variable.copy(deep=False)
-        variable.attrs, variable.encoding = attrs, {}
-        return variable
+        return _with_attributes(variable, attrs)
     return xr.Variable(variable.dims, values, attrs)
+
+
+def _with_attributes(variable: xr.Variable, attrs: dict[str, Any]) -> xr.Variable:
+    variable = variable.copy(deep=False)
+    variable.attrs, variable.encoding = attrs, {}
+    return variable
 
 
 def _none_missing(variable: xr.Variable) -> bool:
@@ -224,11 +284,15 @@ def _none_missing(variable: xr.Variable) -> bool:
     return not scaled and bool(np.isfinite(variable.values).all())
 
 
-def _as_file_has_it(ds: xr.Dataset) -> xr.Dataset:
+def as_file_has_it(ds: xr.Dataset) -> xr.Dataset:
     """Return a dataset that netCDF can hold, and warn if a text has to change for that."""
     ds = ds.copy()
     changed = []
     for name, variable in ds.variables.items():
+        attrs = attributes.to_file(variable.attrs, f"ds: {name}")
+        if variable.chunks is not None and variable.dtype.str[1:] in attributes.NUMBERS:
+            ds[name] = _with_attributes(variable, attrs)
+            continue
         values: Any = variable.values
         if values.dtype == np.float16:
             values = values.astype(np.float32)
@@ -236,7 +300,7 @@ def _as_file_has_it(ds: xr.Dataset) -> xr.Dataset:
             values = _texts(values, str(name), changed)
         elif values.dtype.kind == "c" or values.dtype.itemsize > 8:
             raise InputError(f"ds: {name}", f"dtype {values.dtype}", _HOLDS)
-        ds[name] = _changed(variable, values, attributes.to_file(variable.attrs, f"ds: {name}"))
+        ds[name] = _changed(variable, values, attrs)
     ds.attrs = attributes.to_file(ds.attrs, "ds")
     if changed:
         warnings.warn(

@@ -210,8 +210,9 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     """Check that a dataset follows the schema.
 
     Arrays that are not in memory yet, as those of Dask, are loaded in place, as
-    ``ds.load()`` does, so that every analysis, which checks its dataset first, works on
+    ``ds.load()`` does, so that an analysis, which checks its dataset first, works on
     plain arrays and nothing is computed twice. Give ``ds.copy()`` to keep yours lazy.
+    Those that work in blocks (see `read_results`) leave it so.
 
     Parameters
     ----------
@@ -238,6 +239,18 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     >>> lwd.validate(ds) is ds
     True
     """
+    check_form(ds, source=source)
+    ds.load()
+    for name, (base, variable) in _variables(ds).items():
+        text = ds.get(TEXT_OF.get(base, ""))
+        # Answers without texts may be missing, but points that a mixture draws are there.
+        may_lack = base == "embedding" and "weight" not in ds
+        _check_values(ds[name], variable, f"{source}: {name}", text, may_lack)
+    return ds
+
+
+def check_form(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
+    """Check a dataset as `validate` does, but for the numbers themselves; nothing is loaded."""
     if not isinstance(ds, xr.Dataset):
         raise InputError(source, *_not_a_dataset(ds))
     missing = [name for name in REQUIRED_ATTRIBUTES if name not in ds.attrs]
@@ -245,7 +258,6 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
         got = f"no attribute {', '.join(missing)}"
         raise InputError(source, got, "a dataset that lwdstats wrote")
     spec_of(ds, source=source)
-    ds.load()
     if "time" not in ds.coords:
         raise InputError(source, "no coordinate time", "a dataset with time 0..T")
     if ds["time"].ndim == 0:
@@ -258,11 +270,8 @@ def validate(ds: xr.Dataset, *, source: str = "ds") -> xr.Dataset:
     if "weight" not in ds and "embedding" not in ds:
         got = f"variables {', '.join(map(str, ds.data_vars)) or 'none'}"
         raise InputError(source, got, "weight or embedding")
-    for name, (base, variable) in _variables(ds).items():
-        text = ds.get(TEXT_OF.get(base, ""))
-        # Answers without texts may be missing, but points that a mixture draws are there.
-        may_lack = base == "embedding" and "weight" not in ds
-        _check_variable(ds[name], variable, f"{source}: {name}", text, may_lack)
+    for name, (_, variable) in _variables(ds).items():
+        _check_dims(ds[name], variable, f"{source}: {name}")
     empty = [str(dim) for dim, size in ds.sizes.items() if size == 0 and dim != "draw"]
     if empty:
         raise InputError(source, f"nothing along {', '.join(empty)}", "at least one of each")
@@ -322,9 +331,7 @@ def _lost(dim: str, value: object) -> tuple[str, str]:
     return got, f"a dataset that keeps it: select by a list, ds.sel({dim}=[{value!r}])"
 
 
-def _check_variable(
-    array: xr.DataArray, variable: Variable, label: str, text: xr.DataArray | None, may_lack: bool
-) -> None:
+def _check_dims(array: xr.DataArray, variable: Variable, label: str) -> None:
     required = [dim for dim in variable.dims if dim not in variable.optional]
     order = [dim for dim in variable.dims if dim in array.dims]
     gone = [dim for dim in required if dim not in array.dims]
@@ -335,6 +342,11 @@ def _check_variable(
         wanted = ", ".join(f"[{d}]" if d in variable.optional else d for d in variable.dims)
         advice = f"; a selection keeps {gone[0]} by a list, ds.isel({gone[0]}=[0])" if gone else ""
         raise InputError(label, f"dimensions {array.dims}", f"dimensions ({wanted}){advice}")
+
+
+def _check_values(
+    array: xr.DataArray, variable: Variable, label: str, text: xr.DataArray | None, may_lack: bool
+) -> None:
     if array.dtype.kind not in variable.kinds and not _are_whole(array.values, variable.kinds):
         raise InputError(label, f"dtype {array.dtype}", f"dtype of kind {variable.kinds!r}")
     if variable.finite and not bool(np.isfinite(array.values).all()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import overload
 
 import numpy as np
@@ -11,9 +12,10 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.arrays import FloatArray, as_floats, as_points
+from lwdstats.dataset.blocks import over_times
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import components_move, fewest_answers, positions
-from lwdstats.dataset.schema import named, validate
+from lwdstats.dataset.schema import check_form, named, validate
 from lwdstats.errors import InputError, check_bool, check_choice, is_number
 from lwdstats.geometry import kernels, mixture_distances, spread
 from lwdstats.geometry.labels import labels_of
@@ -79,7 +81,7 @@ def dist(
     ------
     InputError
         If `x` holds NaN or an infinite value, or an argument is not one of the
-        above.
+        above; or if a dataset has so many models that the distances would not fit into memory.
 
     Notes
     -----
@@ -128,9 +130,17 @@ def dist(
         raise InputError("p", p, "a finite number above 0")
     if not isinstance(x, xr.Dataset):
         return _labelled(kernels.distances(as_points(x, "x", _POINTS), method, p), x, method)
+    ds = check_form(x, source="x")
+    _check_pairs(ds, "x")
     if method in mixture_distances.METHODS:
-        return _of_mixtures(x, method, width)
+        if width is None:
+            width = _width_of(ds)
+        return over_times(lambda part: _of_mixtures(part, method, width), ds)
+    return over_times(lambda part: _of_positions(part, method, p), ds)
 
+
+def _of_positions(x: xr.Dataset, method: str, p: float) -> xr.DataArray:
+    """Return distances between positions."""
     position = positions(x)
     n_queries = position.sizes.get("query", 1)
     powers = {"euclidean": 2.0, "manhattan": 1.0, "canberra": 1.0, "minkowski": p}
@@ -158,6 +168,40 @@ def _between_models(out: xr.DataArray, method: str) -> xr.DataArray:
     return named(out, "dist", f"{method} distance between models")
 
 
+def _check_pairs(x: xr.Dataset, argument: str) -> None:
+    """Raise if the distances between all models would not fit into memory."""
+    n, n_times = x.sizes["model"], x.sizes["time"]
+    size = 8.0 * n**2 * n_times * x.sizes.get("replicate", 1)
+    room = _memory()
+    if size > room:
+        got = f"{n} models, with distances of {_gigabytes(size)} at {n_times} times"
+        takes = f"as many as fit into this machine's memory, {_gigabytes(room)}: select some, as "
+        takes += f"in {argument}.sel(model={argument}['model'][:500]), or fewer times; fnorm needs "
+        raise InputError(argument, got, f"{takes}no distances, but where components move")
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:,.0f} GB" if size >= 1e10 else f"{size / 1e9:.2g} GB"
+
+
+def _memory() -> float:
+    """Return the bytes of memory that the machine has, infinity where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return math.inf
+
+
+def _width_of(x: xr.Dataset) -> float | None:
+    """Return the width of the kernel that a dataset says, or that its first model has."""
+    if "kernel_width" in x.attrs or "component_covariance" not in x:
+        return x.attrs.get("kernel_width")
+    covariance = x["component_covariance"].astype(np.float64)
+    first = {dim: 0 for dim in covariance.dims if dim in ("time", "model", "replicate")}
+    matrix = covariance.isel(first).values
+    return math.sqrt(np.trace(matrix, axis1=-2, axis2=-1).mean() / matrix.shape[-1])
+
+
 def _of_mixtures(x: xr.Dataset, method: str, width: float | None) -> xr.DataArray:
     """Return distances between mixtures by weights, means and covariances."""
     validate(x, source="x")
@@ -167,15 +211,9 @@ def _of_mixtures(x: xr.Dataset, method: str, width: float | None) -> xr.DataArra
         got = f"{method!r} of a dataset without {', '.join(lacking)}"
         raise InputError("method", got, "a distance of answers: " + ", ".join(kernels.METHODS))
     weight, mean, covariance = (x[name].astype(np.float64) for name in parts)
-    dims = weight.dims[:-1]
     mean = mean.broadcast_like(weight, exclude=["feature"])
     covariance = covariance.broadcast_like(weight, exclude=["feature", "feature_"])
-    if width is None:
-        width = x.attrs.get("kernel_width")
-    if width is None:
-        matrix = covariance.isel(dict.fromkeys(dims, 0)).values
-        width = math.sqrt(np.trace(matrix, axis1=-2, axis2=-1).mean() / matrix.shape[-1])
-    kernel, h = mixture_distances.METHODS[method], float(width)
+    kernel, h = mixture_distances.METHODS[method], math.nan if width is None else float(width)
     out = xr.apply_ufunc(
         lambda w, m, c: kernel(w, m, c, h),
         weight / weight.sum("component"),
@@ -282,20 +320,13 @@ def fnorm(
     """
     check_bool("debias", debias)
     x = by_embedding(x, embedding, "x")
-    if isinstance(x, xr.Dataset) and components_move(x):
-        out = xr.apply_ufunc(_norm, dist(x), input_core_dims=[["model", "model_"]])
-        return named(out, "fnorm", "Frobenius norm of the distance matrix (MMD)")
     if isinstance(x, xr.Dataset):
-        position = positions(x)
-        square = xr.apply_ufunc(
-            kernels.squared_norm,
-            position,
-            input_core_dims=[position.dims[2:]],
-            kwargs={"n_queries": position.sizes.get("query", 1)},
-        )
-        if debias:
-            square = square - _inflation(x, "x")
-        return signed_root(square, "fnorm", "Frobenius norm of the distance matrix")
+        ds = check_form(x, source="x")
+        if components_move(ds):
+            _check_pairs(ds.isel(time=[0], replicate=[0]), "x")
+            width = _width_of(ds)
+            return over_times(lambda part: _norm_of_moving(part, width), ds)
+        return over_times(lambda part: _norm_of_positions(part, debias), ds)
 
     if debias:
         raise InputError("debias", debias, "False, unless x is a Dataset with its responses")
@@ -305,6 +336,24 @@ def fnorm(
         out = xr.apply_ufunc(_norm, x.compute(), input_core_dims=[["model", "model_"]])
         return named(out, "fnorm", "Frobenius norm of the distance matrix")
     return _norm(x)
+
+
+def _norm_of_moving(x: xr.Dataset, width: float | None) -> xr.DataArray:
+    out = xr.apply_ufunc(_norm, dist(x, width=width), input_core_dims=[["model", "model_"]])
+    return named(out, "fnorm", "Frobenius norm of the distance matrix (MMD)")
+
+
+def _norm_of_positions(x: xr.Dataset, debias: bool) -> xr.DataArray:
+    position = positions(x)
+    square = xr.apply_ufunc(
+        kernels.squared_norm,
+        position,
+        input_core_dims=[position.dims[2:]],
+        kwargs={"n_queries": position.sizes.get("query", 1)},
+    )
+    if debias:
+        square = square - _inflation(x, "x")
+    return signed_root(square, "fnorm", "Frobenius norm of the distance matrix")
 
 
 def noise_floor(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
@@ -341,8 +390,12 @@ def noise_floor(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray
     0.0
     """
     ds = by_embedding(ds, embedding, "ds")
-    validate(ds)
-    return signed_root(_inflation(ds, "ds"), "noise_floor", "noise floor of the Frobenius norm")
+    return over_times(_noise_floor, check_form(ds))
+
+
+def _noise_floor(ds: xr.Dataset) -> xr.DataArray:
+    square = _inflation(validate(ds), "ds")
+    return signed_root(square, "noise_floor", "noise floor of the Frobenius norm")
 
 
 def _inflation(ds: xr.Dataset, argument: str) -> xr.DataArray:

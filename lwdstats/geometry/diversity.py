@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from lwdstats.dataset.blocks import over_times
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.positions import components_move, positions
-from lwdstats.dataset.schema import initial_posts, named, validate
+from lwdstats.dataset.schema import check_form, initial_posts, named, validate
 from lwdstats.errors import InputError, check_bool, check_choice
 from lwdstats.geometry import spread
 from lwdstats.geometry.distance import fnorm, mean_variance, over_queries, signed_root
@@ -66,7 +67,10 @@ def diversity(ds: xr.Dataset, *, embedding: str = "embedding") -> xr.DataArray:
     >>> round(float(lwd.diversity(ds).squeeze()), 3)
     0.5
     """
-    ds = by_embedding(ds, embedding, "ds")
+    return over_times(_diversity, check_form(by_embedding(ds, embedding, "ds")))
+
+
+def _diversity(ds: xr.Dataset) -> xr.DataArray:
     if components_move(ds):
         out = _network_variance(validate(ds)).transpose("time", "replicate")
         return named(out, "diversity", "diversity of the network, total variance of its points")
@@ -148,19 +152,37 @@ def drift(
     0.0
     """
     check_bool("debias", debias)
-    ds = by_embedding(ds, embedding, "ds")
-    position = positions(ds)
+    ds = check_form(by_embedding(ds, embedding, "ds"))
+    # Where a run starts is asked of it as a whole, and then each time for itself.
+    start = ds.isel(time=[0]).compute()
+    first = positions(start)
     if origin is None:
-        origin = "web" if _has_web(ds) else "start"
-    elif check_choice("origin", origin, ("web", "start")) == "web" and not _has_web(ds):
+        origin = "web" if _has_web(start) else "start"
+    elif check_choice("origin", origin, ("web", "start")) == "web" and not _has_web(start):
         raise InputError("origin", origin, "'start', as the dataset has no initial web A^(0)")
-    inner = "component" if "component" in position.dims else "feature"
+    noise = None
     if origin == "start":
-        reference = position.isel(time=0, drop=True)
-    elif inner == "component":
-        reference = _web_weights(ds)
+        reference = first.isel(time=0, drop=True)
+    elif "component" in first.dims:
+        reference = _web_weights(start)
     else:
-        reference = _web_mean(ds)
+        reference = _web_mean(start)
+    if debias and origin == "start" and "component" not in first.dims:
+        noise = mean_variance(_answers(start)).isel(time=0, drop=True)
+    return over_times(lambda part: _drift(part, origin, reference, debias, noise, start), ds)
+
+
+def _drift(
+    ds: xr.Dataset,
+    origin: str,
+    reference: xr.DataArray,
+    debias: bool,
+    first_noise: xr.DataArray | None,
+    start: xr.Dataset,
+) -> xr.DataArray:
+    """Return the distance of models from a reference, in which answers have a variance."""
+    position = positions(ds)
+    inner = "component" if "component" in position.dims else "feature"
     square = xr.apply_ufunc(
         spread.squared_distance,
         position.transpose("time", ...),
@@ -170,10 +192,10 @@ def drift(
     if debias and inner == "feature":
         noise = mean_variance(_answers(ds))
         square = over_queries(square) - noise
-        if origin == "start":
+        if first_noise is not None:
             # At the first time a model is compared with itself, and nothing is added.
-            later = square["time"] > square["time"][0]
-            square = (square - noise.isel(time=0, drop=True)).where(later, 0.0)
+            later = square["time"] > start["time"].item()
+            square = (square - first_noise).where(later, 0.0)
     place = "the initial web" if origin == "web" else "its own start"
     square = over_queries(square).transpose(*_CELL)
     return signed_root(square, "drift", f"distance of a model from {place}")
@@ -248,7 +270,7 @@ def inner_diversity(
     >>> inner_diversity(ds).values.ravel()
     array([26., 26., 26.])
     """
-    ds = validate(by_embedding(ds, embedding, "ds"))
+    ds = check_form(by_embedding(ds, embedding, "ds"))
     check_choice("measure", measure, ("variance", "distance"))
     mixture = {"weight", "component_mean", "component_covariance"} <= set(ds.data_vars)
     if of is None:
@@ -259,6 +281,14 @@ def inner_diversity(
             raise InputError("of", of, "'answers', as the dataset has no weights and components")
         if measure != "variance":
             raise InputError("measure", measure, "'variance' of a mixture, or of='answers'")
+    else:
+        _answers(ds)
+    return over_times(lambda part: _inner_diversity(part, measure, of), ds)
+
+
+def _inner_diversity(ds: xr.Dataset, measure: str, of: str) -> xr.DataArray:
+    validate(ds)
+    if of == "mixture":
         out = _mixture_variance(ds)
     else:
         kernel = spread.total_variance if measure == "variance" else spread.mean_distance

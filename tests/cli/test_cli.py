@@ -331,3 +331,18 @@ def test_power_of_a_pilot_of_language_models_comes_with_its_plan():
     assert (
         str(lwd.plan(lwd.read_results(file), replicates=1, n_responses=4, n_steps=6)) in done.output
     )
+
+
+def test_a_run_is_written_as_it_goes(tmp_path):
+    pytest.importorskip("dask.array")
+    path = tmp_path / "run.nc"
+    command = ["simulate", "gmm", "--n-steps", "6", "--seed", "3", "--as-it-goes", "-o", str(path)]
+    said = CliRunner().invoke(app, command)
+    assert said.exit_code == 0
+    assert f"Written to {path}" in said.output
+    ds = lwd.read_results(path)
+    assert ds.equals(lwd.simulate_gmm(n_steps=6, seed=3))
+    again = CliRunner().invoke(app, command)
+    assert isinstance(again.exception, lwd.InputError)
+    assert "takes a new file with --as-it-goes" in str(again.exception)
+    assert lwd.read_results(path).identical(ds)

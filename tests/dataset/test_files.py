@@ -341,9 +341,9 @@ def test_paths_of_any_kind_and_gzip(tmp_path):
 def test_a_copy_stays_lazy():
     pytest.importorskip("dask.array")
     lazy = small_llm().chunk({"time": 1})
-    lwd.fnorm(lazy.copy())
+    lwd.positions(lazy.copy())
     assert lazy.chunks
-    lwd.fnorm(lazy)
+    lwd.positions(lazy)
     assert not lazy.chunks
 
 

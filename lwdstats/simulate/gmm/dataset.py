@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,9 @@ from lwdstats.mixtures.spec import GmmSpec
 
 
 class Run(NamedTuple):
-    """What an engine makes of one replicate; R kept times, None for what it does not make.
+    """What an engine makes of one replicate, or of some steps of it.
+
+    R kept times and T steps are those of these steps; None for what it does not make.
 
     Attributes
     ----------
@@ -67,6 +69,24 @@ DIMS = {
 }  # fmt: skip
 
 
+class Gathered(NamedTuple):
+    """What runs made, in the order of ``spec.replicates``.
+
+    Attributes
+    ----------
+    arrays : dict of numpy.ndarray
+        By names of `DIMS`, with its dimensions.
+    n_singly : (r, T) int64
+        As of `Run`, 0 where an engine does not say it.
+    n_empty : int
+        Of all replicates.
+    """
+
+    arrays: dict[str, Any]
+    n_singly: NDArray[np.int64]
+    n_empty: int
+
+
 def dataset(
     spec: GmmSpec, runs: Iterator[Run], done: Callable[[], None], overlap: float | None
 ) -> xr.Dataset:
@@ -74,9 +94,16 @@ def dataset(
 
     `overlap` is the J that the Gaussian engine was let run with; None for the exact one.
     """
+    found = gather(spec, runs, done)
+    attrs = known_attributes(spec, overlap) | final_attributes(spec, found.n_singly, found.n_empty)
+    return build(spec, spec.times, found.arrays, attrs)
+
+
+def gather(spec: GmmSpec, runs: Iterable[Run], done: Callable[[], None] | None = None) -> Gathered:
+    """Lay what runs made side by side, calling `done` after each."""
     r = len(spec.replicates)
     arrays: dict[str, Any] = {}
-    n_singly = np.zeros((r, spec.n_steps), np.int64)
+    singly = []
     n_empty = 0
     for position, run in enumerate(runs):
         for name in DIMS:
@@ -89,12 +116,38 @@ def dataset(
             if position == 0:
                 arrays[name] = np.empty((*part.shape[:2], r, *part.shape[2:]), part.dtype)
             arrays[name][:, :, position] = part
-        if run.n_singly is not None:
-            n_singly[position] = run.n_singly
+        singly.append(np.zeros(0, np.int64) if run.n_singly is None else run.n_singly)
         n_empty += run.n_empty
-        done()
+        if done is not None:
+            done()
+    return Gathered(arrays, np.array(singly), n_empty)
 
-    times, n = spec.times, spec.n_models
+
+def known_attributes(spec: GmmSpec, overlap: float | None) -> dict[str, Any]:
+    """Return the attributes that are known before a run."""
+    b, n = spec.n_components, spec.n_models
+    title = f"Network of {n} Gaussian mixture model{'s' * (n > 1)}"
+    title += f" with {b} component{'s' * (b > 1)}"
+    attrs: dict[str, Any] = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
+    if overlap is not None:
+        attrs["missing_information"] = overlap
+    if spec.moving:
+        # Between components that move, distances are by a kernel of this width (see `dist`).
+        attrs["kernel_width"] = float(np.sqrt(np.trace(spec.covariance) / spec.n_features))
+    return attrs
+
+
+def final_attributes(spec: GmmSpec, n_singly: NDArray[np.int64], n_empty: int) -> dict[str, Any]:
+    """Return the attributes that only the end of a run tells; see `Gathered`."""
+    attrs = _account(spec, n_singly) if spec.engine == "gaussian" else {}
+    return attrs if spec.scenario.is_paper else attrs | {"n_empty_pools": n_empty}
+
+
+def build(
+    spec: GmmSpec, times: NDArray[np.int64], arrays: dict[str, Any], attrs: dict[str, Any]
+) -> xr.Dataset:
+    """Return the dataset of some kept times, from the arrays of these."""
+    r, n = len(spec.replicates), spec.n_models
     b, d = spec.means.shape
     variables: dict[str, Any] = {
         "component_mean": (("component", "feature"), spec.means),
@@ -106,7 +159,7 @@ def dataset(
     variables |= {name: (DIMS[name], arrays[name]) for name in DIMS if name in arrays}
     variables |= {
         "n_web": ("time", spec.n_web[times]),
-        "n_retrieved": _retrieved(spec, arrays.get("n_retrieved")),
+        "n_retrieved": _retrieved(spec, times, arrays.get("n_retrieved")),
     }
     coordinates = {
         "time": times,
@@ -123,25 +176,17 @@ def dataset(
         points = np.broadcast_to(spec.initial_points, (r, n_initial, d))
         variables["initial_point"] = (("replicate", "post", "feature"), points)
         coordinates["post"] = np.arange(n_initial)
-    title = f"Network of {n} Gaussian mixture model{'s' * (n > 1)}"
-    title += f" with {b} component{'s' * (b > 1)}"
-    attrs: dict[str, Any] = attributes(title, spec.seed, spec.to_json()) | {"engine": spec.engine}
-    if overlap is not None:
-        attrs |= {"missing_information": overlap} | _account(spec, n_singly)
-    if not spec.scenario.is_paper:
-        attrs["n_empty_pools"] = n_empty
-    if spec.moving:
-        # Between components that move, distances are by a kernel of this width (see `dist`).
-        attrs["kernel_width"] = float(np.sqrt(np.trace(spec.covariance) / d))
     ds = with_covariates(xr.Dataset(variables, coordinates, attrs), spec.covariates)
     return validate(describe(ds))
 
 
-def _retrieved(spec: GmmSpec, read: NDArray[Any] | None) -> tuple[Any, NDArray[Any]]:
+def _retrieved(
+    spec: GmmSpec, times: NDArray[np.int64], read: NDArray[Any] | None
+) -> tuple[Any, NDArray[Any]]:
     """Return k over time, and over models and replicates where it differs between those."""
     if spec.n_pool is None and read is not None:
         return DIMS["n_retrieved"], read
-    k = spec.n_retrieved[spec.times]
+    k = spec.n_retrieved[times]
     learning = spec.scenario.reading(spec.labels)
     if k.ndim == 1 and learning.all():
         return "time", k

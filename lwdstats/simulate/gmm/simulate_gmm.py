@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -12,16 +13,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from lwdstats.dataset.files import check_dask, read_file
+from lwdstats.dataset.growing_file import check_new
 from lwdstats.errors import InputError
 from lwdstats.mixtures.arguments import Rule
 from lwdstats.mixtures.spec import MAX_OVERLAP, GmmSpec
 from lwdstats.scenario.scenario import Scenario
 from lwdstats.simulate.gmm.dataset import Run, dataset
+from lwdstats.simulate.gmm.exact.run import run_exact
 from lwdstats.simulate.gmm.exact.scenario.run import prepare, run_scenario
 from lwdstats.simulate.gmm.gaussian.overlap import check_overlap
 from lwdstats.simulate.gmm.gaussian.run import check_law, run_gaussian
+from lwdstats.simulate.gmm.pieces import by_time
+from lwdstats.simulate.gmm.write_run import write_run
 from lwdstats.simulate.progress import Progress
-from lwdstats.streams import root_words
 
 
 def simulate_gmm(
@@ -54,6 +59,7 @@ def simulate_gmm(
     covariates: Any = None,
     n_jobs: int | None = 1,
     progress: bool | None = None,
+    path: str | Path | None = None,
 ) -> xr.Dataset:
     """Simulate a network of Gaussian mixture models (Algorithms 2 and 3).
 
@@ -81,8 +87,8 @@ def simulate_gmm(
     scenario : Scenario or mapping, optional
         How the web grows and who reads what; by default as in the paper.
     update : {"sequential", "refit"} or ("prior", float)
-        Algorithm 2; or, without a `step_size`, the mean ownership of all points that are read; or
-        that mean with the weights before, which count as so many points.
+        Algorithm 2; or, without a `step_size`, the mean ownership of the points that are read, or
+        that with the weights before, which count as so many points.
     moving : {(), "mean", ("mean", "covariance")}
         What each model learns besides its weights: see ``docs/moving.md``.
     variance_rule : {"zivkovic", "welford"}, optional
@@ -104,9 +110,9 @@ def simulate_gmm(
         Times that the dataset keeps: all, every so many (with 0 and T), or the given ones.
     covariates : mapping, DataFrame or path, optional
         What is known of the mixtures, for formulas: ``{"family": {0: "x", 1: "y", 2: "x"}}``.
-    n_jobs, progress : int or None; bool, optional
-        Replicates at a time, as joblib counts them; the result is the same to the bit. Whether to
-        show a progress bar; by default where standard error is a terminal.
+    n_jobs, progress, path : int or None; bool; str or pathlib.Path, optional
+        Replicates at a time, as joblib counts them, of no effect on the result; whether to show a
+        progress bar; a new file, to which times are written as they are there, and read in blocks.
 
     Returns
     -------
@@ -142,9 +148,17 @@ def simulate_gmm(
         check_law(spec)
         overlap = check_overlap(spec)
     check_jobs(n_jobs)
-    bar = Progress(len(spec.replicates), progress)
+    place = None
+    if path is not None:
+        check_dask("path", str(path))
+        place = check_new(path)
+    bar = Progress(len(spec.replicates) if place is None else len(by_time(spec)), progress)
     _warn_forgetting(spec)
     with bar:
+        if place is not None:
+            bar.say("times")
+            write_run(spec, place, n_jobs, bar.step, overlap)
+            return read_file(place, {"time": 1})
         bar.say("replicates")
         return dataset(spec, _runs(spec, n_jobs), bar.step, overlap)
 
@@ -170,37 +184,6 @@ def check_jobs(n_jobs: object) -> None:
     integer = isinstance(n_jobs, (int, np.integer)) and not isinstance(n_jobs, bool)
     if n_jobs is not None and (not integer or n_jobs == 0):
         raise InputError("n_jobs", n_jobs, "a positive integer, -1 for every processor, or None")
-
-
-def run_exact(spec: GmmSpec, position: int) -> Run:
-    """Simulate the replicate at a position of ``spec.replicates``, draw by draw."""
-    # Here, so that importing the package and refusing an argument take no numba.
-    from lwdstats.simulate.gmm.exact.kernel import run_replicate
-    from lwdstats.simulate.gmm.exact.update import row_shape, row_stride
-
-    factor = np.linalg.cholesky(spec.covariance)
-    weight, web, n_truncated, synthetic_share = run_replicate(
-        np.array(spec.first_weights(position)),
-        np.array(spec.first_points(position)),
-        np.array(spec.means),
-        factor,
-        np.linalg.inv(factor),
-        spec.n_responses,
-        spec.n_retrieved[:-1],
-        spec.alpha,
-        spec.c,
-        spec.threshold,
-        spec.slot,
-        row_stride(spec.n_components),
-        *row_shape(spec.n_components),
-        root_words(spec.seed, "emission"),
-        root_words(spec.seed, "retrieval"),
-        spec.replicates[position],
-    )
-    shape = (spec.n_steps + 1, spec.n_models, spec.n_responses, spec.n_features)
-    points = web[spec.n_initial :].reshape(shape)
-    kept = points if spec.record is None else points[spec.times]
-    return Run(weight, n_truncated, kept, synthetic_share)
 
 
 def _runs(spec: GmmSpec, n_jobs: int | None) -> Iterator[Run]:

@@ -398,18 +398,19 @@ def test_replicate_is_algorithm_3(n, n_components, d, n_initial):
     ]
     factor = np.linalg.cholesky(covariance)
     slot = np.arange(n_steps + 1)
-    got = gmm_kernel.run_replicate(
-        weights, initial, means, factor, np.linalg.inv(factor), n_responses, k, alpha, c, 1e-3,
-        slot, gmm_update.row_stride(n_components), *gmm_update.row_shape(n_components), *roots,
-        replicate,
+    stride = gmm_update.row_stride(n_components)
+    state = gmm_kernel.start(weights, initial, (n_steps + 1) * n * n_responses, stride)
+    kept, fired, _ = gmm_kernel.run_replicate(
+        state, 0, n_steps + 1, n_initial, means, factor, np.linalg.inv(factor), n_responses, k,
+        alpha, c, 1e-3, slot, stride, *gmm_update.row_shape(n_components), *roots, replicate,
     )  # fmt: skip
     rules = list(zip(k, alpha, c, strict=True))
-    weight, drawn, fired = algorithm_3(
-        weights, got[1], n_initial, means, covariance, n_responses, rules, 1e-3,
+    weight, drawn, expected = algorithm_3(
+        weights, state.web, n_initial, means, covariance, n_responses, rules, 1e-3,
         roots, replicate,
     )  # fmt: skip
-    np.testing.assert_array_equal(got[1][:n_initial], initial)
-    np.testing.assert_allclose(got[1][n_initial:], drawn, rtol=1e-6, atol=1e-6)
-    np.testing.assert_allclose(got[0], weight, rtol=0, atol=1e-12)
-    assert (got[2][:-1] == fired).all()
-    assert np.isnan(got[2][-1]).all()
+    np.testing.assert_array_equal(state.web[:n_initial], initial)
+    np.testing.assert_allclose(state.web[n_initial:], drawn, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(kept, weight, rtol=0, atol=1e-12)
+    assert (fired[:-1] == expected).all()
+    assert np.isnan(fired[-1]).all()

@@ -17,12 +17,12 @@ from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
 from lwdstats.mixtures.components import counts_of
 from lwdstats.mixtures.spec import GmmSpec
+from lwdstats.simulate.gmm.exact.run import run_exact
 from lwdstats.simulate.gmm.gaussian.binomial import add_multinomial, binomial
 from lwdstats.simulate.gmm.gaussian.overlap import ambiguity, misowned_share, overlap_of
 from lwdstats.simulate.gmm.gaussian.owners import normal_nodes, owned, ownership
 from lwdstats.simulate.gmm.gaussian.run import run_gaussian
 from lwdstats.simulate.gmm.gaussian.step import draws_before
-from lwdstats.simulate.gmm.simulate_gmm import run_exact
 from lwdstats.simulate.gmm.xoshiro import start_stream
 
 INF = float("inf")

@@ -13,8 +13,8 @@ from lwdstats.cli.main import app
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
 from lwdstats.mixtures.spec import GmmSpec
+from lwdstats.simulate.gmm.exact.run import run_exact
 from lwdstats.simulate.gmm.exact.scenario.run import run_scenario
-from lwdstats.simulate.gmm.simulate_gmm import run_exact
 
 MEANS = [-1.5, 1.5]
 FIRST = [[0.9, 0.1], [0.5, 0.5], [0.2, 0.8], [0.7, 0.3]]

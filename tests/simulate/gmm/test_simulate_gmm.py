@@ -13,7 +13,7 @@ import lwdstats as lwd
 from lwdstats.dataset.schema import VARIABLES, spec_of
 from lwdstats.errors import InputError
 from lwdstats.mixtures.spec import GmmSpec
-from lwdstats.simulate.gmm.simulate_gmm import run_exact
+from lwdstats.simulate.gmm.exact.run import run_exact
 
 
 def rerun(ds):

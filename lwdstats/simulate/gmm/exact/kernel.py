@@ -7,7 +7,7 @@ B padded ones.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -59,10 +59,62 @@ def synthetic(drawn: Any, k: int, n_initial: int) -> float:
     return count / k
 
 
+class State(NamedTuple):
+    """What a run carries from step to step; changed in place.
+
+    Attributes
+    ----------
+    weights : (n, S) float64
+        At the start Pi^(0), padded with ones.
+    web : (N0 + (T + 1) n L, d) float32
+        A^(0), and what is drawn, in order of time, model, response.
+    rows : (N S,) float64
+        What `post` makes of points.
+    lists : (min(n, BLOCK), N + 1) int32
+        Numbers of points in order, one list for each model that reads at once.
+    emitting, retrieving : (4, n) uint64
+        Streams.
+    halves : (n,) uint64
+    """
+
+    weights: Any
+    web: Any
+    rows: Any
+    lists: Any
+    emitting: Any
+    retrieving: Any
+    halves: Any
+
+
+def start(weights: Any, points: Any, n_drawn: int, stride: int) -> State:
+    """Return the state before the first step, at Pi^(0), (n, B), and A^(0), (N0, d).
+
+    `n_drawn` points are drawn in all steps; `stride` is S.
+    """
+    n_models, n_components = weights.shape
+    padded = np.ones((n_models, stride))
+    padded[:, :n_components] = weights
+    n_points = len(points) + n_drawn
+    web = np.empty((n_points, points.shape[1]), np.float32)
+    web[: len(points)] = points
+    numbers = np.arange(n_points + 1, dtype=np.int32)
+    return State(
+        weights=padded,
+        web=web,
+        rows=np.zeros(n_points * stride),
+        lists=np.tile(numbers, (min(n_models, BLOCK), 1)),
+        emitting=np.empty((4, n_models), np.uint64),
+        retrieving=np.empty((4, n_models), np.uint64),
+        halves=np.empty(n_models, np.uint64),
+    )
+
+
 @numba.njit(nogil=True, error_model="numpy")
 def simulate(
-    initial_weights: Any,
-    initial_points: Any,
+    state: Any,
+    first: int,
+    stop: int,
+    n_initial: int,
     means: Any,
     factor: Any,
     whiten: Any,
@@ -79,14 +131,16 @@ def simulate(
     retrieval: Any,
     replicate: int,
 ) -> Any:
-    """Run Algorithm 3 once.
+    """Run some steps of Algorithm 3.
 
     Parameters
     ----------
-    initial_weights : (n, B) float64
-        Pi^(0).
-    initial_points : (N0, d) float32
-        A^(0).
+    state : State
+        After the step before `first`.
+    first, stop : int
+        Which steps, ``first <= t < stop <= T + 1``; at T there is no update.
+    n_initial : int
+        N0.
     means, factor, whiten : (B, d), (d, d), (d, d) float64
         The components; the covariance's lower Cholesky factor and its inverse.
     n_responses : int
@@ -97,8 +151,8 @@ def simulate(
         alpha_t and c_{t,B}; not read where k_t is 0.
     threshold : float
         epsilon.
-    slot : (T + 1,) int64
-        Row of the output that keeps time t, or -1.
+    slot : (stop - first,) int64
+        Row of the output that keeps each time, or -1.
     stride : int
         S, from `row_stride`.
     lanes, chunks : tuple of int
@@ -112,13 +166,12 @@ def simulate(
     -------
     weight : (R, n, B) float64
         Before the update, for the R times that are kept.
-    web : (N0 + (T + 1) n L, d) float32
-        A^(T) and the points drawn at T, in order of time, model, response.
     n_truncated, synthetic_share : (R, n) float64
         NaN at T; the share also where nothing was retrieved.
     """
-    n_models, n_components = initial_weights.shape
-    n_initial, n_features = initial_points.shape
+    weights, web, rows, lists = state.weights, state.web, state.rows, state.lists
+    emitting, retrieving, halves = state.emitting, state.retrieving, state.halves
+    n_models, n_components = weights.shape[0], means.shape[0]
     n_steps = n_retrieved.size
     n_kept = slot.max() + 1
     kept_weight = np.empty((n_kept, n_models, n_components))
@@ -126,35 +179,25 @@ def simulate(
     kept_share = np.full((n_kept, n_models), np.nan)
 
     a_step = n_models * n_responses
-    web = np.empty((n_initial + (n_steps + 1) * a_step, n_features), np.float32)
-    web[:n_initial] = initial_points
-    rows = np.zeros(web.shape[0] * stride)
     centres = np.ascontiguousarray(means @ whiten.T)
-    post(web, 0, n_initial, whiten, centres, rows)
-
     n_blocks = (n_models + BLOCK - 1) // BLOCK
-    lists = np.empty((min(n_models, BLOCK), web.shape[0] + 1), np.int32)
-    for m in range(lists.shape[0]):
-        lists[m] = np.arange(web.shape[0] + 1)
-    emitting = np.empty((4, n_models), np.uint64)
-    retrieving = np.empty((4, n_models), np.uint64)
-    halves = np.empty(n_models, np.uint64)
-    weights = np.ones((n_models, stride))
-    for i in range(n_models):
-        start_stream(emission, replicate, i, emitting)
-        start_stream(retrieval, replicate, i, retrieving)
-        weights[i, :n_components] = initial_weights[i]
+    if first == 0:
+        post(web, 0, n_initial, whiten, centres, rows)
+        for i in range(n_models):
+            start_stream(emission, replicate, i, emitting)
+            start_stream(retrieval, replicate, i, retrieving)
     flat = weights.reshape(-1)
     fired = np.empty(n_models)
     share = np.empty(n_models)
 
-    for t in range(n_steps + 1):
+    for t in range(first, stop):
+        row = slot[t - first]
         now = n_initial + t * a_step
         for i in range(n_models):
             mine = web[now + i * n_responses : now + (i + 1) * n_responses]
             emit(weights[i, :n_components], means, factor, emitting, i, mine)
-        if slot[t] >= 0:
-            kept_weight[slot[t]] = weights[:, :n_components]
+        if row >= 0:
+            kept_weight[row] = weights[:, :n_components]
         if t == n_steps:
             break
         k = n_retrieved[t]
@@ -163,21 +206,21 @@ def simulate(
         if k > 0:
             for block in range(n_blocks):
                 # Blocks of nearly equal size, for a model that reads alone is slow.
-                first = block * n_models // n_blocks
-                block_lists = lists[: (block + 1) * n_models // n_blocks - first]
+                lowest = block * n_models // n_blocks
+                block_lists = lists[: (block + 1) * n_models // n_blocks - lowest]
                 a, c = alpha[t], complexity[t]
                 absorb(
-                    flat, first, block_lists, now, k, retrieving, halves, rows, a, c, threshold,
+                    flat, lowest, block_lists, now, k, retrieving, halves, rows, a, c, threshold,
                     web, whiten, centres, lanes, chunks, fired,
                 )  # fmt: skip
                 for m in range(block_lists.shape[0]):
-                    share[first + m] = synthetic(block_lists[m], k, n_initial)
+                    share[lowest + m] = synthetic(block_lists[m], k, n_initial)
                     restore_order(block_lists[m], now, k)
-        if slot[t] >= 0:
-            kept_truncated[slot[t]] = fired
-            kept_share[slot[t]] = share
+        if row >= 0:
+            kept_truncated[row] = fired
+            kept_share[row] = share
         post(web, now, now + a_step, whiten, centres, rows)
-    return kept_weight, web, kept_truncated, kept_share
+    return kept_weight, kept_truncated, kept_share
 
 
 def _cached(sources: str) -> Any:

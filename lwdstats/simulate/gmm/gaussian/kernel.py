@@ -6,7 +6,7 @@ times, Q nodes. The web is how many points each component has on it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -16,10 +16,47 @@ from lwdstats.simulate.gmm.gaussian.step import update
 from lwdstats.simulate.gmm.xoshiro import digest, start_stream
 
 
+class State(NamedTuple):
+    """What a run carries from step to step; changed in place.
+
+    Attributes
+    ----------
+    weights : (n, B) float64
+        At the start Pi^(0).
+    counts : (B,) float64
+        The web; at the start A^(0).
+    batches : (max(window, 1), B) float64
+        What each step of the window posted.
+    emitting, retrieving, freshening : (4, n), (4, n), (4, 1) uint64
+        Streams.
+    """
+
+    weights: Any
+    counts: Any
+    batches: Any
+    emitting: Any
+    retrieving: Any
+    freshening: Any
+
+
+def start(weights: Any, counts: Any, window: int) -> State:
+    """Return the state before the first step, at Pi^(0), (n, B), and A^(0), (B,)."""
+    n_models, n_b = weights.shape
+    return State(
+        weights=weights,
+        counts=counts,
+        batches=np.zeros((max(window, 1), n_b)),
+        emitting=np.empty((4, n_models), np.uint64),
+        retrieving=np.empty((4, n_models), np.uint64),
+        freshening=np.empty((4, 1), np.uint64),
+    )
+
+
 @numba.njit(nogil=True, error_model="numpy")
 def simulate(
-    initial_weights: Any,
-    initial_counts: Any,
+    state: Any,
+    first: int,
+    stop: int,
     centres: Any,
     nodes: Any,
     n_responses: int,
@@ -40,12 +77,14 @@ def simulate(
     learning: Any,
     after: bool,
 ) -> Any:
-    """Run Algorithm 3 once.
+    """Run some steps of Algorithm 3.
 
     Parameters
     ----------
-    initial_weights, initial_counts : (n, B), (B,) float64
-        Pi^(0), and the composition of A^(0).
+    state : State
+        After the step before `first`.
+    first, stop : int
+        Which steps, ``first <= t < stop <= T + 1``; at T there is no update.
     centres, nodes, min_count
         See `update`.
     n_responses : int
@@ -56,8 +95,8 @@ def simulate(
         alpha_t and c_{t,B}; not read where k_t is 0.
     threshold : float
         epsilon.
-    slot : (T + 1,) int64
-        Row of the output that keeps time t, or -1.
+    slot : (stop - first,) int64
+        Row of the output that keeps each time, or -1.
     emission, retrieval : (4,) uint64
         Root words of the two kinds of stream.
     replicate : int
@@ -79,32 +118,30 @@ def simulate(
         Before the update, for the R times that are kept.
     n_truncated : (R, n) float64
         NaN at T.
-    n_singly : (T,) int64
-        Models that read some component one by one, by step.
+    n_singly : (at most stop - first,) int64
+        Models that read some component one by one, by step before T.
     """
-    n_models, n_b = initial_weights.shape
+    weights, counts, batches = state.weights, state.counts, state.batches
+    emitting, retrieving, freshening = state.emitting, state.retrieving, state.freshening
+    n_models, n_b = weights.shape
     n_steps = n_retrieved.size
     n_kept = slot.max() + 1
     kept_weight = np.empty((n_kept, n_models, n_b))
     kept_truncated = np.full((n_kept, n_models), np.nan)
-    n_singly = np.zeros(n_steps, np.int64)
-    emitting = np.empty((4, n_models), np.uint64)
-    retrieving = np.empty((4, n_models), np.uint64)
-    for i in range(n_models):
-        start_stream(emission, replicate, i, emitting)
-        start_stream(retrieval, replicate, i, retrieving)
-    freshening = np.empty((4, 1), np.uint64)
-    start_stream(fresh, replicate, 0, freshening)
-    weights = initial_weights.copy()
-    counts = initial_counts.copy()
-    # What each step of the window posted; the initial web counts as that of step -1.
-    batches = np.zeros((max(window, 1), n_b))
-    batches[-1] = initial_counts
+    n_singly = np.zeros(min(stop, n_steps) - first, np.int64)
+    if first == 0:
+        for i in range(n_models):
+            start_stream(emission, replicate, i, emitting)
+            start_stream(retrieval, replicate, i, retrieving)
+        start_stream(fresh, replicate, 0, freshening)
+        # The initial web counts as what step -1 posted.
+        batches[-1] = counts
     posted = np.empty(n_b)
     kind, left, spare = np.empty(n_b, np.int64), np.empty(n_b), np.empty(n_b)
-    for t in range(n_steps + 1):
-        if slot[t] >= 0:
-            kept_weight[slot[t]] = weights
+    for t in range(first, stop):
+        row = slot[t - first]
+        if row >= 0:
+            kept_weight[row] = weights
         if t == n_steps:
             break
         n_web = counts.sum()
@@ -118,9 +155,9 @@ def simulate(
                     weights[i], counts, n_web, float(n_retrieved[t]), alpha[t], complexity[t],
                     threshold, min_count, centres, nodes, retrieving, i, kind, left, spare,
                 )  # fmt: skip
-                n_singly[t] += singly
-            if slot[t] >= 0:
-                kept_truncated[slot[t], i] = fired
+                n_singly[t - first] += singly
+            if row >= 0:
+                kept_truncated[row, i] = fired
             if posting[i] and after:
                 add_multinomial(n_responses, weights[i], emitting, i, posted)
         if n_fresh[t] > 0:

@@ -131,6 +131,98 @@ class Gains(NamedTuple):
     by_size: int
 
 
+class State(NamedTuple):
+    """What a run carries from step to step, besides components that move; changed in place.
+
+    Attributes
+    ----------
+    weights : (n, S) float64
+        At the start Pi^(0), padded with ones.
+    web : (N + M, d) float32, or float64 where components move
+        The log, and behind it room for M points that a block of models reads of their anchors.
+    kind : (N + M,) int8
+        1 for what is real.
+    rows : (M S,) float64
+        What `post` makes of points; of size 0 where components move.
+    points : (n, L, d)
+        Drawn and not yet posted, as `web`.
+    lists, head, tail : (room,) int32, (most C S,), (most C S,) int64
+        Posts that each pool of readers has, and where those begin and end.
+    alive : (capacity + 1,) int64
+        The posts that are there, where the web has a capacity.
+    order : (most + 1,) int32
+        Numbers in order.
+    emitting, retrieving, anchoring : (4, n) uint64
+        Streams of the models.
+    others : (3, 4, 1) uint64
+        Those of fresh posts, noise and what is kept.
+    numbers : (3,) int64
+        How many posts are in `alive`; the period; the oldest row that is kept.
+    """
+
+    weights: Any
+    web: Any
+    kind: Any
+    rows: Any
+    points: Any
+    lists: Any
+    head: Any
+    tail: Any
+    alive: Any
+    order: Any
+    emitting: Any
+    retrieving: Any
+    anchoring: Any
+    others: Any
+    numbers: Any
+
+
+def start(
+    rules: Rules, posts: Posts, readers: Readers, gains: Gains, weights: Any, points: Any,
+    stride: int, moves: bool,
+) -> State:  # fmt: skip
+    """Return the state before the first step, at Pi^(0), (n, B), and A^(0), (N0, d)."""
+    n_models, n_components = weights.shape
+    n_initial, n_features = points.shape
+    padded = np.ones((n_models, stride))
+    padded[:, :n_components] = weights
+    spare = block_size(moves) * gains.sizes.max() if rules.anchor_share > 0.0 else 0
+    n_rows = posts.time.size + spare
+    web = np.zeros((n_rows, n_features), points.dtype)
+    web[:n_initial] = points
+    kind = np.ones(n_rows, np.int8)
+    kind[: posts.time.size] = posts.kind
+    capped = rules.keep in (RANDOM, RESERVOIR)
+    alive = np.empty(rules.keep_size + 1 if capped else 0, np.int64)
+    if capped:
+        alive[:n_initial] = np.arange(n_initial)
+    n_pools = readers.offset.shape[1]
+    longest = max(gains.sizes.size, int(np.diff(posts.first).max(initial=0)))
+    emitting, retrieving, anchoring = np.empty((3, 4, n_models), np.uint64)
+    return State(
+        weights=padded,
+        web=web,
+        kind=kind,
+        rows=np.zeros(0 if moves else n_rows * stride),
+        points=np.empty((n_models, rules.n_responses, n_features), points.dtype),
+        lists=np.empty(readers.room, np.int32),
+        head=np.zeros(n_pools, np.int64),
+        tail=np.zeros(n_pools, np.int64),
+        alive=alive,
+        order=np.arange(longest + 1, dtype=np.int32),
+        emitting=emitting,
+        retrieving=retrieving,
+        anchoring=anchoring,
+        others=np.empty((3, 4, 1), np.uint64),
+        numbers=np.array([n_initial, -1, 0]),
+    )
+
+
+def block_size(moves: bool) -> int:
+    """Return how many models read at once."""
+    return 2 * WIDTH if moves else BLOCK
+
+
 @numba.njit(nogil=True)
 def size_of(weighted: bool, row: Any, own: int, n_strata: int, head: Any, tail: Any) -> int:
     """Return how many posts a model may read."""
@@ -231,12 +323,14 @@ def keep_some(
 
 @numba.njit(nogil=True, error_model="numpy")
 def simulate(
+    state: Any,
+    first: int,
+    stop: int,
     rules: Any,
     posts: Any,
     readers: Any,
     gains: Any,
-    initial_weights: Any,
-    initial_points: Any,
+    n_initial: int,
     means: Any,
     factor: Any,
     whiten: Any,
@@ -251,14 +345,18 @@ def simulate(
     roots: Any,
     replicate: int,
 ) -> Any:
-    """Run Algorithm 3 once in a scenario.
+    """Run some steps of Algorithm 3 in a scenario.
 
     Parameters
     ----------
+    state : State
+        After the step before `first`.
+    first, stop : int
+        Which steps, ``first <= t < stop <= T + 1``; at T there is no update.
     rules, posts, readers, gains
         The scenario.
-    initial_weights, initial_points : (n, B) float64, (N0, d) float32
-        Pi^(0) and A^(0); float64 where components move, as are the points drawn then.
+    n_initial : int
+        N0.
     means, factor, whiten : (B, d), (d, d), (d, d) float64
         The components; the covariance's lower Cholesky factor and its inverse.
     fresh, noise : Source
@@ -266,8 +364,8 @@ def simulate(
     anchors : (n, B) float64
         Laws of the models' own sources.
     moving : Moving or None
-        How components move, if they do: then all coordinates are whitened, and `means` and
-        `factor` are where they start.
+        How components move, if they do, and where they are, which is changed in place: then all
+        coordinates are whitened, and `means` and `factor` are where they start.
     slot, stride, lanes, chunks, replicate
         As the paper's kernel takes them.
     roots : (6, 4) uint64
@@ -292,14 +390,19 @@ def simulate(
     ended : int
         First step after which a component is beyond the ceiling, -1 for none; the run ends there.
     """
-    n_models, n_components = initial_weights.shape
-    n_initial, n_features = initial_points.shape
+    weights, points = state.weights, state.points
+    web, kind, rows = state.web, state.kind, state.rows
+    lists, head, tail, alive = state.lists, state.head, state.tail, state.alive
+    emitting, retrieving, anchoring = state.emitting, state.retrieving, state.anchoring
+    order, others = state.order, state.others
+    n_alive, period, oldest = state.numbers[0], state.numbers[1], state.numbers[2]
+    n_models, n_components, n_features = weights.shape[0], means.shape[0], means.shape[1]
     n_steps = posts.n_fresh.size
     n_log = posts.time.size
     n_kept = slot.max() + 1
     n_responses = rules.n_responses
     kept_weight = np.empty((n_kept, n_models, n_components))
-    kept_points = np.empty((n_kept, n_models, n_responses, n_features), initial_points.dtype)
+    kept_points = np.empty((n_kept, n_models, n_responses, n_features), points.dtype)
     kept_truncated = np.full((n_kept, n_models), np.nan)
     kept_share = np.full((n_kept, n_models), np.nan)
     kept_read = np.zeros((n_kept, n_models), np.int64)
@@ -310,51 +413,16 @@ def simulate(
     kept_clipped, kept_floored = np.full((2, some, n_models), np.nan)
     clipped, floored = np.zeros(n_models), np.zeros(n_models)
 
-    # Behind the log there is room for what a block of models reads of their anchors.
     most = gains.sizes.max()
     n_block = BLOCK if moving is None else 2 * WIDTH
-    spare = n_block * most if rules.anchor_share > 0.0 else 0
-    web = np.zeros((n_log + spare, n_features), initial_points.dtype)
-    web[:n_initial] = initial_points
-    kind = np.ones(n_log + spare, np.int8)
-    kind[:n_log] = posts.kind
-    rows = np.zeros((n_log + spare) * stride if moving is None else 0)
     centres = np.ascontiguousarray(means @ whiten.T)
-    if moving is None:
-        post(web, 0, n_initial, whiten, centres, rows)
     mixed = (kind != 0).any()
     apart = not np.isnan(rules.real_weight)
     real = np.zeros(0, np.int8)
     if apart or rules.update == REFIT:
         real = (kind == 1).astype(np.int8)
-
     n_strata = 1 if rules.read_real == AS_THEY_COME else 2
-    n_pools = readers.offset.shape[1]
-    lists = np.empty(readers.room, np.int32)
-    head, tail = np.zeros(n_pools, np.int64), np.zeros(n_pools, np.int64)
     capped = rules.keep == RANDOM or rules.keep == RESERVOIR
-    alive = np.empty(rules.keep_size + 1 if capped else 0, np.int64)
-    n_alive = n_initial
-    if capped:
-        alive[:n_initial] = np.arange(n_initial)
-    longest = gains.sizes.size
-    for t in range(n_steps):
-        longest = max(longest, posts.first[t + 1] - posts.first[t])
-    order = np.arange(longest + 1).astype(np.int32)
-
-    emitting = np.empty((4, n_models), np.uint64)
-    retrieving = np.empty((4, n_models), np.uint64)
-    anchoring = np.empty((4, n_models), np.uint64)
-    others = np.empty((3, 4, 1), np.uint64)
-    weights = np.ones((n_models, stride))
-    for i in range(n_models):
-        start_stream(roots[0], replicate, i, emitting)
-        start_stream(roots[1], replicate, i, retrieving)
-        start_stream(roots[4], replicate, i, anchoring)
-        weights[i, :n_components] = initial_weights[i]
-    start_stream(roots[2], replicate, 0, others[0])
-    start_stream(roots[3], replicate, 0, others[1])
-    start_stream(roots[5], replicate, 0, others[2])
     flat = weights.reshape(-1)
 
     chosen = np.empty((n_block, most + 1), np.int32)
@@ -365,19 +433,27 @@ def simulate(
     alias = np.empty(n_models + 1, np.int64)
     fired, share = np.empty(n_models), np.empty(n_models)
     read = np.zeros(n_models, np.int64)
-    points = np.empty((n_models, n_responses, n_features), initial_points.dtype)
     n_blocks = (n_models + n_block - 1) // n_block
-    period = -1
-    oldest = 0
-    state = np.empty(0 if moving is None else room_of(moving, n_block))
+    packed = np.empty(0 if moving is None else room_of(moving, n_block))
 
-    for i in range(n_models):
+    if first == 0:
         if moving is None:
-            emit(weights[i, :n_components], means, factor, emitting, i, points[i])
-        else:
-            own = weights[i, :n_components]
-            emit_moving(own, moving.means[i], moving.factors[i], emitting, i, points[i])
-    for t in range(n_steps + 1):
+            post(web, 0, n_initial, whiten, centres, rows)
+        for i in range(n_models):
+            start_stream(roots[0], replicate, i, emitting)
+            start_stream(roots[1], replicate, i, retrieving)
+            start_stream(roots[4], replicate, i, anchoring)
+        start_stream(roots[2], replicate, 0, others[0])
+        start_stream(roots[3], replicate, 0, others[1])
+        start_stream(roots[5], replicate, 0, others[2])
+        for i in range(n_models):
+            if moving is None:
+                emit(weights[i, :n_components], means, factor, emitting, i, points[i])
+            else:
+                own = weights[i, :n_components]
+                emit_moving(own, moving.means[i], moving.factors[i], emitting, i, points[i])
+    for t in range(first, stop):
+        kept = slot[t - first]
         now = posts.first[t]
         # The lists of who may read what.
         changed = False
@@ -411,12 +487,12 @@ def simulate(
                 size = size_of(weighted, row, own, n_strata, head, tail)
                 read[i] = gains.sizes[size]
                 n_empty += size == 0 and t < n_steps
-        if slot[t] >= 0:
-            kept_weight[slot[t]] = weights[:, :n_components]
-            kept_points[slot[t]] = points
-            kept_read[slot[t]] = read
+        if kept >= 0:
+            kept_weight[kept] = weights[:, :n_components]
+            kept_points[kept] = points
+            kept_read[kept] = read
             if moving is not None:
-                kept_means[slot[t]], kept_factors[slot[t]] = moving.means, moving.factors
+                kept_means[kept], kept_factors[kept] = moving.means, moving.factors
         if t == n_steps:
             break
 
@@ -426,10 +502,10 @@ def simulate(
         share[:] = np.nan
         for block in range(n_blocks):
             # Blocks of nearly equal size, for a model that reads alone is slow.
-            first = block * n_models // n_blocks
-            size = (block + 1) * n_models // n_blocks - first
+            lowest = block * n_models // n_blocks
+            size = (block + 1) * n_models // n_blocks - lowest
             for m in range(size):
-                i = first + m
+                i = lowest + m
                 k[m] = read[i]
                 alpha[m], complexity[m] = 0.0, 0.0
                 if k[m] == 0:
@@ -439,15 +515,15 @@ def simulate(
                     rules, weighted, row, readers.own_class[period, i], lists, offset, head, tail,
                     k[m], order, chance, bound, alias, retrieving, i, chosen[m],
                 )  # fmt: skip
-                start = n_log + m * most
+                begin = n_log + m * most
                 n_own = k[m] - n_web
                 if n_own > 0:
-                    stop = start + n_own
-                    emit(anchors[i], means, factor, anchoring, i, web[start:stop])
+                    end = begin + n_own
+                    emit(anchors[i], means, factor, anchoring, i, web[begin:end])
                     if moving is None:
-                        post(web, start, stop, whiten, centres, rows)
+                        post(web, begin, end, whiten, centres, rows)
                     for j in range(n_own):
-                        chosen[m, n_web + j] = start + j
+                        chosen[m, n_web + j] = begin + j
                 if n_own > 0 and rules.update == SEQUENTIAL:
                     mix(chosen[m], n_web, k[m], retrieving, i)
                 synthetic, n_real = k[m], 0
@@ -476,31 +552,31 @@ def simulate(
             if moving is None:
                 if rules.update == SEQUENTIAL:
                     absorb_drawn(
-                        flat, first, chosen, k[:size], rows, alpha, complexity, real,
+                        flat, lowest, chosen, k[:size], rows, alpha, complexity, real,
                         rules.threshold, web, whiten, centres, lanes, chunks, fired,
                     )  # fmt: skip
             elif k[:size].any():
-                pack(weights, moving, first, size, state)
+                pack(weights, moving, lowest, size, packed)
                 if rules.update == SEQUENTIAL:
                     absorb_moving(
-                        state, first, chosen, k[:size], alpha, complexity, real, rules.threshold,
+                        packed, lowest, chosen, k[:size], alpha, complexity, real, rules.threshold,
                         web, moving, fired, clipped, floored,
                     )  # fmt: skip
                 else:
                     refit_moving(
-                        state, first, chosen, k[:size], alpha, rules.prior, complexity, real,
+                        packed, lowest, chosen, k[:size], alpha, rules.prior, complexity, real,
                         rules.threshold, web, moving, fired, floored,
                     )  # fmt: skip
-                unpack(state, first, size, weights, moving)
+                unpack(packed, lowest, size, weights, moving)
         for i in range(n_models):
             for b in range(n_components):
                 if 0.0 < weights[i, b] < LEAST:
                     weights[i, b] = LEAST
-        if slot[t] >= 0:
-            kept_truncated[slot[t]] = fired
-            kept_share[slot[t]] = share
+        if kept >= 0:
+            kept_truncated[kept] = fired
+            kept_share[kept] = share
             if moving is not None:
-                kept_clipped[slot[t]], kept_floored[slot[t]] = clipped, floored
+                kept_clipped[kept], kept_floored[kept] = clipped, floored
         if moving is not None and exceeds(moving):
             ended = t
             break
@@ -512,19 +588,19 @@ def simulate(
                 else:
                     own = weights[i, :n_components]
                     emit_moving(own, moving.means[i], moving.factors[i], emitting, i, points[i])
-        stop = now
+        end = now
         for i in range(n_models):
             if posts.posting[i]:
-                web[stop : stop + n_responses] = points[i]
-                stop += n_responses
-        begin, stop = stop, stop + posts.n_fresh[t]
-        emit(fresh.weights, fresh.means, fresh.factor, others[0], 0, web[begin:stop])
-        begin, stop = stop, stop + posts.n_noise[t]
-        emit(noise.weights, noise.means, noise.factor, others[1], 0, web[begin:stop])
+                web[end : end + n_responses] = points[i]
+                end += n_responses
+        begin, end = end, end + posts.n_fresh[t]
+        emit(fresh.weights, fresh.means, fresh.factor, others[0], 0, web[begin:end])
+        begin, end = end, end + posts.n_noise[t]
+        emit(noise.weights, noise.means, noise.factor, others[1], 0, web[begin:end])
         if moving is None:
-            post(web, now, stop, whiten, centres, rows)
+            post(web, now, end, whiten, centres, rows)
         if capped:
-            n_alive = keep_some(rules, alive, n_alive, now, stop - now, order, others[2])
+            n_alive = keep_some(rules, alive, n_alive, now, end - now, order, others[2])
         if not rules.after:
             for i in range(n_models):
                 if moving is None:
@@ -532,6 +608,7 @@ def simulate(
                 else:
                     own = weights[i, :n_components]
                     emit_moving(own, moving.means[i], moving.factors[i], emitting, i, points[i])
+    state.numbers[0], state.numbers[1], state.numbers[2] = n_alive, period, oldest
     return (
         kept_weight, kept_points, kept_truncated, kept_share, kept_read, n_empty,
         kept_means, kept_factors, kept_clipped, kept_floored, ended,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from lwdstats.scenario.growth import read_sizes
 from lwdstats.scenario.readers import has_weights
 from lwdstats.scenario.reading import Log
 from lwdstats.simulate.gmm.dataset import Run
+from lwdstats.simulate.gmm.pieces import Piece, whole_run
 from lwdstats.streams import root_words
 
 PURPOSES = ("emission", "retrieval", "fresh", "noise", "anchors", "keep")
@@ -23,8 +25,18 @@ def run_scenario(spec: GmmSpec, position: int, shared: tuple[Any, ...] | None = 
 
     `shared` is what `prepare` makes of the specification.
     """
+    return next(scenario_runs(spec, position, whole_run(spec), shared))
+
+
+def scenario_runs(
+    spec: GmmSpec,
+    position: int,
+    pieces: Sequence[Piece],
+    shared: tuple[Any, ...] | None = None,
+) -> Iterator[Run]:
+    """Yield the same piece by piece, each run when it is asked for."""
     # Here, so that importing the package and refusing an argument take no numba.
-    from lwdstats.simulate.gmm.exact.scenario.kernel import run_replicate
+    from lwdstats.simulate.gmm.exact.scenario.kernel import run_replicate, start
     from lwdstats.simulate.gmm.exact.update import row_stride
 
     scenario = spec.scenario
@@ -40,24 +52,34 @@ def run_scenario(spec: GmmSpec, position: int, shared: tuple[Any, ...] | None = 
         moving = first_components(spec, position)
         points, means = points @ whiten.T, means @ whiten.T
         sources = tuple(Source(s.weights, s.means @ whiten.T, whiten @ s.factor) for s in sources)
-    weight, drawn, n_truncated, share, n_read, n_empty, *moved = run_replicate(
-        *(prepare(spec) if shared is None else shared),
-        np.array(spec.first_weights(position)),
-        np.array(points),
-        means,
-        np.eye(spec.n_features) if spec.moving else factor,
-        whiten,
-        *sources,
-        anchors_of(scenario, spec.n_models, spec.n_components)[1],
-        moving,
-        spec.slot,
-        row_stride(spec.n_components),
-        *_row_shape(spec.n_components),
-        np.stack([root_words(spec.seed, purpose) for purpose in PURPOSES]),
-        spec.replicates[position],
-    )
-    run = Run(weight, n_truncated, drawn, share, n_retrieved=n_read, n_empty=int(n_empty))
-    return _moved(spec, run, factor, *moved) if spec.moving else run
+    rules, posts, readers, gains = prepare(spec) if shared is None else shared
+    stride = row_stride(spec.n_components)
+    weights = spec.first_weights(position)
+    state = start(rules, posts, readers, gains, weights, points, stride, bool(spec.moving))
+    for piece in pieces:
+        weight, drawn, n_truncated, share, n_read, n_empty, *moved = run_replicate(
+            state,
+            piece.first,
+            piece.stop,
+            rules,
+            posts,
+            readers,
+            gains,
+            spec.n_initial,
+            means,
+            np.eye(spec.n_features) if spec.moving else factor,
+            whiten,
+            *sources,
+            anchors_of(scenario, spec.n_models, spec.n_components)[1],
+            moving,
+            piece.slot,
+            stride,
+            *_row_shape(spec.n_components),
+            np.stack([root_words(spec.seed, purpose) for purpose in PURPOSES]),
+            spec.replicates[position],
+        )
+        run = Run(weight, n_truncated, drawn, share, n_retrieved=n_read, n_empty=int(n_empty))
+        yield _moved(spec, run, factor, *moved) if spec.moving else run
 
 
 def first_components(spec: GmmSpec, position: int) -> Any:
