@@ -32,6 +32,7 @@ from lwdstats.inference.dispersion.betadisper import betadisper as betadisper
 from lwdstats.inference.dispersion.betadisper import permutest as permutest
 from lwdstats.inference.linear.emmeans import emmeans as emmeans
 from lwdstats.inference.linear.lm import lm as lm
+from lwdstats.inference.mirror.mirror import mirror as mirror
 from lwdstats.inference.nls.nls import NLSError as NLSError
 from lwdstats.inference.nls.nls import nls as nls
 from lwdstats.inference.nls.solver import FitStatus as FitStatus
