@@ -1,9 +1,9 @@
 """Where the slope of a path changes: a continuous curve with corners under two kinds of noise.
 
-Arrays only. A path (T, c) is a line, or a polynomial, with knots; what is off it is a random walk (what happens to
-the process stays with it) plus white noise (what L answers add). Of the N = T - 1
-differences a knot is a step, and the noise has a covariance whose eigenvectors do not depend on the
-share of the two.
+Arrays only. A path (T, c) is a line, or a polynomial, with knots; what is off it is a random walk
+(what happens to the process stays with it) plus white noise (what L answers add). Of the N = T - 1
+differences a knot is a step, and the noise has a covariance whose eigenvectors do not depend on
+the share of the two.
 """
 
 from __future__ import annotations

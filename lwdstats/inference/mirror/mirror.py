@@ -99,8 +99,9 @@ def mirror(
     process that moves by chance does not come back) and white noise (of answers), in a
     proportion that is estimated. An interval holds the times at which a corner is not
     rejected by likelihood ratio, its law simulated with the corner there; p is of no corner
-    against one. A curve that bends without a corner, as a decay to consensus does, can look like one
-    with it where `degree` is 1: draw it. Errors and coverage: ``benchmarks/validity/mirror.md``.
+    against one. A curve that bends without a corner, as a decay to consensus does, can look like
+    one with it where `degree` is 1: draw it. See
+    ``benchmarks/validity/mirror.md`` for errors and coverage.
 
     References
     ----------
