@@ -69,12 +69,13 @@ class Chart:
         df = m - p
         scale = np.sqrt(np.maximum((base**2).sum(axis=1) / df, 1e-300))
         # What is predicted from an estimated line errs by more than what is left of the line.
-        spread = np.sqrt(1.0 + self._leverage())
-        z = left[:, m:] / (scale[:, None] * spread)
+        spread = 1.0 + self._leverage()
         if self.ranks:
-            ordered = np.sort(base / scale[:, None], axis=1)
+            # Of a level alone old and new err alike, and ranks are those of the values.
+            ordered, z = np.sort(base, axis=1), left[:, m:] / np.sqrt(spread / (1.0 + 1.0 / self.m))
             below = np.stack([_rank(row, new) for row, new in zip(ordered, z, strict=True)])
             return Scores(ndtri((below + 0.5) / (m + 1.0)), fitted, phi, scale)
+        z = left[:, m:] / (scale[:, None] * np.sqrt(spread))
         # By the law of t, so that one far value of a short baseline is not taken for more.
         return Scores(-np.sign(z) * ndtri(stdtr(df, -np.abs(z))), fitted, phi, scale)
 
