@@ -30,34 +30,34 @@ def pulled() -> xr.Dataset:
         10,
         2,
         n_steps=80,
-        n_responses=40,
+        n_responses=160,
         initial_weights=[0.9, 0.1],
         complexity=0,
         seed=1,
-        initial_points=[-5.0] * 400 + [5.0] * 1600,
+        initial_points=[-5.0] * 1600 + [5.0] * 6400,
         step_size=f"(0.004 + 0.012*{later})/k",
-        scenario=lwd.Scenario(keep="last", fresh=1600, fresh_from=[0.2, 0.8]),
+        scenario=lwd.Scenario(keep="last", fresh=6400, fresh_from=[0.2, 0.8]),
     )
     return ds.drop_vars("weight")
 
 
 def captured() -> xr.Dataset:
-    """Return five networks beside a bot that they read from step BOT on."""
+    """Return five models beside a bot that they read from step BOT on."""
     nobody = np.ones((6, 6))
     nobody[:5, 5] = 0
     ds = lwd.simulate_gmm(
         6,
         2,
         n_steps=109,
-        n_responses=5,
+        n_responses=10,
         complexity=0,
         seed=1,
-        initial_weights=[[0.6, 0.4]] * 5 + [[1e-9, 1 - 1e-9]],
-        initial_points=[-5.0] * 60 + [5.0] * 40,
+        initial_weights=[[0.9, 0.1]] * 5 + [[1e-9, 1 - 1e-9]],
+        initial_points=[-5.0] * 90 + [5.0] * 10,
         scenario=lwd.Scenario(
             keep="last",
             fresh=60,
-            fresh_from=[0.6, 0.4],
+            fresh_from=[0.9, 0.1],
             frozen=[5],
             readers={0: nobody, BOT: np.ones((6, 6))},
         ),

@@ -250,13 +250,19 @@ def part_delay(count: int) -> Iterator[str]:
     nobody = np.ones((6, 6))
     nobody[:5, 5] = 0.0
     bot = stationary(
-        count, 2,
-        initial_weights=[[0.6, 0.4]] * 5 + [[1e-9, 1 - 1e-9]],
+        count,
+        2,
+        n_responses=10,
+        initial_points=[-5.0] * 90 + [5.0] * 10,
+        initial_weights=[[0.9, 0.1]] * 5 + [[1e-9, 1 - 1e-9]],
         scenario=lwd.Scenario(
-            keep="last", fresh=60, fresh_from=[0.6, 0.4], frozen=[5],
+            keep="last",
+            fresh=60,
+            fresh_from=[0.9, 0.1],
+            frozen=[5],
             readers={0: nobody, when: np.ones((6, 6))},
         ),
-    )  # fmt: skip
+    )
     first = stationary(count, 3)
     last = first.isel(time=when)
     share = last["weight"].mean("model").isel(component=0).values[:, None]

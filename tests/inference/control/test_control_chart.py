@@ -104,12 +104,13 @@ def made(y, *args, **options):
 
 def test_level_and_scale_change_no_finding():
     y = np.random.default_rng(3).normal(size=50)
-    found, again = made(y, 25), made(1e3 + 7 * y, 25)
+    none = {"detrend": "none"}
+    found, again = made(y, 25, **none), made(1e3 + 7 * y, 25, **none)
     for name in ("largest", "limit", "p_value", "ar1"):
         np.testing.assert_allclose(again.table[name], found.table[name], rtol=1e-6)
-    turned = made(-y, 25)
+    turned = made(-y, 25, **none)
     np.testing.assert_allclose(turned.table["largest"], found.table["largest"])
-    by_rank = {"scores": "rank", "autocorrelation": "none"}
+    by_rank = {"scores": "rank", "autocorrelation": "none", "detrend": "none"}
     one, other = made(y, 25, **by_rank), made(np.exp(y), 25, **by_rank)
     np.testing.assert_allclose(one.values["score"], other.values["score"])
 
