@@ -109,6 +109,8 @@ def control_chart(
     measured: ``benchmarks/validity/control_chart.md``.
 
     With everything known the charts are the textbook's: EWMA has fixed limits, CUSUM starts at 0.
+    "shewhart" hangs on the far ends of the law of noise: of a debiased norm of few answers, or of
+    skewed values, it alarms too often; "ewma" and "cusum" keep their rate there, or with ranks.
 
     References
     ----------
