@@ -26,12 +26,14 @@ from lwdstats.geometry.out_of_sample import out_of_sample as out_of_sample
 from lwdstats.geometry.polarization import polarization as polarization
 from lwdstats.geometry.procrustes import procrustes as procrustes
 from lwdstats.inference.changepoints.changepoints import changepoints as changepoints
+from lwdstats.inference.control.control_chart import control_chart as control_chart
 from lwdstats.inference.convergence.convergence_fit import convergence_fit as convergence_fit
 from lwdstats.inference.convergence.convergence_test import convergence_test as convergence_test
 from lwdstats.inference.dispersion.betadisper import betadisper as betadisper
 from lwdstats.inference.dispersion.betadisper import permutest as permutest
 from lwdstats.inference.linear.emmeans import emmeans as emmeans
 from lwdstats.inference.linear.lm import lm as lm
+from lwdstats.inference.mirror.mirror import mirror as mirror
 from lwdstats.inference.nls.nls import NLSError as NLSError
 from lwdstats.inference.nls.nls import nls as nls
 from lwdstats.inference.nls.solver import FitStatus as FitStatus

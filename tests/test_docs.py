@@ -40,6 +40,7 @@ OWNED = {"logs/inspect": "inspect_ai", "logs/edsl": "edsl", "logs/datasets": "da
         "logs.md",
         "scenarios.md",
         "embedders.md",
+        "mirror.md",
         "moving.md",
         pytest.param("proxy.md", marks=pytest.mark.long),
         "sweeps.md",

@@ -46,6 +46,7 @@ CALLS = {
     "procrustes": {"x": X, "y": X, "scale": True, "symmetric": False},
     "profile_likelihood": {"values": [3.0, 2.0, 1.0]},
     "changepoints": CURVE | {"since": 0, "n_bootstrap": 19},
+    "control_chart": {"x": CURVE["x"], "baseline": 12, "detrend": "none", "n_simulations": 99},
     "collapse_time": CURVE | {"threshold": 0.5},
     "convergence_fit": CURVE | {"since": 0},
     "mann_kendall": CURVE | {"n_bootstrap": 19},

@@ -1,0 +1,1 @@
+"""Control charts: is a network leaving the state that it was in?"""

@@ -1,0 +1,172 @@
+"""Scores of values against a baseline, charts of them, and limits by simulation of all of it.
+
+Arrays only. P paths, m times of the baseline, n times in all, p columns of a design.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import ndtri, stdtr
+
+from lwdstats.arrays import FloatArray
+from lwdstats.inference.ar1 import ar1_paths, ar1_phi
+
+CHARTS = ("shewhart", "ewma", "cusum")
+# What is left of phi estimated from a baseline is near what can be charted within these.
+_PHI = (-0.5, 0.9)
+# Numbers in a block of simulated paths.
+_BLOCK = 1 << 20
+# Runs that are longer than so many times the mean asked for count as that long.
+LONGEST = 10
+
+
+class Scores(NamedTuple):
+    """What a baseline makes of paths: standard normal scores (P, n - m) of what follows it.
+
+    `fitted` (P, n) is what the baseline's level or trend leads one to expect, `phi` (P,) the
+    autocorrelation taken out, `scale` (P,) the standard deviation of what is left.
+    """
+
+    scores: FloatArray
+    fitted: FloatArray
+    phi: FloatArray
+    scale: FloatArray
+
+
+@dataclass(frozen=True)
+class Chart:
+    """How paths are charted.
+
+    `kind` is one of `CHARTS`, `weight` that of the newest value in "ewma", `reference` what
+    "cusum" takes off a score, `design` (n, p) level and trend over time, `m` the length of the
+    baseline, `ar` whether autocorrelation is taken out, `ranks` whether scores are by rank.
+    """
+
+    kind: str
+    weight: float
+    reference: float
+    design: FloatArray
+    m: int
+    ar: bool
+    ranks: bool
+
+    def scores(self, y: FloatArray) -> Scores:
+        """Return scores of paths y (P, n)."""
+        m, design = self.m, self.design
+        p = design.shape[1]
+        fitted = (np.linalg.pinv(design[:m]) @ y[:, :m].T).T @ design.T
+        left = y - fitted
+        phi = np.zeros(len(y))
+        if self.ar:
+            phi = ar1_phi(left[:, :m], 1.0 + p, _PHI)
+            # The first value of the baseline has none before it.
+            left = left[:, 1:] - phi[:, None] * left[:, :-1]
+            m = m - 1
+        base = left[:, :m]
+        df = m - p
+        scale = np.sqrt(np.maximum((base**2).sum(axis=1) / df, 1e-300))
+        # What is predicted from an estimated line errs by more than what is left of the line.
+        spread = 1.0 + self._leverage()
+        if self.ranks:
+            # Of a level alone old and new err alike, and ranks are those of the values.
+            ordered, z = np.sort(base, axis=1), left[:, m:] / np.sqrt(spread / (1.0 + 1.0 / self.m))
+            below = np.stack([_rank(row, new) for row, new in zip(ordered, z, strict=True)])
+            return Scores(ndtri((below + 0.5) / (m + 1.0)), fitted, phi, scale)
+        z = left[:, m:] / (scale[:, None] * np.sqrt(spread))
+        # By the law of t, so that one far value of a short baseline is not taken for more.
+        return Scores(-np.sign(z) * ndtri(stdtr(df, -np.abs(z))), fitted, phi, scale)
+
+    def _leverage(self) -> FloatArray:
+        """Return the leverage (n - m,) of what follows the baseline."""
+        triangle = np.linalg.qr(self.design[: self.m], mode="r")
+        return (np.linalg.solve(triangle.T, self.design[self.m :].T) ** 2).sum(axis=0)
+
+    def sides(self, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return what is charted (P, N), upwards and downwards; above a limit it is an alarm."""
+        if self.kind == "shewhart":
+            return scores, -scores
+        # Time first, so that each step's numbers lie beside each other.
+        z = np.ascontiguousarray(scores.T)
+        up, down = np.empty_like(z), np.empty_like(z)
+        if self.kind == "ewma":
+            rest, now = 1.0 - self.weight, np.zeros(len(scores))
+            for t, new in enumerate(z):
+                now = rest * now + self.weight * new
+                up[t] = now
+            up /= np.sqrt(self.weight / (2.0 - self.weight))
+            return up.T, -up.T
+        above, below = np.zeros(len(scores)), np.zeros(len(scores))
+        for t, new in enumerate(z):
+            above = np.maximum(0.0, above + new - self.reference)
+            below = np.maximum(0.0, below - new - self.reference)
+            up[t], down[t] = above, below
+        return up.T, down.T
+
+    def charted(self, y: FloatArray) -> FloatArray:
+        """Return the larger of both sides (P, N), of paths y (P, n)."""
+        return np.maximum(*self.sides(self.scores(y).scores))
+
+
+def _rank(ordered: FloatArray, new: FloatArray) -> FloatArray:
+    """Return how many of ordered values (m,) are below each of new ones, ties counting half."""
+    return 0.5 * (np.searchsorted(ordered, new) + np.searchsorted(ordered, new, side="right"))
+
+
+def in_control(
+    chart: Chart, phi: float, n: int, count: int, rng: np.random.Generator
+) -> FloatArray:
+    """Return paths (count, n) without a change, as a baseline with an estimated phi allows.
+
+    phi is not known but estimated: each path has one drawn from what the estimate leaves open.
+    """
+    if not chart.ar:
+        return rng.standard_normal((count, n))
+    error = np.sqrt((1.0 - phi**2) / chart.m)
+    own = np.clip(phi + error * rng.standard_normal(count), -0.95, 0.95)
+    return ar1_paths(rng, own, 1.0, count, n)
+
+
+def largest(chart: Chart, phi: float, count: int, rng: np.random.Generator) -> FloatArray:
+    """Return the largest of what is charted after the baseline, sorted, (count,), in control."""
+    n = len(chart.design)
+    return np.sort(np.concatenate([y.max(axis=1) for y in _simulated(chart, phi, n, count, rng)]))
+
+
+def limit_of_run(
+    chart: Chart, phi: float, mean: float, count: int, rng: np.random.Generator
+) -> float:
+    """Return the limit with which a run to the first alarm takes `mean` steps on average.
+
+    `chart.design` holds `LONGEST` times as many steps after the baseline.
+    """
+    n = len(chart.design)
+    highest = np.concatenate(
+        [
+            np.maximum.accumulate(y, axis=1).astype(np.float32)
+            for y in _simulated(chart, phi, n, count, rng)
+        ]
+    )
+    low, high = 0.0, float(highest[:, -1].max())
+    for _ in range(40):
+        middle = 0.5 * (low + high)
+        if run_lengths(highest, middle).mean() < mean:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+def run_lengths(highest: FloatArray, limit: float) -> FloatArray:
+    """Return steps to the first alarm, (P,), of running maxima (P, N); N where there is none."""
+    return np.minimum((highest <= limit).sum(axis=1) + 1, highest.shape[1])
+
+
+def _simulated(
+    chart: Chart, phi: float, n: int, count: int, rng: np.random.Generator
+) -> list[FloatArray]:
+    size = max(1, _BLOCK // n)
+    blocks = [min(size, count - start) for start in range(0, count, size)]
+    return [chart.charted(in_control(chart, phi, n, b, rng)) for b in blocks]
