@@ -13,7 +13,7 @@ from lwdstats.dataset.schema import ANSWER, CELL, spec_of
 from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.lexical import words
 from lwdstats.reports.section import Panel, Section, attempt
-from lwdstats.reports.tables import Texts, frame, grid, labels_of, places
+from lwdstats.reports.tables import Texts, frame, grid, labels_of, named_models, places
 from lwdstats.simulate.models.protocol import Prompt
 from lwdstats.studies.phrases import Phrases, phrases
 
@@ -54,7 +54,10 @@ def _add_plane(section: Section, ds: xr.Dataset, texts: Texts) -> None:
             plane[there, : fit.points.shape[1]] = fit.points
             about = f" The plane holds {fit.gof[1]:.0%} of the variation."
     table: dict[str, Any] = {
-        "dims": [[dim, labels_of(embedding, dim)] for dim in ANSWER],
+        "dims": [
+            [dim, section.data["models"] if dim == "model" else labels_of(embedding, dim)]
+            for dim in ANSWER
+        ],
         "columns": places(plane),
     }
     if "text" in ds:
@@ -108,7 +111,7 @@ def _add_posts(section: Section, ds: xr.Dataset, texts: Texts) -> None:
 
 def _sources(ds: xr.Dataset) -> tuple[npt.NDArray[np.intp], list[str]]:
     """Return where each post comes from, (R, Q, P), as numbers of sources: models, then others."""
-    models = [str(model) for model in ds["model"].values]
+    models = named_models(ds)
     time = ds["post_time"].transpose(*_WEB).values
     author = (
         ds["post_model"].transpose(*_WEB).values.astype(int)

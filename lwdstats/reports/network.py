@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +17,8 @@ from lwdstats.geometry.dkps.dkps import dkps
 from lwdstats.reports.answers import add_answers
 from lwdstats.reports.findings import add_findings
 from lwdstats.reports.mixtures import add_mixtures
-from lwdstats.reports.section import Panel, Section, attempt
-from lwdstats.reports.tables import grid, labels_of, places
+from lwdstats.reports.section import Panel, Section, attempt, file_name
+from lwdstats.reports.tables import grid, labels_of, named_models, places
 from lwdstats.reports.thinned import thinned
 from lwdstats.summaries import summary
 
@@ -45,7 +44,7 @@ def network_section(ds: xr.Dataset, name: str, budget: int) -> Section:
     section.data = {
         "name": name,
         "times": labels_of(shown, "time"),
-        "models": [str(model) for model in shown["model"].values],
+        "models": named_models(shown),
         "replicates": labels_of(shown, "replicate"),
         "queries": labels_of(shown, "query") if "query" in shown.dims else [],
         "tables": {},
@@ -65,7 +64,7 @@ def network_section(ds: xr.Dataset, name: str, budget: int) -> Section:
 def _add_origin(section: Section, ds: xr.Dataset, spec: dict[str, Any]) -> None:
     """Say how the run is made again."""
     simulator = spec.get("simulator")
-    file = re.sub(r"[^A-Za-z0-9_.-]+", "_", section.name).lstrip("-.") or "run"
+    file = file_name(section.name)
     if parts := ds.attrs.get("parts"):
         text = parts if isinstance(parts, str) else json.dumps(parts, ensure_ascii=False)
         section.spec = text
@@ -117,7 +116,7 @@ def _add_norm(section: Section, ds: xr.Dataset) -> None:
     lines: list[dict[str, Any]] = [{"column": "norm", "name": "‖D‖"}]
     about = "How far the models are apart: 0 where all are alike."
     if several:
-        lines.append({"column": "debiased", "name": "without the noise of sampling", "look": 1})
+        lines.append({"column": "debiased", "name": "noise taken out", "look": 1})
         lines.append({"column": "noise_floor", "name": "noise floor", "look": 7, "dash": "dash"})
         about += (
             f" With {ds.sizes['response']} answers each, models that are all the same would show "
@@ -167,23 +166,28 @@ def _add_models(section: Section, ds: xr.Dataset) -> None:
         space, why, _ = attempt(lambda: dkps(ds, k=k))
     about = (
         "Each model at the chosen time, by classical multidimensional scaling of the distances "
-        "between models, all times and replicates in one plane; the line is its way over the last ten."
+        "between models, all times and replicates in one plane; the line is its way over the last "
+        "ten times."
     )
     plane = np.zeros((size, 2))
     if space is not None:
         points = space.points.transpose(*dims, "coordinate")
         plane[:, : points.shape[-1]] = points.values.reshape(len(plane), -1)
+        # Where models differ along a line, the second coordinate is rounding.
+        if np.ptp(plane[:, 1]) < 1e-6 * np.ptp(plane[:, 0]):
+            plane[:, 1] = 0.0
         about += f" The plane holds {float(space.gof[1]):.0%} of the variation."
         for i, axis in enumerate("xy"):
             columns[axis] = points[..., 0].copy(data=plane[:, i].reshape(points.shape[:3]))
     if columns:
         table = grid(dims, columns)
+        table["dims"][1][1] = section.data["models"]
         for axis in set("xy") & set(columns):
             table["columns"][axis] = places(plane)[axis]
         section.data["tables"]["models"] = table
     section.panels.append(
         Panel("plane", "Models in a plane, over time", about, why if space is None else None,
-              {"kind": "models", "table": "models"})
+              {"kind": "models", "table": "models", "wide": "weight" in ds})
     )  # fmt: skip
 
 

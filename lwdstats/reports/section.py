@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -83,6 +84,11 @@ class Section:
     panels: list[Panel] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
+
+
+def file_name(name: str) -> str:
+    """Return a name that a file may have and a shell takes as it is."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name)[:80].lstrip("-.") or "run"
 
 
 def attempt(make: Callable[[], T]) -> tuple[T | None, str | None, list[str]]:

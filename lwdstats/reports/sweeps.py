@@ -9,7 +9,7 @@ import pandas as pd
 
 from lwdstats.inference.linear.lm import lm
 from lwdstats.inference.survival.survfit import survfit
-from lwdstats.reports.section import Finding, Panel, Section, attempt, found
+from lwdstats.reports.section import Finding, Panel, Section, attempt, file_name, found
 from lwdstats.reports.tables import frame
 from lwdstats.results.generics import anova
 from lwdstats.studies.sweep.result import Sweep
@@ -31,17 +31,27 @@ def sweep_section(sweep: Sweep, name: str) -> Section:
     facts.append(("Random streams", f"{streams or 'of each cell its own'}; seed {sweep.seed}"))
     facts.append(("Failed", f"{len(sweep.failures)} runs" if len(sweep.failures) else "none"))
     section = Section(name, sweep.lines()[0], facts, notes=list(sweep.notes))
-    said = "A sweep keeps levels, seed and what was measured, and not the file that it was run from"
-    section.again.append((f"{said}; with that file,", "lwdstats sweep SWEEP.toml -o sweep.nc"))
+    if sweep.spec is None:
+        said = "This file does not hold its base; with the file that it was run from, run"
+        section.again.append((said, "lwdstats sweep SWEEP.toml -o sweep.nc"))
+    else:
+        file = file_name(name)
+        section.spec = sweep.spec
+        section.again.append(
+            ("Download the specification, and run", f"lwdstats sweep {file}.json -o {file}.nc")
+        )
     section.data = {"name": name, "tables": {}}
     numeric = sweep._numeric()
     _add_means(section, sweep, numeric)
     _add_time(section, sweep, numeric)
     section.data["tables"]["runs"] = frame(sweep.frame)
     _add_failures(section, sweep)
+    timed = {"collapse_time", "collapsed"} <= set(sweep.measures)
     for measure in numeric:
-        section.findings.append(_effects(sweep, measure))
-    if {"collapse_time", "collapsed"} <= set(sweep.measures):
+        # Times that may be censored are no plain numbers.
+        if not (timed and measure in ("collapse_time", "collapsed")):
+            section.findings.append(_effects(sweep, measure))
+    if timed:
         for factor in sweep.factors:
             question = f"When do networks collapse, by {factor}?"
             formula = f"Surv(collapse_time, collapsed) ~ {_term(sweep, factor)}"

@@ -77,6 +77,12 @@ def labels_of(array: xr.DataArray | xr.Dataset, dim: str) -> list[Any]:
     return numbers(values) if values.dtype.kind in "iuf" else [str(v) for v in values]
 
 
+def named_models(ds: xr.Dataset) -> list[str]:
+    """Return what models are called: their labels, or "model 0" where these are numbers."""
+    labels = labels_of(ds, "model")
+    return [label if isinstance(label, str) else f"model {label}" for label in labels]
+
+
 def _column(series: Any) -> Any:
     if pd.api.types.is_bool_dtype(series):
         return [bool(value) for value in series]
