@@ -30,9 +30,18 @@ _SCALED = 50_000_000
 
 def network_section(ds: xr.Dataset, name: str, budget: int) -> Section:
     """Return the section of a run, which takes about `budget` bytes on the page."""
-    told = summary(ds)
+    told, why, _ = attempt(lambda: summary(ds))
     spec = spec_of(ds)
-    section = Section(name, told.title, list(told.facts), notes=list(told.notes), summary=told)
+    section = Section(name, str(ds.attrs["title"]), [], summary=told)
+    if told is None:
+        time = ds["time"].values
+        section.facts = [
+            ("Models", ", ".join(named_models(ds))),
+            ("Run", f"t = {time[0]}..{time[-1]}"),
+        ]
+        section.notes = [f"There is no summary: {why}"]
+    else:
+        section.facts, section.notes = list(told.facts), list(told.notes)
     _add_origin(section, ds, spec)
     shown, left_out = thinned(ds, budget)
     if left_out:

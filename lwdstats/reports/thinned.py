@@ -15,6 +15,7 @@ _ANSWER, _NUMBER, _READ = 24, 11, 4
 # Of posts and distinct answers, besides their texts.
 _POST = 30
 _CUT = 2000
+_TEXTS = ("text", "text_raw", "post_text")
 
 
 def thinned(ds: xr.Dataset, budget: int) -> tuple[xr.Dataset, list[str]]:
@@ -48,11 +49,13 @@ def thinned(ds: xr.Dataset, budget: int) -> tuple[xr.Dataset, list[str]]:
     if ds.sizes["time"] < n_times:
         notes.append(f"{ds.sizes['time']} of {n_times} times in pictures with a slider")
     if size > budget:
-        ds = ds.copy()
-        for name in ("text", "text_raw", "post_text"):
+        cut = np.frompyfunc(lambda text: str(text)[:_CUT], 1, 1)
+        for name in _TEXTS:
             if name in ds:
-                cut = np.frompyfunc(lambda text: str(text)[:_CUT], 1, 1)
-                ds[name] = ds[name].copy(data=cut(ds[name].values.astype(object)))
+                part = ds[name].astype(object)
+                # In place: xarray makes no array of texts with half of a surrogate pair.
+                part.values[...] = cut(part.values)
+                ds = ds.assign({name: part})
         notes.append(f"the first {_CUT} characters of each text")
     return ds, notes
 
@@ -61,7 +64,7 @@ def _size(ds: xr.Dataset) -> int:
     """Return about how many bytes a run takes on the page."""
     texts: list[str] = []
     size = 0
-    for name in ("text", "text_raw", "post_text"):
+    for name in _TEXTS:
         if name in ds:
             texts += [str(text) for text in pd.unique(ds[name].values.ravel().astype(object))]
     if "text" in ds:

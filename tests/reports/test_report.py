@@ -26,6 +26,8 @@ from lwdstats.reports.page import page
 from lwdstats.reports.sweeps import sweep_section
 from lwdstats.reports.thinned import thinned
 
+# A text that turns the direction of what is around it.
+TURNED = next(text for text in HOSTILE if "\u202e" in text)
 ASSETS = ROOT / "lwdstats" / "reports" / "assets"
 
 
@@ -82,9 +84,11 @@ def hostile_run():
     answers = np.resize(np.array(HOSTILE, dtype=object), ds["text"].shape)
     posts = np.resize(np.array(HOSTILE[::-1], dtype=object), ds["post_text"].shape)
     spec = json.loads(ds.attrs["spec"]) | {"system_prompts": {HOSTILE[0]: HOSTILE[5]}}
-    ds = ds.assign(text=ds["text"].copy(data=answers), post_text=ds["post_text"].copy(data=posts))
+    # In place, as xarray makes no array of texts with half of a surrogate pair.
+    ds = ds.copy(deep=True)
+    ds["text"].values[...], ds["post_text"].values[...] = answers, posts
     ds = ds.assign_coords(model=[HOSTILE[0], HOSTILE[40]], query=[HOSTILE[15]])
-    ds = ds.assign_coords(family=("model", [HOSTILE[1], HOSTILE[51]]))
+    ds = ds.assign_coords(family=("model", [HOSTILE[1], TURNED]))
     return ds.assign_attrs(title=HOSTILE[9], spec=json.dumps(spec), thinned=HOSTILE[2])
 
 
@@ -128,9 +132,12 @@ def test_nothing_but_our_scripts_and_styles_may_run(pages, kind):
         assert attributes.get("href", "#").startswith("#")
 
 
-KNOWN = set(
-    ["html", "head", "meta", "title", "style", "body", "a", "header", "p", "nav", "ul", "li", "bdi", "button", "main", "noscript", "section", "h1", "h2", "h3", "div", "dl", "dt", "dd", "pre", "table", "thead", "tr", "th", "tbody", "td", "article", "details", "summary", "span", "script", "footer"]
-)
+KNOWN = {
+    "html", "head", "meta", "title", "style", "body", "a", "header", "p", "nav", "ul", "li",
+    "bdi", "button", "main", "noscript", "section", "h1", "h2", "h3", "div", "dl", "dt", "dd",
+    "pre", "table", "thead", "tr", "th", "tbody", "td", "article", "details", "summary",
+    "span", "script", "footer",
+}  # fmt: skip
 LOADING = {"src", "srcset", "style", "action", "data", "srcdoc", "formaction", "ping", "poster"}
 
 
@@ -139,7 +146,7 @@ def test_hostile_texts_are_in_the_data_as_they_are(pages):
     assert len(HOSTILE) == len(set(HOSTILE)) == 60
     assert set(HOSTILE) <= set(data["texts"])
     text = " ".join(pages["hostile"].texts)
-    for label in (HOSTILE[0], HOSTILE[9], HOSTILE[51], HOSTILE[2]):
+    for label in (HOSTILE[0], HOSTILE[9], TURNED, HOSTILE[2]):
         assert printable(label) in text
     assert "\u202e" not in text
 
@@ -345,16 +352,16 @@ def test_mixtures_that_move_have_a_page():
 
 
 def test_a_large_run_is_thinned_and_says_so():
-    texts = np.array([f"answer {i} " + "word " * 60 for i in range(9 * 3 * 400)], dtype=object)
-    ds = small_llm(time=9, model=3, replicate=1, response=400)
+    texts = np.array([f"answer {i} " + "word " * 60 for i in range(9 * 3 * 100)], dtype=object)
+    ds = small_llm(time=9, model=3, replicate=1, response=100)
     ds["text"] = ds["text"].copy(data=texts.reshape(ds["text"].shape))
-    part, notes = thinned(ds, 500_000)
-    assert 1 < part.sizes["response"] < 400
-    assert notes == [f"the first {part.sizes['response']} of 400 answers of each model"]
-    assert len(as_json(pd.unique(part["text"].values.ravel()).tolist())) < 500_000
-    section = network_section(ds, "x", 500_000)
-    assert len(as_json(section.data)) < 800_000
-    assert any("of 400 answers" in note for note in section.notes)
+    part, notes = thinned(ds, 150_000)
+    assert 1 < part.sizes["response"] < 100
+    assert notes == [f"the first {part.sizes['response']} of 100 answers of each model"]
+    assert len(as_json(pd.unique(part["text"].values.ravel()).tolist())) < 150_000
+    section = network_section(ds, "x", 150_000)
+    assert len(as_json(section.data)) < 300_000
+    assert any("of 100 answers" in note for note in section.notes)
     tiny, notes = thinned(ds, 10_000)
     assert tiny.sizes["response"] == 1
     assert tiny.sizes["time"] < 9
@@ -385,7 +392,7 @@ def test_a_sweep_runs_again_from_its_page(tmp_path):
     (data,) = report({"found": found}, tmp_path).data
     (tmp_path / "spec.json").write_text(data["spec"])
     done = CliRunner().invoke(
-        app, ["sweep", str(tmp_path / "spec.json"), "-o", str(tmp_path / "b.nc")]
+        app, ["sweep", str(tmp_path / "spec.json"), "-o", str(tmp_path / "b.nc"), "--n-jobs", "1"]
     )
     assert done.exit_code == 0, done.output
     pd.testing.assert_frame_equal(lwd.read_sweep(tmp_path / "b.nc").frame, found.frame)
@@ -438,7 +445,7 @@ def test_sweeps_of_all_kinds_have_a_page(tmp_path):
     assert sum(tag == "section" for tag, _ in page_.elements) == 6
 
 
-def _fails(ds):
+def _fails(*_):
     raise ValueError("<b>no</b>")
 
 
@@ -451,10 +458,10 @@ def test_every_panel_that_is_shown_has_its_data(pages):
 
 def test_bad_input_is_named(tmp_path, answered):
     for x in (None, 3, "file.nc", [], {}, [3], {"a": answered, "b": 3}):
-        with pytest.raises(lwd.InputError, match="^x: got"):
+        with pytest.raises(lwd.InputError, match=r"^x: got"):
             lwd.report(x, tmp_path / "x.html")
     for path in (tmp_path, tmp_path / "no" / "x.html", None):
-        with pytest.raises(lwd.InputError, match="^path: got"):
+        with pytest.raises(lwd.InputError, match=r"^path: got"):
             lwd.report(answered, path)
     with pytest.raises(lwd.InputError):
         lwd.report(xr.Dataset(), tmp_path / "x.html")
