@@ -4,6 +4,11 @@ Each would set `window.pwned`, open a dialog, load something, end the data that 
 the text around it, or break a page by what it is made of.
 """
 
+import json
+
+import numpy as np
+from store_runs import run
+
 _RUN = "window.pwned=1"
 _LOAD = "https://example.invalid/x"
 
@@ -76,3 +81,20 @@ HOSTILE = [
     "x" * 100_000,
     "<b>" * 5_000 + f"<script>{_RUN}</script>",
 ]
+
+# A text that turns the direction of what is around it.
+TURNED = next(text for text in HOSTILE if "\u202e" in text)
+
+
+def hostile_run():
+    """A run all of whose texts are hostile: answers, posts, labels, the query, prompts."""
+    ds = run(n_steps=2, n_responses=30, query=["Up?"], replicates=1)
+    answers = np.resize(np.array(HOSTILE, dtype=object), ds["text"].shape)
+    posts = np.resize(np.array(HOSTILE[::-1], dtype=object), ds["post_text"].shape)
+    spec = json.loads(ds.attrs["spec"]) | {"system_prompts": {HOSTILE[0]: HOSTILE[5]}}
+    # In place, as xarray makes no array of texts with half of a surrogate pair.
+    ds = ds.copy(deep=True)
+    ds["text"].values[...], ds["post_text"].values[...] = answers, posts
+    ds = ds.assign_coords(model=[HOSTILE[0], HOSTILE[40]], query=[HOSTILE[15]])
+    ds = ds.assign_coords(family=("model", [HOSTILE[1], TURNED]))
+    return ds.assign_attrs(title=HOSTILE[9], spec=json.dumps(spec), thinned=HOSTILE[2])

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from hostile_texts import HOSTILE
+from hostile_texts import HOSTILE, TURNED, hostile_run
 from paths import ROOT
 from small_runs import small_llm
 from store_runs import run as run_llm
@@ -26,8 +26,6 @@ from lwdstats.reports.page import page
 from lwdstats.reports.sweeps import sweep_section
 from lwdstats.reports.thinned import thinned
 
-# A text that turns the direction of what is around it.
-TURNED = next(text for text in HOSTILE if "\u202e" in text)
 ASSETS = ROOT / "lwdstats" / "reports" / "assets"
 
 
@@ -76,20 +74,6 @@ def report(x, folder):
 @pytest.fixture(scope="module")
 def answered():
     return run_llm(n_steps=3, n_responses=4)
-
-
-def hostile_run():
-    """A run all of whose texts are hostile: answers, posts, labels, the query, prompts."""
-    ds = run_llm(n_steps=2, n_responses=30, query=["Up?"], replicates=1)
-    answers = np.resize(np.array(HOSTILE, dtype=object), ds["text"].shape)
-    posts = np.resize(np.array(HOSTILE[::-1], dtype=object), ds["post_text"].shape)
-    spec = json.loads(ds.attrs["spec"]) | {"system_prompts": {HOSTILE[0]: HOSTILE[5]}}
-    # In place, as xarray makes no array of texts with half of a surrogate pair.
-    ds = ds.copy(deep=True)
-    ds["text"].values[...], ds["post_text"].values[...] = answers, posts
-    ds = ds.assign_coords(model=[HOSTILE[0], HOSTILE[40]], query=[HOSTILE[15]])
-    ds = ds.assign_coords(family=("model", [HOSTILE[1], TURNED]))
-    return ds.assign_attrs(title=HOSTILE[9], spec=json.dumps(spec), thinned=HOSTILE[2])
 
 
 def hashes(texts):
