@@ -44,7 +44,7 @@ class Watched:
         )  # fmt: skip
         self.said = []
         self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(30_000)
         self.page.on("console", lambda m: self.said.append(f"{m.type}: {m.text}"))
         self.page.on("pageerror", lambda e: self.said.append(f"error: {e}"))
         self.page.on("dialog", lambda d: (self.said.append(f"dialog: {d.message}"), d.dismiss()))
@@ -125,10 +125,18 @@ def test_a_reader_goes_through_time_and_from_an_answer_to_its_prompt(browser, ru
         assert as_list(listed) == as_list({t for m in said for t in said[m]})
 
         # Pointing at a point shows its answer.
+        page.locator("#answers-0 .js-plotly-plot").evaluate(
+            "n => n.scrollIntoView({block: 'center'})"
+        )
+        settled(page)
         box = page.locator("#answers-0 .trace .points path").first.bounding_box()
-        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+        page.mouse.move(x - 40, y - 40)
+        page.mouse.move(x, y, steps=5)
         page.wait_for_selector("#answers-0 .hoverlayer .hovertext")
-        shown = " ".join(page.locator("#answers-0 .hoverlayer .hovertext tspan").all_inner_texts())
+        shown = " ".join(
+            page.locator("#answers-0 .hoverlayer .hovertext tspan").all_text_contents()
+        )
         assert any(text in shown for text in said["a"]), shown
 
         # A click shows it with its prompt and the posts.
@@ -143,8 +151,8 @@ def test_a_reader_goes_through_time_and_from_an_answer_to_its_prompt(browser, ru
         assert posts == list(prompt.posts)
 
         # Other runs, other questions.
-        page.get_by_label("Replicate").select_option(index=1)
-        page.get_by_label("Query").select_option(index=1)
+        page.locator("label", has_text="Replicate").locator("select").select_option(index=1)
+        page.locator("label", has_text="Query").locator("select").select_option(index=1)
         settled(page)
         cell = {"time": 2, "replicate": 1, "query": "Down?"}
         own = {t for m in ("a", "b") for t in run["text"].sel(model=m, **cell).values.tolist()}
@@ -169,14 +177,14 @@ def test_every_picture_is_drawn_and_themes_change(browser, path):
         assert {"norm-0", "answers-0", "reading-0", "web-0", "plane-0", "apart-0"} <= set(names)
         for name in names:
             page.locator(f"#{name}").scroll_into_view_if_needed()
-            page.wait_for_function(f"document.querySelector('#{name} [data-view]').children.length")
+            page.wait_for_selector(f"#{name} [data-view] > *")
         for _ in range(2):
             before = page.locator("html").get_attribute("data-theme")
             page.locator("#theme").click()
             assert page.locator("html").get_attribute("data-theme") != before
         page.locator("#run-0").get_by_role("button", name="Play").click()
-        page.wait_for_function("document.querySelector('#run-0 output').textContent === 't = 0'")
-        page.wait_for_function("document.querySelector('#run-0 output').textContent === 't = 2'")
+        page.wait_for_selector("#run-0 output:text-is('t = 0')")
+        page.wait_for_selector("#run-0 output:text-is('t = 2')")
         page.get_by_role("button", name="Pause").click()
 
 
@@ -243,13 +251,17 @@ def test_hostile_texts_are_shown_and_none_runs(browser, tmp_path):
         assert {text[:20_000] + " …" for text in long} <= seen
         # Hovering over each, as the labels of plots read a little markup.
         hovered = page.evaluate(
-            """() => {
+            """async () => {
               const plot = document.querySelector('#answers-0 .js-plotly-plot');
               const out = [];
-              plot.data.forEach((trace, curveNumber) => trace.x.forEach((_, pointNumber) => {
-                Plotly.Fx.hover(plot, [{ curveNumber, pointNumber }]);
-                out.push(plot.querySelector('.hoverlayer').textContent);
-              }));
+              for (const [curveNumber, trace] of plot.data.entries()) {
+                for (const pointNumber of trace.x.keys()) {
+                  Plotly.Fx.hover(plot, [{ curveNumber, pointNumber }]);
+                  out.push(plot.querySelector('.hoverlayer').textContent);
+                  // plotly shows no more than one label in 50 ms.
+                  await new Promise(r => setTimeout(r, 60));
+                }
+              }
               return out;
             }"""
         )
