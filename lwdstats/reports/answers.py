@@ -141,7 +141,7 @@ def _add_reading(section: Section, ds: xr.Dataset) -> None:
     """Add how many posts of whom each model read."""
     about = (
         "Of the posts that a model (a row) read up to the chosen time, the share that each "
-        "source wrote (a column); darker is more."
+        "source wrote (a column); a stronger shade is more."
     )
     panel = Panel("reading", "Who read whom", about, draws={"kind": "reading", "table": "reading"})
     section.panels.append(panel)

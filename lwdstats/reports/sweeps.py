@@ -70,7 +70,7 @@ def _add_means(section: Section, sweep: Sweep, numeric: list[str]) -> None:
     lines = Panel(
         "means", "Means by factors", about, draws={"kind": "means", "table": "means", "wide": True}
     )
-    about = "Means over runs for each pair of levels; darker is larger."
+    about = "Means over runs for each pair of levels; a stronger shade is larger."
     cells = Panel(
         "map", "Map of two factors", about, draws={"kind": "map", "table": "means", "wide": True}
     )

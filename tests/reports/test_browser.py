@@ -29,8 +29,9 @@ def browser():
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (apt-get install chromium)")
     with playwright.sync_playwright() as p:
-        # Root, as CI often is, has no sandbox of its own.
-        yield p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # Root, as CI often is, has no sandbox of its own; containers have little shared memory.
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        yield p.chromium.launch(executable_path=CHROMIUM, args=arguments)
 
 
 class Watched:
@@ -44,7 +45,7 @@ class Watched:
         )  # fmt: skip
         self.said = []
         self.page = self.context.new_page()
-        self.page.set_default_timeout(30_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("console", lambda m: self.said.append(f"{m.type}: {m.text}"))
         self.page.on("pageerror", lambda e: self.said.append(f"error: {e}"))
         self.page.on("dialog", lambda d: (self.said.append(f"dialog: {d.message}"), d.dismiss()))
@@ -165,7 +166,7 @@ def test_a_reader_goes_through_time_and_from_an_answer_to_its_prompt(browser, ru
 
         # From a post back to the answer that it was.
         back = page.locator("#answers-0 .posts button").first
-        text = page.locator("#answers-0 .posts li", has=back).first.locator(".said").inner_text()
+        text = page.locator("#answers-0 .posts li:has(button) .said").first.inner_text()
         back.click()
         settled(page)
         assert page.locator("#answers-0 .detail .answer").inner_text() == text

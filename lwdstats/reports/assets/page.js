@@ -182,13 +182,13 @@
   function layout(extra = {}) {
     const axis = (own = {}) => ({
       gridcolor: colour("line"), zerolinecolor: colour("line"), linecolor: colour("rim"), tickcolor: colour("rim"),
-      automargin: true, fixedrange: coarse, ...own, title: { text: own.title || "", standoff: 8 },
+      fixedrange: coarse, ...own, title: { text: own.title || "", standoff: 8 },
     });
     const { xaxis, yaxis, ...rest } = extra;
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("ink"), size: 13, family: 'system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif' },
-      margin: { l: 50, r: 12, t: 10, b: 40 }, xaxis: axis(xaxis), yaxis: axis(yaxis),
+      margin: { l: 62, r: 14, t: 10, b: 46 }, xaxis: axis(xaxis), yaxis: axis(yaxis),
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rim"), font: { color: colour("ink") }, align: "left" },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } },
       hovermode: "closest", dragmode: coarse ? false : "zoom", uirevision: "kept", ...rest,
@@ -355,6 +355,9 @@
         (this.place || this.view).append(this.chart);
         this.fresh = true;
       }
+      // On a phone a legend has a line for each entry, above the picture.
+      const entries = traces.filter((t) => t.showlegend !== false).length;
+      this.chart.style.height = extra.showlegend && entries > 3 && window.innerWidth < 832 ? `${17 + 1.4 * Math.min(entries, 12)}rem` : "";
       Plotly.react(this.chart, traces, layout(extra), CONFIG);
       if (this.fresh && this.clicked) this.chart.on("plotly_click", (event) => this.clicked(event.points[0]));
       this.fresh = false;
@@ -777,7 +780,7 @@
         };
       });
       this.plot(traces, {
-        xaxis: { title: label(x.replace(/_/g, " ")), tickmode: "array", tickvals: places, ticktext: levels[x].map((l) => label(l, 24)) },
+        xaxis: { title: label(x.replace(/_/g, " ")), automargin: "height", tickmode: "array", tickvals: places, ticktext: levels[x].map((l) => label(l, 24)) },
         yaxis: { title: label(`mean ${measure.replace(/_/g, " ")}`) }, showlegend: groups.length > 1,
       });
     }
@@ -845,5 +848,5 @@
   dark.addEventListener("change", () => dress(dark.matches ? "dark" : "light"));
   dress(dark.matches ? "dark" : "light");
   for (const section of document.querySelectorAll(".run")) runs.push(new Run(section));
-  root.dataset.ready = "yes";
+  root.dataset.ready = String(Math.round(performance.now()));
 })();
