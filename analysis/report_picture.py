@@ -2,7 +2,7 @@
 
 python analysis/report_picture.py [FILE] [PICTURE]
 
-Takes Playwright and Debian's Chromium.
+Takes Playwright and Debian's chromium-headless-shell.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ def main(arguments: list[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
         ds = lwd.read_results(given.file)
         path = lwd.report({Path(given.file).stem: ds}, Path(folder) / "page.html")
-        browser = p.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        browser = p.chromium.launch(
+            executable_path=shutil.which("chromium-headless-shell"), args=["--no-sandbox"]
+        )
         page = browser.new_page(viewport={"width": 1180, "height": 1000})
         page.goto(path.as_uri())
         page.locator("#answers-0").scroll_into_view_if_needed()
