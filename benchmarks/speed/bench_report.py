@@ -3,8 +3,8 @@
 python benchmarks/speed/bench_report.py [--repeats 7]
 
 Opening is from the start of the navigation until the script has set up everything in view, in
-Debian's chromium-headless-shell; beside it a page with plotly.js alone and no data. A step is one of
-the slider, with the answers in view. Medians, in milliseconds.
+Debian's chromium-headless-shell; beside it a page with plotly.js alone and no data. A step is one
+of the slider, with the answers in view. Medians, in milliseconds.
 """
 
 from __future__ import annotations
