@@ -182,9 +182,6 @@ def _add_models(section: Section, ds: xr.Dataset) -> None:
     if space is not None:
         points = space.points.transpose(*dims, "coordinate")
         plane[:, : points.shape[-1]] = points.values.reshape(len(plane), -1)
-        # Where models differ along a line, the second coordinate is rounding.
-        if np.ptp(plane[:, 1]) < 1e-6 * np.ptp(plane[:, 0]):
-            plane[:, 1] = 0.0
         about += f" The plane holds {float(space.gof[1]):.0%} of the variation."
         for i, axis in enumerate("xy"):
             columns[axis] = points[..., 0].copy(data=plane[:, i].reshape(points.shape[:3]))

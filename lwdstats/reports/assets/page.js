@@ -194,6 +194,8 @@
       hovermode: "closest", dragmode: coarse ? false : "zoom", uirevision: "kept", ...rest,
     };
   }
+  // Distances are what a plane shows, so that both its axes have one scale.
+  const ONE_SCALE = { scaleanchor: "x", scaleratio: 1 };
   const CONFIG = {
     displaylogo: false, responsive: true, displayModeBar: coarse ? false : "hover",
     modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"],
@@ -503,7 +505,7 @@
         traces.push({ x: xs.slice(-1), y: ys.slice(-1), mode: "markers", name: label(name, 32), hovertext: `${label(name)}, t = ${run.time}`, hoverinfo: "text", marker: { size: 12, color: c, symbol: marker(i), line: { color: colour("card"), width: 1 } }, showlegend: names.length <= 24 });
       });
       for (let row = 0; row < table.n; row++) for (const a of "xy") seen[a].push(table.get(a, row));
-      this.plot(traces, { xaxis: { title: "first coordinate", range: span(seen.x) }, yaxis: { title: "second coordinate", range: span(seen.y) }, showlegend: names.length > 1 });
+      this.plot(traces, { xaxis: { title: "first coordinate", range: span(seen.x) }, yaxis: { title: "second coordinate", range: span(seen.y), ...ONE_SCALE }, showlegend: names.length > 1 });
     }
   }
 
@@ -571,7 +573,7 @@
           showlegend: run.models.length <= 24,
         };
       });
-      this.plot(traces, { xaxis: { title: "first coordinate", range: this.ranges[0] }, yaxis: { title: "second coordinate", range: this.ranges[1] }, showlegend: run.models.length > 1, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 }, itemsizing: "constant" } });
+      this.plot(traces, { xaxis: { title: "first coordinate", range: this.ranges[0] }, yaxis: { title: "second coordinate", range: this.ranges[1], ...ONE_SCALE }, showlegend: run.models.length > 1, legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 }, itemsizing: "constant" } });
       this.drawList(groups.filter(held), holders !== null);
       this.drawDetail();
     }
