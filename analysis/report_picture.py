@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
         page.wait_for_selector("#answers-0 .list button")
         page.locator("#answers-0 .list button").first.click()
         page.locator("#answers-0").evaluate("n => n.scrollIntoView({ block: 'start' })")
+        page.evaluate("window.scrollBy(0, 50)")
         page.wait_for_timeout(1000)
         page.screenshot(path=given.picture)
         browser.close()

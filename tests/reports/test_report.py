@@ -25,6 +25,7 @@ from lwdstats.reports.network import network_section
 from lwdstats.reports.page import page
 from lwdstats.reports.sweeps import sweep_section
 from lwdstats.reports.thinned import thinned
+from lwdstats.studies.sweep import sweep as sweeping
 
 ASSETS = ROOT / "lwdstats" / "reports" / "assets"
 
@@ -523,3 +524,14 @@ def test_script_writes_texts_as_text():
         assert word not in script
     # Attributes that hold what a stranger wrote are none that a browser acts on.
     assert not re.search(r"setAttribute\(\"(?:style|on\w+|href|src)\"", script)
+
+
+def test_a_sweep_names_files_without_the_folders_of_this_machine():
+    base = {"posts": "/home/me/posts.csv", "scenario": {"fresh_from": "/home/me/fresh.csv"}}
+    told = sweeping._as_file({"base": base, "grid": {"beta": np.array([0.2, 0.5])}})
+    assert json.loads(told) == {
+        "base": {"posts": "posts.csv", "scenario": {"fresh_from": "fresh.csv"}},
+        "grid": {"beta": [0.2, 0.5]},
+    }
+    assert sweeping._as_file({"base": {}, "grid": {}, "measure": [len]}) is None
+    assert base["posts"] == "/home/me/posts.csv"

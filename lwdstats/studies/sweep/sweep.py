@@ -299,11 +299,12 @@ def _as_file(told: dict[str, Any]) -> str | None:
     if isinstance(told["grid"], pd.DataFrame):
         return None
     base = dict(told["base"])
-    scenario = base.get("scenario")
-    if isinstance(scenario, Mapping):
+    tables: list[tuple[dict[str, Any], tuple[str, ...]]] = [(base, FILES)]
+    if isinstance(scenario := base.get("scenario"), Mapping):
         base["scenario"] = dict(scenario)
-    for table, names in ((base, FILES), (base.get("scenario"), SCENARIO_FILES)):
-        for name in names if isinstance(table, dict) else ():
+        tables.append((base["scenario"], SCENARIO_FILES))
+    for table, names in tables:
+        for name in names:
             if isinstance(table.get(name), str):
                 table[name] = os.path.basename(table[name])
     try:
