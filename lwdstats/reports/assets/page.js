@@ -586,12 +586,12 @@
       this.run.chosen = row;
       const place = this.table.place(row);
       if (move) {
-        this.run.stop && this.run.player && this.run.stop();
+        if (this.run.playing) this.run.stop();
         this.run.go({ time: place.time });
+        this.drawDetail();
       } else {
-        this.run.refresh();
+        this.draw();
       }
-      this.drawDetail();
       say(`Answer of ${this.run.models[place.model]} chosen; its prompt is below the picture.`);
     }
 
