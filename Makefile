@@ -15,9 +15,15 @@ PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 
 # Modules and tests are compiled once, not once a process, even where the environment says otherwise.
 export PYTHONDONTWRITEBYTECODE :=
+# What comes from npm: the pictures of the page of `lwdstats report`, which is in the package, and
+# what tests the page for accessibility.
+PLOTLY := 4.1.1
+PLOTLY_SHA256 := 99784e3abfb07b142a15e521a439e6d9addceadb3f79553fd24c72774f0649ba
+AXE := 4.14.1
+ASSETS := lwdstats/reports/assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-models test-large test-latest lock lint style types wheel oracle clean
+.PHONY: help setup demo test test-models test-large test-latest lock lint style types wheel oracle axe plotly clean
 
 help:
 	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
@@ -27,6 +33,7 @@ help:
 	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
 	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
 	@echo "make oracle       write the R references anew (needs R with vegan, energy, survival, jsonlite)"
+	@echo "make plotly       fetch the script of the report's pictures anew, by its version in this file"
 	@echo "make clean        remove $(VENV), .venv-latest and $(RESULTS)/"
 
 setup: $(VENV)/.installed
@@ -83,6 +90,20 @@ wheel: setup
 
 oracle:
 	for script in tests/r/*.R; do Rscript $$script || exit 1; done
+
+# axe-core, for tests of the page in a browser; without npm they are skipped, and say so.
+axe: build/axe-core-$(AXE)/package/axe.min.js
+build/axe-core-$(AXE)/package/axe.min.js:
+	mkdir -p build/axe-core-$(AXE)
+	cd build/axe-core-$(AXE) && npm pack --silent axe-core@$(AXE) && tar xzf axe-core-$(AXE).tgz
+
+plotly:
+	mkdir -p build/plotly
+	cd build/plotly && npm pack --silent plotly.js-basic-dist-min@$(PLOTLY) \
+		&& tar xzf plotly.js-basic-dist-min-$(PLOTLY).tgz
+	echo "$(PLOTLY_SHA256)  build/plotly/package/plotly-basic.min.js" | sha256sum --check
+	cp build/plotly/package/plotly-basic.min.js $(ASSETS)/
+	cp build/plotly/package/LICENSE $(ASSETS)/plotly-LICENSE.txt
 
 clean:
 	rm -rf $(VENV) .venv-latest $(RESULTS)

@@ -53,6 +53,7 @@ from lwdstats.plots import plot as plot
 from lwdstats.plots import plot_answers as plot_answers
 from lwdstats.plots import plot_mixtures as plot_mixtures
 from lwdstats.plots import plot_norm as plot_norm
+from lwdstats.reports.report import report as report
 from lwdstats.results.generics import AIC as AIC
 from lwdstats.results.generics import BIC as BIC
 from lwdstats.results.generics import TukeyHSD as TukeyHSD

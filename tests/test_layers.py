@@ -23,6 +23,7 @@ LAYERS = [
     {"inference"},
     {"studies"},
     {"plots", "summaries"},
+    {"reports"},
     {"cli"},
 ]
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}

@@ -1,4 +1,4 @@
-"""The command `lwdstats`: simulate, sweep, plan, power, replay, summarise, plot."""
+"""The command `lwdstats`: simulate, sweep, plan, power, replay, summarise, plot, report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from lwdstats.cli import files
 from lwdstats.cli.options import notes
+from lwdstats.cli.report import report
 from lwdstats.cli.simulate import plan, simulate
 from lwdstats.cli.sweep import sweep
 from lwdstats.errors import InputError
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(simulate, name="simulate")
-for command in (plan, sweep, files.power, files.replay, files.summary, files.plot):
+for command in (plan, sweep, files.power, files.replay, files.summary, files.plot, report):
     app.command()(command)
 
 

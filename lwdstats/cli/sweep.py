@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +18,7 @@ _OPTIONS = ("replicates", "measure", "seed", "keep", "common_streams", "store")
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(help="TOML file of the sweep.")],
+    file: Annotated[Path, typer.Argument(help="TOML or JSON file of the sweep.")],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -80,11 +81,14 @@ def read_sweep_file(file: Path) -> tuple[Any, Any, dict[str, Any]]:
     from lwdstats.simulate.specs import from_folder, read_spec
     from lwdstats.studies.sweep.design import design
 
-    takes = "a readable TOML file of a sweep"
+    takes = "a readable TOML or JSON file of a sweep"
     try:
-        held = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+        text = file.read_text(encoding="utf-8-sig")
+        held = json.loads(text) if file.suffix.lower() == ".json" else tomllib.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise InputError("file", f"{file} ({error})", takes) from error
+    if not isinstance(held, dict):
+        raise InputError("file", f"{file} (a {type(held).__name__} in JSON)", takes)
     known = ("base", "grid", "design", *_OPTIONS)
     for name in held:
         if name not in known:

@@ -18,6 +18,8 @@ from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.simulate.llm.simulate_llm import simulate_llm
 
 SIMULATORS = {"gmm": simulate_gmm, "llm": simulate_llm}
+# Arguments that may be paths, and fields of a scenario.
+FILES, SCENARIO_FILES = ("posts", "covariates"), ("fresh_from", "noise_from")
 
 
 def read_spec(path: str | Path) -> dict[str, Any]:
@@ -62,8 +64,8 @@ def from_folder(spec: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(scenario, dict):
         scenario = spec["scenario"] = dict(scenario)
     for table, names in (
-        (spec, ("posts", "covariates")),
-        (scenario if isinstance(scenario, dict) else {}, ("fresh_from", "noise_from")),
+        (spec, FILES),
+        (scenario if isinstance(scenario, dict) else {}, SCENARIO_FILES),
     ):
         for name in names:
             if isinstance(table.get(name), str):

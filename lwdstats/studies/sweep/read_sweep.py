@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import pandas as pd
 import xarray as xr
 
@@ -63,6 +64,18 @@ def read_sweep(path: str | os.PathLike[str]) -> Sweep:
     listed = {name: tuple(told.pop(name)) for name in tuples}
     levels = told.pop("levels")
     return Sweep(frame, failures=with_factors(failures, levels), levels=levels, **listed, **told)
+
+
+def is_sweep(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is one that a sweep wrote, and not a run's."""
+    path = Path(path)
+    if path.suffix != ".nc" or not path.is_file():
+        return path.suffix == ".parquet"
+    try:
+        with netCDF4.Dataset(path) as file:
+            return ATTRIBUTE in file.ncattrs()
+    except OSError:
+        return False
 
 
 def _rows(view: xr.Dataset, told: dict[str, Any]) -> pd.DataFrame:

@@ -58,6 +58,9 @@ class Sweep(Result):
         The folder.
     files : tuple of str
         Datasets in the store, where they were kept.
+    spec : str or None
+        What `lwdstats sweep` takes to run it again, as JSON; None of a design, of measures that are
+        functions, and of files of before.
     """
 
     frame: pd.DataFrame
@@ -73,6 +76,7 @@ class Sweep(Result):
     notes: tuple[str, ...] = field(default=(), repr=False)
     store: str | None = None
     files: tuple[str, ...] = field(default=(), repr=False)
+    spec: str | None = field(default=None, repr=False)
 
     @property
     def cluster(self) -> str | None:
@@ -294,7 +298,7 @@ class Sweep(Result):
                 "failures": self.failures.astype(object).to_dict("list"), "dtypes": dtypes,
                 "replicates": self.replicates, "n_cells": self.n_cells, "full": self.full,
                 "seed": self.seed, "common_streams": self.common_streams, "notes": self.notes,
-                "files": self.files, "runs": _runs_text(self.frame),
+                "files": self.files, "runs": _runs_text(self.frame), "spec": self.spec,
             }
         )  # fmt: skip
 

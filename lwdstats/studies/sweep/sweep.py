@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import xarray as xr
 from lwdstats.errors import InputError, check_bool
 from lwdstats.simulate.gmm.simulate_gmm import check_jobs
 from lwdstats.simulate.progress import Progress
+from lwdstats.simulate.specs import FILES, SCENARIO_FILES
 from lwdstats.streams import check_replicates, resolve_seed
 from lwdstats.studies.sweep.cells import Cell, cells_of, read_base
 from lwdstats.studies.sweep.frames import alike, failures_of, frame_of
@@ -166,6 +168,7 @@ class Work:
     files: bool
     common_streams: bool
     n_jobs: int | None
+    spec: str | None
 
     @property
     def together(self) -> int:
@@ -231,6 +234,7 @@ class Work:
             files=tuple(
                 sorted({record["file"] for record in records.values() if "file" in record})
             ),
+            spec=self.spec,
         )
 
 
@@ -283,6 +287,33 @@ def prepare(
         return Work(
             run, points, cells, ids, measures, chosen, keep == "datasets",
             common_streams, n_jobs,
+            _as_file({
+                "replicates": list(ids), "seed": str(chosen), "common_streams": common_streams,
+                "measure": measure, "base": held, "grid": grid,
+            }),
         )  # fmt: skip
 
     return work
+
+
+def _as_file(told: dict[str, Any]) -> str | None:
+    """Return what a file of the sweep says, as JSON; None where it holds what no file can.
+
+    Of files that it names, the folder of this machine is left out.
+    """
+    if isinstance(told["grid"], pd.DataFrame):
+        return None
+    base = dict(told["base"])
+    tables: list[tuple[dict[str, Any], tuple[str, ...]]] = [(base, FILES)]
+    if isinstance(scenario := base.get("scenario"), Mapping):
+        base["scenario"] = dict(scenario)
+        tables.append((base["scenario"], SCENARIO_FILES))
+    for table, names in tables:
+        for name in names:
+            if isinstance(table.get(name), str):
+                table[name] = os.path.basename(table[name])
+    try:
+        held = told | {"base": base}
+        return json.dumps(held, default=lambda x: x.tolist(), ensure_ascii=False, indent=1)
+    except (AttributeError, TypeError, ValueError):
+        return None
