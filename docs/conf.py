@@ -38,7 +38,7 @@ extensions = [
     "myst_nb",
     "sphinx_gallery.gen_gallery",
     "sphinxcontrib.katex",
-    "site_tree",
+    "site_parts",
 ]
 
 # Pages.

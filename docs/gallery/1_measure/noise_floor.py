@@ -9,7 +9,7 @@ import matplotlib.pyplot as plt
 
 import lwdstats as lwd
 
-ds = lwd.read_results("../../../data/bitcoin_network.nc").sel(replicate=0)
+ds = lwd.read_results("../../../data/bitcoin_network.nc").sel(replicate=[0])
 few = ds.isel(response=slice(4))
 
 # %%
@@ -18,8 +18,8 @@ few = ds.isel(response=slice(4))
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
 for ax, debias in zip(axes, (False, True), strict=True):
     for label, part in (("16 answers", ds), ("4 answers", few)):
-        lwd.fnorm(part, debias=debias).plot(ax=ax, label=label)
+        lwd.fnorm(part, debias=debias).squeeze().plot(ax=ax, label=label)
     ax.set(title="noise taken out" if debias else "as it is", ylabel="||D||_F" if not debias else "")
-lwd.noise_floor(few).plot(ax=axes[0], color="grey", linestyle=":", label="noise floor of 4")
+lwd.noise_floor(few).squeeze().plot(ax=axes[0], color="grey", linestyle=":", label="noise floor of 4")
 axes[0].legend()
 plt.show()

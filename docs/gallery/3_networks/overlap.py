@@ -35,7 +35,7 @@ for gap in (1, 2, 3, 4.5, 6):
     before, after = ds["weight"].transpose("time", "replicate", "model", "component").values
     step = lwd.measured_decay(before, after)
     ax.errorbar(gap, step.factor, 2 * step.std_error, fmt="o", color="C1")
-ax.axhline(lwd.decay_factor(20), color="grey", linestyle=":", label="no overlap")
+ax.axhline(lwd.decay_factor(20, 1 / 20), color="grey", linestyle=":", label="no overlap")
 ax.set(xlabel="distance of the means, in standard deviations", ylabel="left of a difference")
 ax.legend()
 plt.show()

@@ -18,7 +18,7 @@ setting = {
 }
 scenarios = {
     "replace": {"keep": "last"},
-    "replace, 10% real": {"keep": "last", "fresh": 0.1},
+    "replace, 1 real post a step": {"keep": "last", "fresh": 1},
     "last five steps": {"keep": ("last", 5)},
     "keep all": {},
 }
