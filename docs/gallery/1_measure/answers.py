@@ -2,8 +2,8 @@
 Answers of language models in a plane
 =====================================
 
-Three small language models, at the sizes of the paper: 40 answers a model and step, 60 steps. Embedded answers,
-one point each, in the two directions in which they vary most.
+Three small language models, at the sizes of the paper: 40 answers a model and step, 60 steps.
+Embedded answers, one point each, in the two directions in which they vary most.
 """
 
 import matplotlib.pyplot as plt

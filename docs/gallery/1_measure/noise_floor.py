@@ -2,7 +2,8 @@
 The noise floor of a norm
 =========================
 
-With L answers each, models that are all the same show a positive ||D||_F. How much of a norm is that?
+With L answers each, models that are all the same show a positive ||D||_F. How much of a norm is
+that?
 """
 
 import matplotlib.pyplot as plt
@@ -13,13 +14,18 @@ ds = lwd.read_results("../../../data/bitcoin_network.nc").sel(replicate=[0])
 few = ds.isel(response=slice(4))
 
 # %%
-# As it is, the norm of 4 answers is above that of 16. With the noise taken out, both estimate the same.
+# As it is, the norm of 4 answers is above that of 16. With the noise taken out, both estimate the
+# same.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
 for ax, debias in zip(axes, (False, True), strict=True):
     for label, part in (("16 answers", ds), ("4 answers", few)):
         lwd.fnorm(part, debias=debias).squeeze().plot(ax=ax, label=label)
-    ax.set(title="noise taken out" if debias else "as it is", ylabel="||D||_F" if not debias else "")
-lwd.noise_floor(few).squeeze().plot(ax=axes[0], color="grey", linestyle=":", label="noise floor of 4")
+    ax.set(
+        title="noise taken out" if debias else "as it is", ylabel="||D||_F" if not debias else ""
+    )
+lwd.noise_floor(few).squeeze().plot(
+    ax=axes[0], color="grey", linestyle=":", label="noise floor of 4"
+)
 axes[0].legend()
 plt.show()

@@ -2,8 +2,8 @@
 Where models are: the data kernel perspective space
 ===================================================
 
-Each model is one point at each time, and models that answer alike are near each other. Coordinates are joint over time,
-so that ways can be followed.
+Each model is one point at each time, and models that answer alike are near each other.
+Coordinates are joint over time, so that ways can be followed.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,8 @@ lwd.plot(space)
 plt.show()
 
 # %%
-# Where would each be if it gave answers without end? Regions allow for there being 16, at the last time.
+# Where would each be if it gave answers without end? Regions allow for there being 16, at the
+# last time.
 
 lwd.plot(space, regions=True)
 plt.show()

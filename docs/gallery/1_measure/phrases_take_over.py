@@ -2,7 +2,8 @@
 One phrase takes over
 =====================
 
-Which phrases spread through a network, and who said them first? Words are counted, nothing is embedded.
+Which phrases spread through a network, and who said them first? Words are counted, nothing is
+embedded.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 When is it over?
 ================
 
-The first time from which ||D||_F stays below a threshold, as a Kaplan-Meier curve: runs that never get there are censored and
-count.
+The first time from which ||D||_F stays below a threshold, as a Kaplan-Meier curve: runs that
+never get there are censored and count.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Has the network collapsed?
 ==========================
 
-Given what they read at each time, do the models still answer from different distributions? Distances between their answers,
-filled where the test finds a difference.
+Given what they read at each time, do the models still answer from different distributions?
+Distances between their answers, filled where the test finds a difference.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Your own answers: from a table to a test
 ========================================
 
-Answers that were logged elsewhere, one row each, become a dataset, and everything runs on it. The embedder is yours;
-here words are weighed by how rare they are (tf-idf).
+Answers that were logged elsewhere, one row each, become a dataset, and everything runs on it. The
+embedder is yours; here words are weighed by how rare they are (tf-idf).
 """
 
 import matplotlib.pyplot as plt
@@ -27,7 +27,8 @@ log = pd.DataFrame(
 print(log.groupby("model").head(2))
 
 # %%
-# One call makes the dataset, another tests at each time whether the two are told apart, with p adjusted for all six times.
+# One call makes the dataset, another tests at each time whether the two are told apart, with p
+# adjusted for all six times.
 
 tfidf = TfidfVectorizer().fit(log["text"])
 ds = lwd.as_results(log, embedder=lambda texts: tfidf.transform(texts).toarray())

@@ -2,8 +2,9 @@
 Permutation tests under R's names
 =================================
 
-``adonis2`` tests whether models differ in where their answers are, ``betadisper`` and ``permutest`` whether they differ in how
-much their answers vary; both from distances alone, as in R's vegan.
+``adonis2`` tests whether models differ in where their answers are, ``betadisper`` and
+``permutest`` whether they differ in how much their answers vary; both from distances alone, as in
+R's vegan.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Sudden falls beside a smooth decay
 ==================================
 
-A power law explains most of a curve. What it does not explain, all at once, is a change: here at t = 60, made by a network
-whose readers change from cliques to all.
+A power law explains most of a curve. What it does not explain, all at once, is a change: here at
+t = 60, made by a network whose readers change from cliques to all.
 """
 
 import matplotlib.pyplot as plt

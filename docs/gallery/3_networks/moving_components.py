@@ -2,8 +2,9 @@
 Components that move
 ====================
 
-Models that learn means and covariances, too, on a web that forgets. One rule for variances squares old residuals, the other takes old
-times new ones: with the first variances explode, with the second they collapse. Lines are exact.
+Models that learn means and covariances, too, on a web that forgets. One rule for variances
+squares old residuals, the other takes old times new ones: with the first variances explode, with
+the second they collapse. Lines are exact.
 """
 
 import matplotlib.pyplot as plt

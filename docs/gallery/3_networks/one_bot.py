@@ -2,8 +2,8 @@
 One bot in ten
 ==============
 
-One of ten models never reads and always posts the same. On a web that forgets, the other nine go over to it, and ||D||_F goes to
-0: a captured network looks like a consensus.
+One of ten models never reads and always posts the same. On a web that forgets, the other nine go
+over to it, and ||D||_F goes to 0: a captured network looks like a consensus.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 When components overlap
 =======================
 
-A point between two components tells less about which of them it came from, and models learn more slowly from it. How much is left
-of a difference after one step, by the distance of the means.
+A point between two components tells less about which of them it came from, and models learn more
+slowly from it. How much is left of a difference after one step, by the distance of the means.
 """
 
 import matplotlib.pyplot as plt

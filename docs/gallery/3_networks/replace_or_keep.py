@@ -2,7 +2,8 @@
 Replace posts, keep them, or add real ones
 ==========================================
 
-Does a network lose its diversity? That hangs on what stays on the web. Dots are means of 60 runs, lines exact expectations.
+Does a network lose its diversity? That hangs on what stays on the web. Dots are means of 60 runs,
+lines exact expectations.
 """
 
 import matplotlib.pyplot as plt

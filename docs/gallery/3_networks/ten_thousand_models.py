@@ -2,8 +2,8 @@
 Ten thousand models
 ===================
 
-The Gaussian engine draws a whole step of a model at once, at a cost that does not grow with t. The exact engine says the same of a network that
-it can still do.
+The Gaussian engine draws a whole step of a model at once, at a cost that does not grow with t.
+The exact engine says the same of a network that it can still do.
 """
 
 import matplotlib.pyplot as plt

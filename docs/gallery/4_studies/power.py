@@ -2,8 +2,8 @@
 How many answers does a test need?
 ==================================
 
-Power of the test of collapse for models that differ little, by simulation from a specification. The curve is what
-``power_test`` finds for one value after the other.
+Power of the test of collapse for models that differ little, by simulation from a specification.
+The curve is what ``power_test`` finds for one value after the other.
 """
 
 import matplotlib.pyplot as plt

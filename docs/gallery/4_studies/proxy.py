@@ -2,8 +2,8 @@
 A stand-in for a run of language models
 =======================================
 
-A network of mixtures fitted to a recorded run: how models learn from what they read, and a forecast of the second half from the
-first.
+A network of mixtures fitted to a recorded run: how models learn from what they read, and a
+forecast of the second half from the first.
 """
 
 import warnings

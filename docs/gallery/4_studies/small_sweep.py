@@ -2,8 +2,8 @@
 A sweep, and a model of it
 ==========================
 
-How does what models read change how diverse they stay? A grid of runs, a linear model whose errors are by replicate, and means with
-intervals.
+How does what models read change how diverse they stay? A grid of runs, a linear model whose
+errors are by replicate, and means with intervals.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 What drives collapse: survival of 720 networks
 ==============================================
 
-A recorded sweep of four regimes of the web, three shares of real posts and three topologies. A network has collapsed when its diversity is first
-below .1.
+A recorded sweep of four regimes of the web, three shares of real posts and three topologies. A
+network has collapsed when its diversity is first below .1.
 """
 
 import warnings
@@ -19,7 +19,8 @@ lwd.plot(curves)
 plt.show()
 
 # %%
-# Nothing collapses in two of the regimes, whose coefficients are infinite; the Cox model says so, and estimates the others in the limit.
+# Nothing collapses in two of the regimes, whose coefficients are infinite; the Cox model says so,
+# and estimates the others in the limit.
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
