@@ -18,14 +18,10 @@ few = ds.isel(response=slice(4))
 # same.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+lwd.noise_floor(few).squeeze().plot(ax=axes[0], color="grey", linestyle=":", label="floor of 4")
 for ax, debias in zip(axes, (False, True), strict=True):
     for label, part in (("16 answers", ds), ("4 answers", few)):
         lwd.fnorm(part, debias=debias).squeeze().plot(ax=ax, label=label)
-    ax.set(
-        title="noise taken out" if debias else "as it is", ylabel="||D||_F" if not debias else ""
-    )
-lwd.noise_floor(few).squeeze().plot(
-    ax=axes[0], color="grey", linestyle=":", label="noise floor of 4"
-)
+    ax.set(title="noise taken out" if debias else "as it is", ylabel="||D||_F")
 axes[0].legend()
 plt.show()

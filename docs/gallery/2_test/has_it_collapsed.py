@@ -15,7 +15,8 @@ test = lwd.collapse_test(ds, [0, 4, 8, 12, 16, 20, 24], permutations=499, seed=1
 print(test)
 
 # %%
-# They come nearer to each other, and are told apart all the same.
+# How far they are apart goes up and down with the prompts; told apart they are at each of these
+# times.
 
 lwd.plot(test)
 plt.show()

@@ -2,8 +2,8 @@
 Replace posts, keep them, or add real ones
 ==========================================
 
-Does a network lose its diversity? That hangs on what stays on the web. Dots are means of 60 runs,
-lines exact expectations.
+Does a network lose its diversity? That hangs on what stays on the web. Dots are means of 200
+runs, lines exact expectations.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +25,7 @@ scenarios = {
 }
 fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 for name, scenario in scenarios.items():
-    ds = lwd.simulate_gmm(**setting, scenario=scenario, replicates=60, record=5, seed=1)
+    ds = lwd.simulate_gmm(**setting, scenario=scenario, replicates=200, record=5, seed=1)
     line = ax.plot(lwd.expected_diversity(**setting, scenario=scenario), label=name)[0]
     mean = lwd.diversity(ds).mean("replicate")
     ax.plot(mean["time"], mean, ".", color=line.get_color())

@@ -12,10 +12,11 @@ import numpy as np
 import lwdstats as lwd
 
 first = [[0.2, 0.8], [0.5, 0.5], [0.75, 0.25]]
-ds = lwd.simulate_gmm(initial_weights=first, n_steps=100, threshold=0, replicates=200, seed=1)
+web = {"initial_points": [-5.0] * 10 + [5.0] * 10, "n_steps": 100}
+ds = lwd.simulate_gmm(initial_weights=first, **web, replicates=200, seed=1)
 norm = lwd.fnorm(ds)
-expected = lwd.expected_sq_norm(first, n_steps=100)
-bound = lwd.norm_bound(first, n_steps=100, level=0.95)
+expected = lwd.expected_sq_norm(first, **web)
+bound = lwd.norm_bound(first, **web, level=0.95)
 
 fig, ax = plt.subplots(figsize=(6.5, 4), layout="constrained")
 ax.plot(norm["time"], norm.transpose("time", ...)[:, :40], color="0.8", linewidth=0.6)

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 
 import lwdstats as lwd
 
-source = {"initial_weights": [[0.35, 0.65], [0.5, 0.5], [0.65, 0.35]], "means": [-1, 1]}
+source = {"initial_weights": [[0.2, 0.8], [0.5, 0.5], [0.8, 0.2]], "means": [-1, 1]}
 how = {"n_replicates": 2, "n_steps": 2, "n_sim": 80, "options": {"permutations": 39}, "seed": 1}
 answers = [5, 10, 20, 40]
 found = [lwd.power_test("collapse_test", source, n_responses=n, **how) for n in answers]
