@@ -26,7 +26,7 @@ help:
 	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
 	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
 	@echo "make oracle       write the R references anew (needs R with vegan, energy, survival, jsonlite)"
-	@echo "make clean        remove $(VENV), .venv-latest and $(RESULTS)/"
+	@echo "make clean        remove $(VENV), .venv-latest, $(RESULTS)/ and the site"
 
 setup: $(VENV)/.installed
 
@@ -64,10 +64,10 @@ test-large: setup
 test-latest:
 	$(MAKE) test VENV=.venv-latest LOCK=constraints.in
 
-# All pages, the reference and the gallery, whose examples run; a warning is an error. Pages that are
-# made stand in docs/generated/, and those of a function or an example that is gone would stay there.
+# All pages, the reference and the gallery, whose examples run; a warning is an error. Everything is made
+# anew, as pages of functions and examples that are gone would stay.
 docs: $(VENV)/.installed-docs
-	rm -rf docs/generated $(SITE)
+	rm -rf docs/generated build/doctrees $(SITE)
 	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
 		-c docs -d build/doctrees . $(SITE)
 	cp docs/static/index.html $(SITE)/index.html
@@ -89,4 +89,4 @@ oracle:
 	for script in tests/r/*.R; do Rscript $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) .venv-latest $(RESULTS)
+	rm -rf $(VENV) .venv-latest $(RESULTS) docs/generated build/doctrees $(SITE)
