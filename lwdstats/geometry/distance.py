@@ -75,7 +75,7 @@ def dist(
         Symmetric, zero on the diagonal, in the units of `x` ("mmd": none). From an array:
         float64, shape (n, n); a DataArray where rows have labels (an index other than
         the default one, a coordinate), which tests go by. From a dataset: dimensions
-        (time, replicate, model, model_).
+        ``(time, replicate, model, model_)``.
 
     Raises
     ------
@@ -261,7 +261,7 @@ def fnorm(
     Parameters
     ----------
     x : array_like, shape (..., n, n), xarray.DataArray or xarray.Dataset
-        Distances, with dimensions model and model_ in a DataArray; or a
+        Distances, with dimensions ``model`` and ``model_`` in a DataArray; or a
         dataset, whose distances are not formed (the cost is O(n) a step), but where
         components of mixtures move: then they are those of `dist`.
     debias : bool

@@ -275,7 +275,7 @@ class Scenario(Specification):
     def n_web(
         self, labels: Sequence[Any], n_responses: int, n_initial: int, n_steps: int
     ) -> NDArray[np.int64]:
-        """Return |A^(t)|, (T+1,)."""
+        """Return the sizes of the web, A^(t), an array of shape (T+1,)."""
         n_posted = int(self.posting(labels).sum()) * n_responses
         self._check_amounts(n_posted, n_initial)
         extra = added_posts(self.fresh, self.noise, n_posted, n_steps)

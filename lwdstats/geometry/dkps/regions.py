@@ -27,7 +27,7 @@ class Regions(Result):
         The points without what the noise of few answers adds to distances,
         dimensions (time, replicate, model, coordinate).
     covariance : xarray.DataArray
-        Of the error of each, dimensions (time, replicate, model, coordinate, coordinate_).
+        Of the error of each, dimensions ``(time, replicate, model, coordinate, coordinate_)``.
     df : xarray.DataArray
         Its degrees of freedom, dimensions (time, replicate, model).
     noise_share : tuple of float

@@ -84,7 +84,7 @@ class DKPS(Result):
 
     @cached_property
     def distances(self) -> xr.DataArray:
-        """Distances between the models of a time and replicate (.., model, model_).
+        """Distances between the models of a time and replicate ``(.., model, model_)``.
 
         Those that were embedded, not those between `points`. Computed when
         first asked for.

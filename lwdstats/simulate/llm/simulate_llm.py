@@ -87,7 +87,7 @@ def simulate_llm(
     n_steps, n_responses : int
         T, the dataset holding times 0..T; and L, answers a model and step.
     beta : float
-        A model reads k_t = floor(beta |A^(t)|) posts.
+        A model reads k_t = floor(beta N) posts, N the size of the web A^(t).
     embedder, normalize : str or Embedder, and bool
         Name of a sentence-transformers model, as above, or an object with its method; whether
         vectors are scaled to length 1, which rescales every distance.

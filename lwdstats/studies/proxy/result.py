@@ -270,7 +270,7 @@ class Proxy(Fitted, Result):
         -------
         pandas.DataFrame
             A row for each replicate and time: `norm` of mean answers, `weight_norm` of
-            their weights, and `diversity`, H = 1 - |x|^2 with x the mean weights of all
+            their weights, and `diversity`, ``H = 1 - |x|^2`` with x the mean weights of all
             models, averages over queries.
         """
         paths = [paths_of(validate(ds), c, q) for q, c in enumerate(self.components)]
