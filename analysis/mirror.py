@@ -58,7 +58,7 @@ def captured() -> xr.Dataset:
             keep="last",
             fresh=60,
             fresh_from=[0.9, 0.1],
-            frozen=[5],
+            frozen=(5,),
             readers={0: nobody, BOT: np.ones((6, 6))},
         ),
     )

@@ -259,7 +259,7 @@ def part_delay(count: int) -> Iterator[str]:
             keep="last",
             fresh=60,
             fresh_from=[0.9, 0.1],
-            frozen=[5],
+            frozen=(5,),
             readers={0: nobody, when: np.ones((6, 6))},
         ),
     )

@@ -56,9 +56,9 @@ def data_sets(found: Sweep, size: int, lost: float, most: int) -> Iterator[Sweep
     """Yield at most so many sweeps of some replicates each, none of which is in two."""
     frame = found.frame
     frame = frame[np.random.default_rng(size).uniform(size=len(frame)) >= lost]
-    for block, own in frame.groupby(frame["replicate"].to_numpy() // size):
-        if block < most:
-            yield replace(found, frame=own.reset_index(drop=True))
+    block = np.asarray(frame["replicate"]) // size
+    for number in np.unique(block[block < most]):
+        yield replace(found, frame=frame[block == number].reset_index(drop=True))
 
 
 def of_lm(found: Sweep, of: str) -> Callable[[Sweep, Counts], None]:
@@ -76,7 +76,7 @@ def of_lm(found: Sweep, of: str) -> Callable[[Sweep, Counts], None]:
         counts["size of F: silent"].append(p["silent"] <= 0.05)
         counts["size of F: regime:silent"].append(p["regime:silent"] <= 0.05)
         p = fit.tidy().set_index("term")["p_value"]
-        counts["size of t: silentb"].append(p["silentb"] <= 0.05)
+        counts["size of t: silentb"].append(bool(p["silentb"] <= 0.05))
         for i, name in enumerate(("replace", "window")):
             low, high = means.table.loc[i, ["conf_low", "conf_high"]]
             true = truth.table.loc[i, "estimate"]
@@ -104,7 +104,7 @@ def of_coxph(found: Sweep) -> Callable[[Sweep, Counts], None]:
             p = fit.tidy().set_index("term")["p_value"]
             counts["size of the test: silentb"].append(p["silentb"] <= 0.05)
             low, high = fit.confint()["regimewindow"]
-            counts["coverage: log hazard ratio of window"].append(low <= truth <= high)
+            counts["coverage: log hazard ratio of window"].append(bool(low <= truth <= high))
 
     return count
 

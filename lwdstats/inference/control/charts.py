@@ -81,7 +81,7 @@ class Chart:
 
     def _leverage(self) -> FloatArray:
         """Return the leverage (n - m,) of what follows the baseline."""
-        triangle = np.linalg.qr(self.design[: self.m], mode="r")
+        triangle = np.asarray(np.linalg.qr(self.design[: self.m], mode="r"))
         return (np.linalg.solve(triangle.T, self.design[self.m :].T) ** 2).sum(axis=0)
 
     def sides(self, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -112,7 +112,8 @@ class Chart:
 
 def _rank(ordered: FloatArray, new: FloatArray) -> FloatArray:
     """Return how many of ordered values (m,) are below each of new ones, ties counting half."""
-    return 0.5 * (np.searchsorted(ordered, new) + np.searchsorted(ordered, new, side="right"))
+    both = np.searchsorted(ordered, new) + np.searchsorted(ordered, new, side="right")
+    return both.astype(np.float64) / 2
 
 
 def in_control(
@@ -159,7 +160,7 @@ def limit_of_run(
     return 0.5 * (low + high)
 
 
-def run_lengths(highest: FloatArray, limit: float) -> FloatArray:
+def run_lengths(highest: npt.NDArray[Any], limit: float) -> FloatArray:
     """Return steps to the first alarm, (P,), of running maxima (P, N); N where there is none."""
     return np.minimum((highest <= limit).sum(axis=1) + 1, highest.shape[1])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from lwdstats.inference.control.charts import CHARTS, LONGEST, Chart, largest, l
 from lwdstats.inference.control.result import ControlChart
 from lwdstats.inference.curves import Curves, curves
 from lwdstats.inference.trend.mann_kendall import mann_kendall
+from lwdstats.results.htest import HTest
 from lwdstats.streams import resolve_seed
 
 STATISTICS = ("D", "H", "drift")
@@ -300,7 +301,9 @@ def _check_baseline(y: FloatArray, detrend: str | None, ar: bool, root: int, nam
     if detrend is not None:
         return
     kind = "ar1" if ar else "none"
-    p = mann_kendall(y, autocorrelation=kind, n_bootstrap=_TREND_PATHS, seed=root).p_value
+    test = mann_kendall(y, autocorrelation=kind, n_bootstrap=_TREND_PATHS, seed=root)
+    # Of one path it is one test.
+    p = cast(HTest, test).p_value
     if p <= _TREND:
         takes = (
             "times without a trend; or detrend='linear', 'power', or 'none' to chart it as it is"

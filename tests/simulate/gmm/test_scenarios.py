@@ -337,8 +337,8 @@ def test_the_gaussian_engine_collapses_when_the_exact_one_does():
         ds = lwd.simulate_gmm(
             3, 2, means=[-5.0, 5.0], initial_weights=np.full((3, 2), 0.5), n_steps=200,
             initial_points=np.repeat([-5.0, 5.0], 30), n_responses=20, beta=1.0, complexity=0.0,
-            step_size="2/(k+1)", scenario={"keep": "last"}, replicates=400, engine=engine, seed=seed,
-            progress=False,
+            step_size="2/(k+1)", scenario={"keep": "last"}, replicates=400, engine=engine,
+            seed=seed, progress=False,
         )  # fmt: skip
         largest = ds["weight"].mean("model").max("component").transpose("replicate", "time")
         gone = (largest >= 0.99).values
