@@ -55,10 +55,10 @@ def measured(ds):
 def data_sets(found: Sweep, size: int, lost: float, most: int) -> Iterator[Sweep]:
     """Yield at most so many sweeps of some replicates each, none of which is in two."""
     frame = found.frame
-    frame = frame[np.random.default_rng(size).uniform(size=len(frame)) >= lost]
+    frame = frame.loc[np.random.default_rng(size).uniform(size=len(frame)) >= lost]
     block = np.asarray(frame["replicate"]) // size
     for number in np.unique(block[block < most]):
-        yield replace(found, frame=frame[block == number].reset_index(drop=True))
+        yield replace(found, frame=frame.loc[block == number].reset_index(drop=True))
 
 
 def of_lm(found: Sweep, of: str) -> Callable[[Sweep, Counts], None]:
@@ -101,7 +101,8 @@ def of_coxph(found: Sweep) -> Callable[[Sweep, Counts], None]:
         finite = bool(np.isfinite(fit.estimate).all())
         counts["an estimate is infinite"].append(not finite)
         if finite:
-            p = fit.tidy().set_index("term")["p_value"]
+            table = fit.tidy()
+            p = dict(zip(table["term"], table["p_value"], strict=True))
             counts["size of the test: silentb"].append(p["silentb"] <= 0.05)
             low, high = fit.confint()["regimewindow"]
             counts["coverage: log hazard ratio of window"].append(bool(low <= truth <= high))

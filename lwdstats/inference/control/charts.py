@@ -6,9 +6,10 @@ Arrays only. P paths, m times of the baseline, n times in all, p columns of a de
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import ndtri, stdtr
 
 from lwdstats.arrays import FloatArray
