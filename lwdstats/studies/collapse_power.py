@@ -6,7 +6,7 @@ Letters in the shapes: n models, B components, K features of an answer.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -15,15 +15,14 @@ from scipy import integrate, optimize, stats
 
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError
-from lwdstats.mixtures.spec import MixtureSpec
+from lwdstats.mixtures.spec import GmmSpec, MixtureSpec
 from lwdstats.theory.moments import covariance_moments
-from lwdstats.theory.network import Network, described
+from lwdstats.theory.network import CountedSpec, Network, described
 
 # Arguments of `simulate_gmm` that say nothing about what is simulated, or are set anew.
-_ASIDE = (
-    "threshold", "replicates", "seed", "record", "engine", "n_jobs", "progress", "simulator",
-    "n_steps", "n_responses", "initial_weights",
-)  # fmt: skip
+_ASIDE = {f.name for f in fields(GmmSpec)} - {f.name for f in fields(CountedSpec)} | {
+    "n_jobs", "progress", "simulator", "n_steps", "n_responses", "initial_weights",
+}  # fmt: skip
 # Answers of a model from which means of answers are taken to be Gaussian.
 ENOUGH = 10
 # Standard deviations between components from which an answer is of one of them: moments of
@@ -170,6 +169,8 @@ def _checked(
         raise InputError("source", "initial weights that are drawn", "given ones, for theory")
     if n_responses < ENOUGH:
         raise InputError("n_responses", n_responses, f"{ENOUGH} or more, for theory")
+    if source.get("moving"):
+        raise InputError("source", "components that move", "components that stay, for theory")
     given = {name: value for name, value in source.items() if name not in _ASIDE}
     return described(initial_weights, n_steps=n_steps, n_responses=n_responses, **given)
 

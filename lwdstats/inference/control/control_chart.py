@@ -126,7 +126,7 @@ def control_chart(
     >>> y = 5 + np.random.default_rng(1).normal(size=60)
     >>> y[45:] += 3
     >>> lwd.control_chart(y, baseline=30, seed=1).table["alarm"].tolist()
-    [47.0]
+    [48.0]
     """
     check_choice("chart", chart, CHARTS)
     check_choice("autocorrelation", autocorrelation, ("ar1", "none"))

@@ -179,10 +179,16 @@ def warn_of_few(n_clusters: int, stacklevel: int) -> None:
         warnings.warn(f"{told}; run more replicates", stacklevel=stacklevel)
 
 
-def check_columns(x: FloatArray, names: tuple[str, ...], size: FloatArray | None = None) -> None:
+def check_columns(
+    x: FloatArray,
+    names: tuple[str, ...],
+    size: FloatArray | None = None,
+    empty: str = "no row has it: there are no data of this combination",
+) -> None:
     """Raise where a column says nothing beside those before it.
 
-    `size` are the lengths of the columns that "nothing" is measured by, their own by default.
+    `size` are the lengths of the columns that "nothing" is measured by, their own by default, and
+    `empty` says what it means that a column is 0.
     """
     size = np.asarray(np.linalg.norm(x, axis=0)) if size is None else size
     basis = np.empty((len(x), 0))
@@ -192,6 +198,6 @@ def check_columns(x: FloatArray, names: tuple[str, ...], size: FloatArray | None
         if np.linalg.norm(rest) <= _RANK * max(whole, np.finfo(float).tiny):
             got = f"{name}, which says nothing beside the terms before it"
             if whole == 0:
-                got = f"{name}, which no row has: there are no data of this combination"
+                got = f"{name}, which says nothing: {empty}"
             raise InputError("formula", got, "terms of which none is a sum of others")
         basis = np.column_stack([basis, rest / np.linalg.norm(rest)])

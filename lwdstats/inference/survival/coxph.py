@@ -303,7 +303,8 @@ def _check_rank(
     first = pd.Series(np.where(event, time, np.inf)).groupby(strata).transform("min").to_numpy()
     x, strata = x[time >= first], strata[time >= first]
     means = pd.DataFrame(x).groupby(strata).transform("mean").to_numpy()
-    check_columns(x - means, names, np.linalg.norm(x, axis=0))
+    empty = "no row that has it is still there at the first event"
+    check_columns(x - means, names, np.linalg.norm(x, axis=0), empty)
 
 
 def _told(names: tuple[str, ...], estimate: FloatArray, given: Survival) -> list[str]:

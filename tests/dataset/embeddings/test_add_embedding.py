@@ -176,9 +176,11 @@ TAKES = {
     "to_frame": {},
     "choose_embedding": {},
     "normalized": {},
+    "mirror": {"seed": 1},
+    "control_chart": {"baseline": 3, "seed": 1},
 }
-# They take a path longer than that of a test; the curve is that of the others.
-LONG_PATHS = {"convergence_fit", "convergence_test", "changepoints"}
+# They take a path longer than that of a test, of the vectors that the others take.
+LONG_PATHS = {"convergence_fit", "convergence_test", "changepoints", "mirror", "control_chart"}
 
 
 def shown(result):

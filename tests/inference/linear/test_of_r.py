@@ -156,7 +156,7 @@ def test_rejects(formula, changes, match):
 def test_a_cell_without_data_is_named():
     data = DATA["grid"]
     data = data[(data["keep"] != "last") | (data["beta"] != "low")]
-    with pytest.raises(InputError, match="keeplast:betalow, which no row has"):
+    with pytest.raises(InputError, match="keeplast:betalow, which says nothing: no row has it"):
         lm("fnorm ~ keep * beta", data)
 
 

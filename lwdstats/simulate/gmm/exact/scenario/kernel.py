@@ -527,7 +527,7 @@ def simulate(
                 if n_own > 0 and rules.update == SEQUENTIAL:
                     mix(chosen[m], n_web, k[m], retrieving, i)
                 synthetic, n_real = k[m], 0
-                if mixed and (apart or slot[t] >= 0):
+                if mixed and (apart or kept >= 0):
                     synthetic = 0
                     for j in range(k[m]):
                         synthetic += kind[chosen[m, j]] == 0
