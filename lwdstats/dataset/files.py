@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from lwdstats.dataset import attributes
 from lwdstats.dataset.blocks import validate_in_blocks
 from lwdstats.dataset.schema import check_form, validate
 from lwdstats.dataset.text import storable
+from lwdstats.dataset.whole_file import check_place, whole_file
 from lwdstats.errors import InputError, check_bool
 
 _TAKES = "a netCDF file of lwdstats"
@@ -83,42 +83,13 @@ def write_results(ds: xr.Dataset, path: str | Path, *, compress: bool = True) ->
             encoding[str(name)] = {"_FillValue": None}
             if compress and variable.ndim:
                 encoding[str(name)] |= {"zlib": True, "complevel": 4, "shuffle": True}
-    try:
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except (OSError, ValueError) as error:
-        takes = "a file in a folder that can be written"
-        raise InputError("path", f"{path} ({error})", takes) from error
-    os.close(handle)
-    try:
+    with whole_file(path) as scratch:
         try:
             ds.to_netcdf(scratch, format="NETCDF4", engine="netcdf4", encoding=encoding)
         # What xarray and netCDF4 raise for names and values that a file can't hold; a disk that
         # is full is an OSError, and stays one.
         except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
             raise InputError("ds", f"what can't be written ({error})", _HOLDS) from error
-        with open(scratch, "rb+") as file:
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner reads.
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(scratch, 0o666 & ~umask)
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-    return path
-
-
-def check_place(path: Any) -> Path:
-    """Return the path of a file that is to be written, or raise `InputError`."""
-    if not isinstance(path, str | os.PathLike):
-        raise InputError("path", f"an object of type {type(path).__name__}", "the path of a file")
-    path = Path(path)
-    if os.path.isdir(path):
-        raise InputError("path", f"{path} (a folder)", "the path of a file")
-    if not path.parent.is_dir():
-        raise InputError("path", f"{path} (no such folder)", "a file in a folder that exists")
     return path
 
 
@@ -331,14 +302,3 @@ def _texts(values: Any, name: str, changed: list[str]) -> np.ndarray:
         if out[i] != value:
             changed.append(name)
     return out.reshape(values.shape) if values.dtype.kind != "O" or name in changed else values
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename durable, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

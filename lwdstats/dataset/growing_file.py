@@ -10,7 +10,8 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset.files import as_file_has_it, check_place
+from lwdstats.dataset.files import as_file_has_it
+from lwdstats.dataset.whole_file import check_place
 from lwdstats.errors import InputError
 
 # Netcdf's classic format of 64 bits (CDF-5). There a new time comes behind the others and then

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import xarray as xr
 
 from lwdstats.dataset.schema import validate
+from lwdstats.dataset.whole_file import check_place, whole_file
 from lwdstats.errors import InputError
 from lwdstats.reports.network import network_section
 from lwdstats.reports.page import OWN_SIZE, page
@@ -72,15 +72,11 @@ def report(
     '<!DOCTYPE html>'
     """
     given = _named(x)
-    if not isinstance(path, str | os.PathLike):
-        raise InputError("path", f"an object of type {type(path).__name__}", "the path of a file")
-    path = Path(path)
-    if path.is_dir():
-        raise InputError("path", f"{path} (a folder)", "the path of a file")
-    if not path.parent.is_dir():
-        raise InputError("path", f"{path} (no such folder)", "a file in a folder that exists")
+    path = check_place(path)
     budget = (_LARGEST - OWN_SIZE) // len(given)
-    _write(page([_section(one, name, budget) for name, one in given.items()]), path)
+    text = page([_section(one, name, budget) for name, one in given.items()])
+    with whole_file(path) as scratch:
+        scratch.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 
@@ -106,22 +102,3 @@ def _named(x: Any) -> dict[str, Reported]:
         elif not isinstance(one, Sweep):
             raise InputError("x", f"an object of type {type(one).__name__}", _TAKES)
     return given
-
-
-def _write(text: str, path: Path) -> None:
-    """Write a file whole or not at all."""
-    try:
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except (OSError, ValueError) as error:
-        takes = "a file in a folder that can be written"
-        raise InputError("path", f"{path} ({error})", takes) from error
-    try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(scratch, 0o666 & ~umask)
-        os.replace(scratch, path)
-    except BaseException:
-        Path(scratch).unlink(missing_ok=True)
-        raise

@@ -16,6 +16,7 @@ import xarray as xr
 from scipy import stats
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.whole_file import check_place, whole_file
 from lwdstats.errors import InputError, check_choice, check_level, is_number
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers
@@ -260,34 +261,36 @@ class Sweep(Result):
         Raises
         ------
         InputError
-            If its ending is another.
+            If its ending is another, or its folder does not exist.
         """
-        path = Path(path)
-        part = path.with_name(f".{path.name}.part")
-        told = self._told()
-        if path.suffix == ".parquet":
-            frame = self.tidy()
-            frame.attrs[ATTRIBUTE] = told
-            frame.to_parquet(part)
-        elif path.suffix == ".nc":
-            view = self.to_xarray()
-            for name, value in view.data_vars.items():
-                if value.dtype == object:
-                    texts = any(isinstance(v, str) for v in self.frame[str(name)])
-                    view[name] = value.fillna("").astype(str) if texts else value.astype(float)
-                elif value.dtype == bool:
-                    view[name] = value.astype(float)
-            for name in self.factors:
-                if view[name].dtype == object:
-                    view[name] = view[name].astype(str)
-            view.attrs[ATTRIBUTE] = told
-            view.to_netcdf(part)
-        elif path.suffix == ".csv":
-            self.frame.to_csv(part, index=False)
-        else:
+        path = check_place(path)
+        if path.suffix not in (".parquet", ".nc", ".csv"):
             raise InputError("path", str(path), "a file named .parquet, .nc or .csv")
-        part.replace(path)
+        with whole_file(path) as part:
+            if path.suffix == ".parquet":
+                frame = self.tidy()
+                frame.attrs[ATTRIBUTE] = self._told()
+                frame.to_parquet(part)
+            elif path.suffix == ".nc":
+                self._storable().to_netcdf(part)
+            else:
+                self.frame.to_csv(part, index=False)
         return path
+
+    def _storable(self) -> xr.Dataset:
+        """Return the view by factors, with types that netCDF has, and all else as an attribute."""
+        view = self.to_xarray()
+        for name, value in view.data_vars.items():
+            if value.dtype == object:
+                texts = any(isinstance(v, str) for v in self.frame[str(name)])
+                view[name] = value.fillna("").astype(str) if texts else value.astype(float)
+            elif value.dtype == bool:
+                view[name] = value.astype(float)
+        for name in self.factors:
+            if view[name].dtype == object:
+                view[name] = view[name].astype(str)
+        view.attrs[ATTRIBUTE] = self._told()
+        return view
 
     def _told(self) -> str:
         """Return all but the rows, as JSON."""
