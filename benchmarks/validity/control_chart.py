@@ -10,16 +10,15 @@ control_chart.md beside this script; a part run alone replaces its own.
 
 from __future__ import annotations
 
-import argparse
-import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from parts import write_parts
 from scipy.stats import binomtest
-from threadpoolctl import threadpool_limits
 
 import lwdstats as lwd
 from lwdstats.inference.control.charts import Chart, largest, limit_of_run, run_lengths
@@ -112,9 +111,9 @@ def llm(rng: np.random.Generator, n: int, count: int, n_answers: int, statistic:
     return np.sign(out) * np.sqrt(np.abs(out)) if statistic == "D" else out
 
 
-def stationary(count: int, key: int, **more: object) -> xr.Dataset:
+def stationary(count: int, key: int, **more: Any) -> xr.Dataset:
     """Return networks on a web that each step replaces, most of it real: a state to stay in."""
-    settings = {
+    settings: dict[str, Any] = {
         "n_models": 6,
         "n_components": 2,
         "n_steps": EARLY + M + N - 1,
@@ -125,7 +124,7 @@ def stationary(count: int, key: int, **more: object) -> xr.Dataset:
         "replicates": count,
         "seed": SEED + key,
     }
-    return lwd.simulate_gmm(**(settings | more))  # type: ignore[arg-type]
+    return lwd.simulate_gmm(**(settings | more))
 
 
 def late(ds: xr.Dataset, statistic: str) -> np.ndarray:
@@ -149,12 +148,12 @@ def part_rate(count: int) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
 
     def rows(
-        name: str, y: np.ndarray, charts: str = "shewhart ewma cusum", **how: object
+        name: str, y: np.ndarray, charts: str = "shewhart ewma cusum", **how: Any
     ) -> Iterator[str]:
         for chart in charts.split():
-            m = int(how.get("m", M))  # type: ignore[call-overload]
+            m = int(how.get("m", M))
             options = {k: v for k, v in how.items() if k != "m"}
-            made = plan(chart, m, y.shape[1] - m, **options)  # type: ignore[arg-type]
+            made = plan(chart, m, y.shape[1] - m, **options)
             yield size(f"{chart}, {name}", int((alarms(made, y) > 0).sum()), len(y))
 
     yield from rows(
@@ -297,25 +296,11 @@ SAID = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--charts", type=int, default=1000)
-    parser.add_argument("--part", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--out", type=Path, default=HERE / "control_chart.md")
-    arguments = parser.parse_args()
-    text = arguments.out.read_text() if arguments.out.exists() else ""
     head = "# Control charts: false alarms and delays\n\n"
     head += f"`python benchmarks/validity/control_chart.py`, seed {SEED}, limits of {SIMULATED} "
     head += "simulated charts.\n"
-    parts = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
-    for name in arguments.part:
-        with threadpool_limits(1):
-            lines = []
-            for line in PARTS[name](arguments.charts):
-                print(line, flush=True)
-                lines.append(line)
-        parts[name] = SAID[name] + "\n\n" + "\n".join(lines) + "\n\n"
-        body = "\n".join(f"## {name}\n\n{parts[name].strip()}\n" for name in PARTS if name in parts)
-        arguments.out.write_text(f"{head}\n{body}")
+    parts = {name: (SAID[name], PARTS[name]) for name in PARTS}
+    write_parts(head, parts, HERE / "control_chart.md", "charts", 1000)
 
 
 if __name__ == "__main__":

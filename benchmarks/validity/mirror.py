@@ -8,17 +8,15 @@ written to mirror.md beside this script; a part run alone replaces its own.
 
 from __future__ import annotations
 
-import argparse
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from parts import write_parts
 from scipy.sparse.linalg import eigsh
 from scipy.stats import binomtest
-from threadpoolctl import threadpool_limits
 
 import lwdstats as lwd
 
@@ -186,25 +184,11 @@ SAID = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=int, default=200)
-    parser.add_argument("--part", nargs="*", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--out", type=Path, default=HERE / "mirror.md")
-    arguments = parser.parse_args()
-    text = arguments.out.read_text() if arguments.out.exists() else ""
     head = "# When the course of a network changed\n\n"
     head += f"`python benchmarks/validity/mirror.py`, seed {SEED}, {BOOTSTRAP} simulated paths a "
     head += "place and a p-value.\n"
-    parts = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
-    for name in arguments.part:
-        with threadpool_limits(1):
-            lines = []
-            for line in PARTS[name](arguments.sets):
-                print(line, flush=True)
-                lines.append(line)
-        parts[name] = SAID[name] + "\n\n" + "\n".join(lines) + "\n\n"
-        body = "\n".join(f"## {name}\n\n{parts[name].strip()}\n" for name in PARTS if name in parts)
-        arguments.out.write_text(f"{head}\n{body}")
+    parts = {name: (SAID[name], PARTS[name]) for name in PARTS}
+    write_parts(head, parts, HERE / "mirror.md", "sets", 200)
 
 
 if __name__ == "__main__":
