@@ -40,14 +40,22 @@ def whiten(x: FloatArray, phi: FloatArray) -> FloatArray:
 
 
 def ar1_paths(
-    rng: np.random.Generator, phi: npt.ArrayLike, sigma: npt.ArrayLike, count: int, n: int
+    rng: np.random.Generator,
+    phi: npt.ArrayLike,
+    sigma: npt.ArrayLike,
+    count: int,
+    n: int,
+    after: FloatArray | None = None,
 ) -> FloatArray:
-    """Return stationary Gaussian paths, (count, n).
+    """Return Gaussian paths, (count, n), stationary or following on given values `after` (count,).
 
     `phi` and `sigma`, the standard deviation of innovations, are numbers or (count,).
     """
     phi, out = np.asarray(phi), np.asarray(sigma) * rng.standard_normal((n, count))
-    out[0] /= np.sqrt(1.0 - phi**2)
+    if after is None:
+        out[0] /= np.sqrt(1.0 - phi**2)
+    else:
+        out[0] += phi * after
     for t in range(1, n):
         out[t] += phi * out[t - 1]
     return np.ascontiguousarray(out.T)

@@ -18,6 +18,8 @@ from lwdstats.inference.ar1 import ar1_paths, ar1_phi
 CHARTS = ("shewhart", "ewma", "cusum")
 # What is left of phi estimated from a baseline is near what can be charted within these.
 _PHI = (-0.5, 0.9)
+# phi itself, of simulated paths: flat within these.
+_TRUE_PHI = (-0.95, 0.995)
 # Numbers in a block of simulated paths.
 _BLOCK = 1 << 20
 # Runs that are longer than so many times the mean asked for count as that long.
@@ -28,12 +30,14 @@ class Scores(NamedTuple):
     """What a baseline makes of paths: standard normal scores (P, n - m) of what follows it.
 
     `fitted` (P, n) is what the baseline's level or trend leads one to expect, `phi` (P,) the
-    autocorrelation taken out, `scale` (P,) the standard deviation of what is left.
+    autocorrelation taken out, `base` (P, m') what is left of the baseline (without the first
+    time where autocorrelation is taken out), `scale` (P,) the standard deviation of that.
     """
 
     scores: FloatArray
     fitted: FloatArray
     phi: FloatArray
+    base: FloatArray
     scale: FloatArray
 
 
@@ -60,9 +64,8 @@ class Chart:
         p = design.shape[1]
         fitted = (np.linalg.pinv(design[:m]) @ y[:, :m].T).T @ design.T
         left = y - fitted
-        phi = np.zeros(len(y))
+        phi = self._phi_of(left[:, :m]) if self.ar else np.zeros(len(y))
         if self.ar:
-            phi = ar1_phi(left[:, :m], 1.0 + p, _PHI)
             # The first value of the baseline has none before it.
             left = left[:, 1:] - phi[:, None] * left[:, :-1]
             m = m - 1
@@ -75,10 +78,18 @@ class Chart:
             # Of a level alone old and new err alike, and ranks are those of the values.
             ordered, z = np.sort(base, axis=1), left[:, m:] / np.sqrt(spread / (1.0 + 1.0 / self.m))
             below = np.stack([_rank(row, new) for row, new in zip(ordered, z, strict=True)])
-            return Scores(ndtri((below + 0.5) / (m + 1.0)), fitted, phi, scale)
+            return Scores(ndtri((below + 0.5) / (m + 1.0)), fitted, phi, base, scale)
         z = left[:, m:] / (scale[:, None] * np.sqrt(spread))
         # By the law of t, so that one far value of a short baseline is not taken for more.
-        return Scores(-np.sign(z) * ndtri(stdtr(df, -np.abs(z))), fitted, phi, scale)
+        return Scores(-np.sign(z) * ndtri(stdtr(df, -np.abs(z))), fitted, phi, base, scale)
+
+    def phi(self, y: FloatArray) -> FloatArray:
+        """Return the autocorrelation (P,) that baselines y (P, m) show."""
+        design = self.design[: self.m]
+        return self._phi_of(y - (np.linalg.pinv(design) @ y.T).T @ design.T)
+
+    def _phi_of(self, left: FloatArray) -> FloatArray:
+        return ar1_phi(left, 1.0 + self.design.shape[1], _PHI)
 
     def _leverage(self) -> FloatArray:
         """Return the leverage (n - m,) of what follows the baseline."""
@@ -120,15 +131,33 @@ def _rank(ordered: FloatArray, new: FloatArray) -> FloatArray:
 def in_control(
     chart: Chart, phi: float, n: int, count: int, rng: np.random.Generator
 ) -> FloatArray:
-    """Return paths (count, n) without a change, as a baseline with an estimated phi allows.
+    """Return paths (count, n) without a change, whose baselines show an autocorrelation of phi.
 
-    phi is not known but estimated: each path has one drawn from what the estimate leaves open.
+    What phi is is not known but estimated: a priori it is anything, and those paths are kept whose
+    baselines have nearly this estimate. Values drawn about the estimate would not do, as it is
+    biased and its error depends on what is estimated: false alarms were .08 in place of .05 at
+    phi = .7 with 40 times.
     """
     if not chart.ar:
         return rng.standard_normal((count, n))
-    error = np.sqrt((1.0 - phi**2) / chart.m)
-    own = np.clip(phi + error * rng.standard_normal(count), -0.95, 0.95)
-    return ar1_paths(rng, own, 1.0, count, n)
+    m = chart.m
+    near = 0.25 * max(np.sqrt((1.0 - phi**2) / m), 0.03)
+    # The arcsine of an estimate has an error of about 1 / sqrt(m), whatever phi is.
+    within = np.arcsin(phi) + np.array([-5.0, 5.0]) / np.sqrt(m)
+    low, high = np.clip(np.sin(np.clip(within, -np.pi / 2, np.pi / 2)), *_TRUE_PHI)
+    kept: list[FloatArray] = []
+    own: list[FloatArray] = []
+    lacking = count
+    while lacking > 0:
+        tried = rng.uniform(low, high, min(20 * lacking + 100, max(100, _BLOCK // m)))
+        start = ar1_paths(rng, tried, 1.0, len(tried), m)
+        found = np.flatnonzero(np.abs(chart.phi(start) - phi) <= near)[:lacking]
+        kept.append(start[found])
+        own.append(tried[found])
+        lacking -= len(found)
+    start = np.concatenate(kept)
+    after = ar1_paths(rng, np.concatenate(own), 1.0, count, n - m, after=start[:, -1])
+    return np.hstack([start, after])
 
 
 def largest(chart: Chart, phi: float, count: int, rng: np.random.Generator) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
@@ -14,12 +15,13 @@ import xarray as xr
 
 from lwdstats.arrays import FloatArray
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
-from lwdstats.dataset.positions import fewest_answers
+from lwdstats.dataset.positions import fewest_answers, n_answers
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_choice, check_integer, is_number
 from lwdstats.geometry.distance import fnorm
 from lwdstats.geometry.diversity import diversity, drift
 from lwdstats.inference.control.charts import CHARTS, LONGEST, Chart, largest, limit_of_run
+from lwdstats.inference.control.noise import noise_notes
 from lwdstats.inference.control.result import ControlChart
 from lwdstats.inference.curves import Curves, curves
 from lwdstats.inference.trend.mann_kendall import mann_kendall
@@ -64,8 +66,9 @@ def control_chart(
         A weighted mean of scores, the newest weighing `weight`; each score by itself; or sums of
         what scores are above `reference`, and below its negative.
     statistic : {"D", "H", "drift"} or several
-        Of a dataset: ||D||_F, `diversity`, or the mean `drift` of its models; D and drift debiased
-        where they are made of two answers or more.
+        Of a dataset: ||D||_F, `diversity`, or the mean `drift` of its models. D and drift of
+        answers are charted on the log scale, with the noise of L answers in them; debiased
+        instead, where L is not the same at all times.
     detrend : {"none", "linear", "power"}, optional
         Chart what is off the baseline's level, its line, or its power law of time (logarithms on
         that of t + 1). None: its level, and a baseline that has a trend is an error.
@@ -100,18 +103,21 @@ def control_chart(
         If an argument is not as above, or the baseline has a trend (p <= .05) and `detrend` is
         None: where everything accumulates ||D||_F falls by design.
 
+    Warns
+    -----
+    UserWarning
+        If the baseline's noise is not normal, or correlated beyond an AR(1); also in `notes`.
+
     Notes
     -----
-    Limits are quantiles of simulated charts that estimate level or trend, autocorrelation and
-    variance from a simulated baseline of that length, as is done with the data; so what these
-    estimates miss by is counted in. The noise is taken to be Gaussian, AR(1) from one recorded
-    time to the next, of one variance ("power": in proportion). Several statistics share the
-    probability in equal parts, whatever their dependence. Rates of false alarms and delays are
-    measured: ``benchmarks/validity/control_chart.md``.
+    Limits are quantiles of simulated charts, each with level or trend, autocorrelation and variance
+    estimated from a simulated baseline, as of the data: what these miss by is counted in. Noise is
+    Gaussian, AR(1) from one recorded time to the next, of one variance, its autocorrelation
+    drawn given what the baseline shows of it. Several statistics share the probability in equal
+    parts. Rates of false alarms and delays: ``benchmarks/validity/control_chart.md``.
 
     With everything known the charts are the textbook's: EWMA has fixed limits, CUSUM starts at 0.
-    "shewhart" hangs on the far ends of the law of noise: of a debiased norm of few answers, or of
-    skewed values, it alarms too often; "ewma" and "cusum" keep their rate there, or with ranks.
+    "shewhart" hangs on the far ends of the law of noise: of skewed values it alarms too often.
 
     References
     ----------
@@ -140,16 +146,22 @@ def control_chart(
         raise InputError("reference", reference, "a number of at least 0")
     B = check_integer("n_simulations", n_simulations, minimum=99)
     root = resolve_seed(seed)
-    named = _curves(x, statistic, embedding)
+    named, norms = _curves(x, statistic, embedding)
     share = len(named)
     if rate is not None and rate / share * (B + 1) < 1:
         got = f"{B}, for {share} statistics at {rate:g} in all"
         raise InputError("n_simulations", got, f"{math.ceil(share / rate) - 1} or more")
     rows, values = [], []
+    logs: list[str] = []
+    notes: list[str] = []
     limits: dict[tuple[int, float], tuple[float, FloatArray]] = {}
     for number, (name, curve) in enumerate(named.items()):
         part, m = _since(curve, baseline, name == "drift" and "start" in curve.what)
-        y, design = _trended(part, detrend, m)
+        # A norm of exactly 0 has no logarithm.
+        log = detrend == "power" or (name in norms and bool((part.values > 0).all()))
+        logs += [name] * log
+        y, design = _trended(part, detrend, m, log)
+        left = []
         plan = Chart(
             chart,
             float(weight),
@@ -164,6 +176,7 @@ def control_chart(
         for j, (replicate, path) in enumerate(zip(curve.replicates, y.T, strict=True)):
             _check_baseline(path[:m], detrend, plan.ar, root, f"{name} of replicate {replicate}")
             found = plan.scores(path[None])
+            left.append(found.base[0])
             up, down = (side[0] for side in plan.sides(found.scores))
             rng = np.random.default_rng(np.random.SeedSequence(root, spawn_key=(number, j)))
             phi = float(found.phi[0])
@@ -180,7 +193,7 @@ def control_chart(
             p = (float(np.sum(null >= over.max())) + 1.0) / (B + 1.0) if len(null) else math.nan
             row |= {"p_value": min(1.0, share * p)}
             rows.append(row | {"ar1": phi, "sigma": float(found.scale[0])})
-            fitted = np.exp(found.fitted[0]) if detrend == "power" else found.fitted[0]
+            fitted = np.exp(found.fitted[0]) if log else found.fitted[0]
             frame = pd.DataFrame({"time": part.time, "value": part.values[:, j], "fitted": fitted})
             blank = np.full(m, np.nan)
             frame["score"] = np.concatenate([blank, found.scores[0]])
@@ -189,6 +202,9 @@ def control_chart(
             frame.insert(0, "statistic", name)
             frame.insert(0, "replicate", replicate)
             values.append(frame)
+        notes += noise_notes(left, plan.ranks, plan.ar, name)
+    for note in notes:
+        warnings.warn(note, stacklevel=2)
     first = next(iter(named.values()))
     part, m = _since(first, baseline, drifting=False)
     return ControlChart(
@@ -207,6 +223,8 @@ def control_chart(
         float(reference),
         B,
         root,
+        tuple(logs),
+        tuple(notes),
     )
 
 
@@ -224,28 +242,32 @@ def _checked_rate(false_alarm: Any, arl: Any) -> tuple[float | None, float | Non
     return float(rate), None
 
 
-def _curves(x: Any, statistic: Any, embedding: str) -> dict[str, Curves]:
-    """Return the curves to chart, by name."""
+def _curves(x: Any, statistic: Any, embedding: str) -> tuple[dict[str, Curves], list[str]]:
+    """Return the curves to chart, by name, and the names of norms of as many answers."""
     if not isinstance(x, xr.Dataset):
         if statistic != "D":
             raise InputError("statistic", statistic, "'D', the default, unless x is a Dataset")
-        return {"x": curves(x)}
+        return {"x": curves(x)}, []
     x = validate(by_embedding(x, embedding, "x"), source="x")
     names = [statistic] if isinstance(statistic, str) else list(statistic)
     takes = f"one or more of {', '.join(map(repr, STATISTICS))}, each once"
     if not names or any(name not in STATISTICS for name in names) or len(set(names)) < len(names):
         raise InputError("statistic", repr(statistic), takes)
-    debias = "weight" not in x and fewest_answers(x) > 1
+    answers = "weight" not in x
+    there = n_answers(x) if answers else None
+    as_many = there is None or bool((there == there.isel(time=0)).all())
+    debias = answers and not as_many and fewest_answers(x) > 1
     made: dict[str, Callable[[], xr.DataArray]] = {
         "D": lambda: fnorm(x, debias=debias),
         "H": lambda: diversity(x),
         "drift": lambda: drift(x, debias=debias).mean("model", keep_attrs=True),
     }
     found = {name: made[name]() for name in names}
-    return {
+    named = {
         name: replace(curves(y), what=str(y.attrs.get("long_name", name)))
         for name, y in found.items()
     }
+    return named, [name for name in names if answers and as_many and name != "H"]
 
 
 def _since(curve: Curves, baseline: Any, drifting: bool) -> tuple[Curves, int]:
@@ -277,21 +299,24 @@ def _since(curve: Curves, baseline: Any, drifting: bool) -> tuple[Curves, int]:
     return replace(curve, time=time[first:], values=curve.values[first:]), m
 
 
-def _trended(curve: Curves, detrend: str | None, m: int) -> tuple[FloatArray, FloatArray]:
+def _trended(
+    curve: Curves, detrend: str | None, m: int, log: bool
+) -> tuple[FloatArray, FloatArray]:
     """Return values (n, R), perhaps on the log scale, and the design (n, p) of their trend."""
-    one = np.ones(len(curve.time))
+    one, y = np.ones(len(curve.time)), curve.values
+    if log and not (y > 0).all():
+        got = f"'power', of {int((y <= 0).sum())} values that are not above 0"
+        raise InputError("detrend", got, "'linear', or 'none', as these have no logarithm")
+    y = np.log(y) if log else y
     if detrend == "linear":
         middle = curve.time[:m].mean()
-        return curve.values, np.stack([one, (curve.time - middle) / np.ptp(curve.time)], axis=1)
+        return y, np.stack([one, (curve.time - middle) / np.ptp(curve.time)], axis=1)
     if detrend != "power":
-        return curve.values, one[:, None]
+        return y, one[:, None]
     if curve.time[0] < 0:
         raise InputError("x: time", f"a first time of {curve.time[0]:g}", "times from 0 on")
-    if not (curve.values > 0).all():
-        got = f"'power', of {int((curve.values <= 0).sum())} values that are not above 0"
-        raise InputError("detrend", got, "'linear', or 'none', as these have no logarithm")
     u = np.log(curve.time + 1.0)
-    return np.log(curve.values), np.stack([one, u - u[:m].mean()], axis=1)
+    return y, np.stack([one, u - u[:m].mean()], axis=1)
 
 
 def _check_baseline(y: FloatArray, detrend: str | None, ar: bool, root: int, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -50,6 +51,10 @@ class ControlChart(Result):
         Charts simulated for each limit.
     seed : int
         What repeats them.
+    logs : tuple of str
+        The statistics that are charted on the log scale.
+    notes : tuple of str
+        What of the baseline's noise is not as limits take it to be.
     """
 
     table: pd.DataFrame
@@ -67,6 +72,8 @@ class ControlChart(Result):
     reference: float
     n_simulations: int
     seed: int
+    logs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return the baseline, what a false alarm costs, and a row for each chart."""
@@ -77,6 +84,8 @@ class ControlChart(Result):
         left = ", less their AR(1)" if self.autocorrelation == "ar1" else ""
         kind = "ranks" if self.scores == "rank" else "scores"
         lines += [f"Charted: {kind} of what is off {taken[self.detrend]}{left}"]
+        if self.logs and self.detrend != "power":
+            lines += [f"On the log scale: {', '.join(self.logs)}"]
         if self.arl is not None:
             lines += [f"Mean run to a false alarm: {self.arl:g} steps"]
         else:
@@ -91,7 +100,10 @@ class ControlChart(Result):
             shown["p-value"] = format_p(t["p_value"], 3)
         if self.autocorrelation == "ar1":
             shown["AR(1)"] = format_numbers(t["ar1"], 2)
-        return [*lines, *aligned(list(shown), list(zip(*shown.values(), strict=True))), ""]
+        lines += [*aligned(list(shown), list(zip(*shown.values(), strict=True))), ""]
+        for note in self.notes:
+            lines += [*textwrap.wrap(f"Note: {note}.", 88, subsequent_indent="      "), ""]
+        return lines
 
     def tidy(self) -> pd.DataFrame:
         """Return a row for each replicate and statistic: see `table`."""

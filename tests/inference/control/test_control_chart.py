@@ -8,6 +8,7 @@ from scipy.stats import t as student
 from small_runs import small_llm
 
 import lwdstats as lwd
+from lwdstats.inference.ar1 import ar1_paths
 from lwdstats.inference.control.charts import Chart, in_control, largest, limit_of_run, run_lengths
 
 
@@ -140,15 +141,18 @@ def test_a_baseline_with_a_trend_is_refused_unless_it_is_taken_out():
     with pytest.raises(lwd.InputError, match=r"trend.*detrend"):
         made(y, 30)
     assert np.isnan(made(y, 30, detrend="linear").table["alarm"]).all()
-    assert np.isfinite(made(y, 30, detrend="none", autocorrelation="none").table["alarm"]).all()
+    with pytest.warns(UserWarning, match="correlated over time"):
+        found = made(y, 30, detrend="none", autocorrelation="none")
+    assert np.isfinite(found.table["alarm"]).all()
     ds = lwd.simulate_gmm(n_steps=80, seed=1)
     with pytest.raises(lwd.InputError, match="trend"):
         made(ds, slice(2, 40))
     found = made(ds, slice(20, 50), detrend="power")
     assert (found.since, found.until, found.n_baseline) == (20.0, 50.0, 31)
-    assert (found.values["fitted"] > 0).all()
+    assert found.values["fitted"].gt(0).all()
 
 
+@pytest.mark.filterwarnings("ignore:the noise of H:UserWarning")
 def test_several_statistics_share_the_probability():
     scenario = lwd.Scenario(keep="last", fresh=40)
     ds = lwd.simulate_gmm(4, n_steps=60, initial_points=[-5.0, 5.0] * 26, scenario=scenario, seed=1)
@@ -161,11 +165,61 @@ def test_several_statistics_share_the_probability():
         made(ds.drop_vars("initial_point"), 20, statistic="drift", detrend="none")
 
 
-def test_answers_are_charted_without_their_noise():
+def test_norms_of_answers_are_charted_on_the_log_scale():
     ds = small_llm(time=40, model=3, replicate=1, response=6)
     found = made(ds, 20, detrend="none", statistic=["D", "H"])
-    values = found.values[found.values["statistic"] == "D"]["value"]
-    np.testing.assert_allclose(values, lwd.fnorm(ds, debias=True).values[:, 0])
+    assert found.logs == ("D",)
+    assert "On the log scale: D" in str(found)
+    own = found.values[found.values["statistic"] == "D"]
+    norm = lwd.fnorm(ds).values[:, 0]
+    np.testing.assert_allclose(own["value"], norm)
+    of_logs = made(np.log(norm), 20, detrend="none")
+    np.testing.assert_allclose(own["score"], of_logs.values["score"])
+    np.testing.assert_allclose(own["fitted"], np.exp(of_logs.values["fitted"]))
+    # With fewer answers the noise in a norm is more, and it is taken out.
+    fewer = ds.copy(deep=True)
+    gone = {"time": 30, "response": slice(3, None)}
+    fewer["embedding"][gone], fewer["text"][gone] = np.nan, ""
+    found = made(fewer, 20, detrend="none")
+    assert found.logs == ()
+    np.testing.assert_allclose(found.values["value"], lwd.fnorm(fewer, debias=True).values[:, 0])
+    # All answers of a time alike: no logarithm.
+    alike = ds.copy(deep=True)
+    alike["embedding"][{"time": 30}] = 0.0
+    assert made(alike, 20, detrend="none").logs == ()
+
+
+def test_noise_that_limits_do_not_hold_for_is_told():
+    rng = np.random.default_rng(4)
+    with pytest.warns(UserWarning, match="not normal.*rank"):
+        found = made(np.exp(rng.normal(size=60)), 40, detrend="none")
+    assert len(found.notes) == 1
+    assert "Note: the noise of x in the baseline is not normal" in str(found)
+    wave = rng.normal(size=61)
+    with pytest.warns(UserWarning, match=r"beyond an AR\(1\)"):
+        made(wave[1:] * 0.3 + np.tile([2.0, 0.0, 0.0], 20), 40, detrend="none")
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.4, 0.7])
+def test_the_rate_holds_whatever_the_autocorrelation(phi):
+    chart, n = chart_of("ewma", n=80, m=40, ar=True), 3000
+    at = np.linspace(-0.5, 0.9, 15)
+    limits = [
+        largest(chart, each, 2000, np.random.default_rng(i))[-100] for i, each in enumerate(at)
+    ]
+    y = ar1_paths(np.random.default_rng(9), phi, 1.0, n, 80)
+    found = chart.scores(y)
+    over = np.maximum(*chart.sides(found.scores)).max(axis=1) > np.interp(found.phi, at, limits)
+    assert 0.03 < over.mean() < 0.065
+
+
+def test_simulated_baselines_show_the_autocorrelation_of_the_data():
+    chart = chart_of(n=60, m=40, ar=True)
+    y = in_control(chart, 0.5, 60, 3000, np.random.default_rng(1))
+    assert np.abs(chart.phi(y[:, :40]) - 0.5).max() < 0.04
+    # What follows goes on with phi that the estimate, too low on average, leaves open.
+    lag = np.sum(y[:, 40:] * y[:, 39:-1]) / np.sum(y[:, 39:-1] ** 2)
+    assert 0.5 < lag < 0.7
 
 
 @pytest.mark.parametrize(
