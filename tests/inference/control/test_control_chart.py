@@ -149,7 +149,7 @@ def test_a_baseline_with_a_trend_is_refused_unless_it_is_taken_out():
         made(ds, slice(2, 40))
     found = made(ds, slice(20, 50), detrend="power")
     assert (found.since, found.until, found.n_baseline) == (20.0, 50.0, 31)
-    assert found.values["fitted"].gt(0).all()
+    assert found.values["fitted"].to_numpy().min() > 0
 
 
 @pytest.mark.filterwarnings("ignore:the noise of H:UserWarning")
