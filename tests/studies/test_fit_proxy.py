@@ -311,6 +311,15 @@ def test_priors_are_seen_where_the_form_has_none(run):
     assert any("priors of their own" in note for note in quiet_fit(run, form="network").notes)
 
 
+def test_models_that_only_repeat_their_priors_look_as_if_they_kept_their_weights():
+    ds, _ = rag_run(1000, share=1.0, memory=False)
+    with pytest.warns(UserWarning, match="the test of priors says nothing"):
+        found = lwd.fit_proxy(ds, 3, form="memoryless", n_starts=1, seed=0)
+    assert found.w == pytest.approx(1.0, abs=0.15)
+    assert found.anchor_test_rho > 0.95
+    assert found.anchor_test[2] > 0.05
+
+
 def test_the_filter_foresees_a_path_that_follows_its_law():
     x = np.tile([0.2, 0.8], (30, 1))
     p = np.empty_like(x)

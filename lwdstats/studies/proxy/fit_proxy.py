@@ -146,7 +146,7 @@ def fit_proxy(
     k = np.concatenate([path.n_read[path.n_read > 0].ravel() for path in paths])
     proxy = Proxy(
         form, source, tuple(parts), tuple(paths), fit, own,
-        (float(chi), float(df), _chi2_sf(chi, df)), naive_rho(fit.series), k, spread,
+        (float(chi), float(df), _chi2_sf(chi, df)), free.rho, naive_rho(fit.series), k, spread,
         tuple(moments), tuple(nearest), measured(ds, paths), tuple(ds["model"].values.tolist()),
         tuple(ds["replicate"].values.tolist()), _queries(ds), ds["time"].values.astype(float),
         float(level), (), root,
@@ -275,6 +275,12 @@ def _notes(proxy: Proxy, counts: list[int]) -> list[str]:
             )
         if proxy.rho > 0.9:
             notes.append("rho is near to 1, where what is read moves nothing and w means little")
+    if proxy.form == "memoryless" and proxy.anchor_test_rho > 0.9 and proxy.anchor_test[2] > 0.05:
+        notes.append(
+            "models hardly move: without priors, but keeping their weights (rho = "
+            f"{proxy.anchor_test_rho:.2f}), they would look the same, so that the test of priors "
+            "says nothing, and w rests on the form that was asked for"
+        )
     if proxy.form == "network" and proxy.anchor_test[2] < 0.05:
         notes.append(
             "models seem to have priors of their own "

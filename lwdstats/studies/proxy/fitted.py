@@ -27,6 +27,7 @@ class Fitted:
     fit: Estimate = field(repr=False)
     anchors: tuple[Anchors, ...] = field(repr=False)
     anchor_test: tuple[float, float, float]
+    anchor_test_rho: float
     naive: float
     n_read: FloatArray = field(repr=False)
     spread: tuple[tuple[FloatArray, FloatArray], ...] = field(repr=False)

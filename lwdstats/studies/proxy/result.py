@@ -57,6 +57,9 @@ class Proxy(Fitted, Result):
         What each model adds of its own, by query, at the estimate.
     anchor_test : tuple of float
         Chi-square, degrees of freedom and p of no model having a prior of its own.
+    anchor_test_rho : float
+        What models would keep of their weights if none had; near 1 such a network does not move,
+        and looks as models do that answer by their priors alone.
     naive : float
         What least squares would give for rho.
     n_read : numpy.ndarray
