@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ _STATES = "a Dataset, or finite numbers of shape (times, members, coordinates), 
 _LEAST_TIMES = 10
 # With `n_changes` None no more changes are looked for than these.
 _MOST = 5
+# The degree of a curve that bends as freely as one may.
+_BENT = 3
 
 
 def mirror(
@@ -100,8 +103,8 @@ def mirror(
     proportion that is estimated. An interval holds the times at which a corner is not
     rejected by likelihood ratio, its law simulated with the corner there; p is of no corner
     against one. A curve that bends without a corner, as a decay to consensus does, can look like
-    one with it where `degree` is 1: draw it. See
-    ``benchmarks/validity/mirror.md`` for errors and coverage.
+    one that has it: `p_bent` is p beside a curve of degree 3, and a warning says where that alone
+    is above ``1 - level``. ``benchmarks/validity/mirror.md`` has errors and coverage.
 
     References
     ----------
@@ -123,7 +126,7 @@ def mirror(
     check_choice("distance", distance, states.DISTANCES)
     check_choice("on", on, tuple(CURVES))
     check_level(level)
-    if (degree := check_integer("degree", degree, minimum=1)) > 3:
+    if (degree := check_integer("degree", degree, minimum=1)) > _BENT:
         raise InputError("degree", degree, "1, 2 or 3")
     min_size = check_integer("min_size", min_size, minimum=1)
     B = check_integer("n_bootstrap", n_bootstrap, minimum=19)
@@ -163,7 +166,12 @@ def mirror(
     path = iso[:, None] if on == "iso" else points
     path = path[:, np.ptp(path, axis=0) > 0]
     rows, fitted, share = _changes(time, path, n_changes, degree, min_size, level, B, root)
-    names = ["time", "conf_low", "conf_high", "before", "after", "statistic", "p_value"]
+    names = ["time", "conf_low", "conf_high", "before", "after", "statistic", "p_value", "p_bent"]
+    for row in rows:
+        if row["p_value"] <= 1.0 - level < row["p_bent"]:
+            told = f"the change after time {row['time']:g} is not told from a smooth bend: p is "
+            told += f"{row['p_value']:.2g} beside a curve of degree {degree}, {row['p_bent']:.2g} "
+            warnings.warn(f"{told}beside one of degree {_BENT}", stacklevel=2)
     return Mirror(
         pd.DataFrame(rows, columns=names),
         time,
@@ -249,7 +257,11 @@ def _changes(
         statistic, p = knots.p_of_knot(frame, path, others, min_size, B, rng(1, i))
         row = {"time": time[place], "conf_low": time[low], "conf_high": time[high]}
         row |= {"before": before[i], "after": after[i]}
-        rows.append(row | {"statistic": statistic, "p_value": p})
+        bent = p
+        if degree < _BENT:
+            free = knots.frame_of(time, _BENT)
+            bent = knots.p_of_knot(free, path, others, min_size, B, rng(3, i))[1]
+        rows.append(row | {"statistic": statistic, "p_value": p, "p_bent": bent})
     ratio = knots.RATIOS[course.ratio]
     # Of a difference the white part has twice the variance of a value.
     share = 1.0 if np.isinf(ratio) else float(2.0 * ratio / (1.0 + 2.0 * ratio))

@@ -26,7 +26,8 @@ class Mirror(Result):
         One row a change: `time`, after which the slope is another; `conf_low` and `conf_high`;
         `before` and `after`, the slopes on both sides of it (of several coordinates their
         lengths), a unit of time;
-        `statistic` and `p_value` of the change against none, beside the other changes.
+        `statistic` and `p_value` of the change against none, beside the other changes; `p_bent`,
+        the same beside a curve of degree 3.
     time : numpy.ndarray, shape (T,)
         Times.
     points : numpy.ndarray, shape (T, k)
@@ -115,9 +116,12 @@ class Mirror(Result):
         shown |= {name: format_numbers(self.table[name], 4) for name in ("before", "after")}
         shown["statistic"] = format_numbers(self.table["statistic"], 4)
         shown["p-value"] = format_p(self.table["p_value"], 3)
+        if self.degree < 3:
+            shown["p (bent)"] = format_p(self.table["p_bent"], 3)
         lines += aligned(list(shown), list(zip(*shown.values(), strict=True)))
-        if self.degree == 1:
-            lines += ["A path that bends without a corner can look like one that has it."]
+        p, bent = (self.table[name].to_numpy() for name in ("p_value", "p_bent"))
+        if np.any((p <= 1.0 - self.level) & (bent > 1.0 - self.level)):
+            lines += ["A path that bends without a corner can look like one that has it: p (bent)."]
         return [*lines, ""]
 
     def tidy(self) -> pd.DataFrame:

@@ -172,6 +172,23 @@ def test_the_corner_is_found_with_its_slopes():
     assert hits >= 16
 
 
+def test_a_bend_is_told_from_a_corner():
+    rng = np.random.default_rng(3)
+    t = np.arange(60.0)
+    noise = rng.normal(size=(60, 1, 1))
+    bend = (40 * 0.96**t)[:, None, None] + 0.3 * noise
+    with pytest.warns(UserWarning, match="not told from a smooth bend"):
+        found = lwd.mirror(bend, k=1, n_bootstrap=99, seed=1)
+    row = found.table.iloc[0]
+    assert row["p_value"] <= 0.05 < row["p_bent"]
+    assert "p (bent)" in str(found)
+    corner = np.maximum(t - 30, 0)[:, None, None] + 0.3 * noise
+    row = lwd.mirror(corner, k=1, n_bootstrap=99, seed=1).table.iloc[0]
+    assert row["p_bent"] <= 0.05
+    row = lwd.mirror(corner, k=1, degree=3, n_bootstrap=99, seed=1).table.iloc[0]
+    assert row["p_bent"] == row["p_value"]
+
+
 def test_two_corners_are_found_and_a_third_is_not():
     t = np.arange(60.0)
     x = np.interp(t, [0, 20, 40, 59], [0, 4, 24, 28]) + np.random.default_rng(2).normal(
