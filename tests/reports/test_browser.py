@@ -190,6 +190,32 @@ def test_every_picture_is_drawn_and_themes_change(browser, path):
         page.get_by_role("button", name="Pause").click()
 
 
+def test_no_button_sends_data_away(browser, path):
+    with Watched(browser, path) as page:
+        page.locator("#norm-0").scroll_into_view_if_needed()
+        page.locator("#norm-0 .js-plotly-plot").hover()
+        names = page.evaluate(
+            "() => [...document.querySelectorAll('#norm-0 .modebar-btn')]"
+            ".map(n => n.getAttribute('data-title'))"
+        )
+        assert set(names) == {"Zoom in", "Zoom out", "Reset axes", "Zoom", "Pan"}
+        # The buttons hide neither the legend nor the data.
+        bar, legend, data = (
+            page.locator(f"#norm-0 {part}").first.bounding_box()
+            for part in (".modebar", ".legend", ".nsewdrag")
+        )
+        for other in (legend, data):
+            assert bar["x"] >= other["x"] + other["width"]
+
+
+def test_print_holds_every_picture(browser, path):
+    with Watched(browser, path) as page:
+        assert page.pdf()[:4] == b"%PDF"
+        names = page.evaluate("() => [...document.querySelectorAll('[data-panel]')].map(n => n.id)")
+        for name in names:
+            assert page.locator(f"#{name} [data-view] > *").count() > 0
+
+
 def test_downloads_hold_the_data(browser, run, path):
     with Watched(browser, path) as page:
         for button, read in (

@@ -188,7 +188,10 @@
     return {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: colour("ink"), size: 13, family: 'system-ui, "Segoe UI", Roboto, "Noto Sans", sans-serif' },
-      margin: { l: 62, r: 14, t: 10, b: 46 }, xaxis: axis(xaxis), yaxis: axis(yaxis),
+      // On the right is room for the buttons that a mouse brings up, beside legend and data.
+      margin: { l: 62, r: coarse ? 14 : 40, t: 10, b: 46 },
+      modebar: { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: colour("soft"), activecolor: colour("ink") },
+      xaxis: axis(xaxis), yaxis: axis(yaxis),
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("rim"), font: { color: colour("ink") }, align: "left" },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 12 } },
       hovermode: "closest", dragmode: coarse ? false : "zoom", uirevision: "kept", ...rest,
@@ -198,7 +201,8 @@
   const ONE_SCALE = { scaleanchor: "x", scaleratio: 1 };
   const CONFIG = {
     displaylogo: false, responsive: true, displayModeBar: coarse ? false : "hover",
-    modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d"],
+    // One of plotly's own buttons would send the data away.
+    modeBarButtonsToRemove: ["toImage", "select2d", "lasso2d", "autoScale2d", "sendChartToCloud"], plotlyServerURL: "",
   };
 
   /* ---------- a run ---------- */
@@ -234,6 +238,9 @@
         panel.addTools();
         watch.observe(node);
       }
+      window.addEventListener("beforeprint", () => {
+        for (const panel of this.panels.values()) if (panel.stale) this.draw(panel);
+      });
     }
 
     get file() { return this.data.name.replace(/[^A-Za-z0-9_.-]+/g, "_").slice(0, 80) || "run"; }
