@@ -21,10 +21,15 @@ import numba
 import numpy as np
 
 from lwdstats.simulate.gmm.exact.moving.state import (
+    APART,
+    DENSITY,
+    FEATURES,
     FIXED,
     FULL,
+    INVERSE,
     LANES,
     MEAN,
+    PIVOT,
     SPHERICAL,
     WEIGHT,
     WIDTH,
@@ -32,18 +37,19 @@ from lwdstats.simulate.gmm.exact.moving.state import (
     n_pivots,
     n_rows,
     n_vectors,
+    row_of,
     set_height,
     truncate_lane,
     write_covariance,
 )
 from lwdstats.simulate.gmm.exact.moving.update import (
     CHUNK,
+    EACH_FEATURE,
     U64,
     W,
     densities,
     lay_out,
     places,
-    work_rows,
 )
 from lwdstats.simulate.gmm.exact.simd import (
     add,
@@ -63,39 +69,39 @@ from lwdstats.simulate.gmm.exact.simd import (
 
 @numba.njit(nogil=True, error_model="numpy")
 def gather(
-    state: Any, at: Any, kind: int, n_features: Any, point: Any, count: Any, apart: Any
+    state: Any, at: Any, kind: int, n_features: Any, point: Any, count: Any, own: Any
 ) -> None:
     """Add a point that counts `count` to the sums of a component, which stand at `at`.
 
     They are S, the mean, and the sum of squares and products about it: none, their trace, those
-    of each feature, or all by rows up to the diagonal.
+    of each feature, or all by rows up to the diagonal. The component's rows begin at `own`.
     """
     total = add(load(state, at, LANES), count)
     store(state, at, total)
     # Where nothing has come yet, nothing moves.
     zero = splat(0.0, LANES)
     share = where_less(zero, total, divide(count, total), zero)
-    mean = at + W
+    mean, apart = at + W, own + U64(FEATURES + APART) * W
     for f in range(n_features):
         here = f * W
         old = load(state, mean + here, LANES)
         off = subtract(load(state, point + here, LANES), old)
-        store(state, apart + here, off)
+        store(state, apart + f * EACH_FEATURE, off)
         store(state, mean + here, multiply_add(share, off, old))
     count = multiply(count, subtract(splat(1.0, LANES), share))
     square = mean + n_features * W
     if kind == SPHERICAL:
         trace = load(state, square, LANES)
         for f in range(n_features):
-            off = load(state, apart + f * W, LANES)
+            off = load(state, apart + f * EACH_FEATURE, LANES)
             trace = multiply_add(multiply(count, off), off, trace)
         store(state, square, trace)
     elif kind != FIXED:
         for r in range(n_features):
-            off = multiply(count, load(state, apart + r * W, LANES))
+            off = multiply(count, load(state, apart + r * EACH_FEATURE, LANES))
             first = U64(0) if kind == FULL else r
             for c in range(first, r + U64(1)):
-                other = load(state, apart + c * W, LANES)
+                other = load(state, apart + c * EACH_FEATURE, LANES)
                 store(state, square, multiply_add(off, other, load(state, square, LANES)))
                 square += W
 
@@ -113,7 +119,7 @@ def move(state: Any, own: Any, moving: Any, at: Any, prior: float) -> int:
     much = 1.0 - gain if moving.damped else 1.0
     off = np.empty(n_features)
     for f in range(n_features):
-        place = own + (MEAN + f) * WIDTH
+        place = own + row_of(MEAN, f) * WIDTH
         off[f] = peek(state, at + (1 + f) * WIDTH) - peek(state, place)
         poke(state, place, peek(state, place) + gain * off[f])
     square = at + (1 + n_features) * WIDTH
@@ -131,7 +137,7 @@ def move(state: Any, own: Any, moving: Any, at: Any, prior: float) -> int:
     many = n_pivots(kind, n_features)
     raised = 0
     for f in range(many):
-        place = own + (MEAN + n_features + f) * WIDTH
+        place = own + row_of(PIVOT, f) * WIDTH
         if kind == SPHERICAL:
             each = (peek(state, square) / count + much * (off**2).sum()) / n_features
         else:
@@ -141,7 +147,7 @@ def move(state: Any, own: Any, moving: Any, at: Any, prior: float) -> int:
         if new < moving.floor:
             new, raised = moving.floor, 1
         poke(state, place, new)
-        poke(state, place + many * WIDTH, 1.0 / new)
+        poke(state, own + row_of(INVERSE, f) * WIDTH, 1.0 / new)
     set_height(state, own, many, n_features)
     return raised
 
@@ -167,9 +173,9 @@ def refit_moving(
     many = U64(n_vectors(k.size))
     step = U64(n_rows(kind, moving.means.shape[2])) * W
     tall = U64(2) + n_features + n_features * (n_features + U64(1)) // U64(2)
-    wide, room = tall * W, work_rows(kind, n_features) * W
-    sums, work, points, _ = places(moving, k.size)
-    state[sums:work] = 0.0
+    wide = tall * W
+    sums, points, _ = places(moving, k.size)
+    state[sums:points] = 0.0
     rows = address_of(state)
     longest = k.max()
     for start in range(0, longest, CHUNK):
@@ -182,18 +188,14 @@ def refit_moving(
                 base, to = v * n_components * step, U64(sums) + v * n_components * wide
                 share = count
                 if n_components > U64(1):
-                    density = densities(
-                        rows, base, kind, n_components, n_features, step, at, U64(work)
-                    )
+                    density = densities(rows, base, kind, n_components, n_features, step, at)
                     share = divide(count, density)
                 for b in range(n_components):
-                    owned, here = share, U64(work) + b * room
+                    owned, own = share, base + b * step
                     if n_components > U64(1):
-                        owned = multiply(share, load(rows, here, LANES))
-                        weight = load(rows, base + b * step + U64(WEIGHT) * W, LANES)
-                        owned = multiply(owned, weight)
-                    apart = here + U64(2) * W
-                    gather(rows, to + b * wide, kind, n_features, at, owned, apart)
+                        owned = multiply(share, load(rows, own + U64(DENSITY) * W, LANES))
+                        owned = multiply(owned, load(rows, own + U64(WEIGHT) * W, LANES))
+                    gather(rows, to + b * wide, kind, n_features, at, owned, own)
                 at += (n_features + U64(1)) * W
     for m in range(U64(k.size)):
         if k[m] == 0:

@@ -26,9 +26,16 @@ FIXED, SPHERICAL, DIAG, FULL = 0, 1, 2, 3
 LANES = (0, 0, 0, 0)
 WIDTH = len(LANES)
 # Rows of a component. Its density at squared distance s is its HEIGHT times the exponential of
-# LOG_HEIGHT - s / 2, up to a constant; no eigenvalue of its covariance is below its BOUND. The
-# means follow, and then pivots, inverse pivots, and what U has below its diagonal, by columns.
-WEIGHT, HEIGHT, LOG_HEIGHT, BOUND, MEAN = 0, 1, 2, 3, 4
+# LOG_HEIGHT - s / 2, up to a constant; no eigenvalue of its covariance is below its BOUND. DENSITY
+# and SQUARE, s, are of the point that is being read.
+WEIGHT, HEIGHT, LOG_HEIGHT, BOUND, DENSITY, SQUARE = 0, 1, 2, 3, 4, 5
+# From FEATURES on each feature has EACH rows: its mean, its pivot and the inverse of that, and how
+# far the point is APART from the mean, as it is and SOLVED for the columns of U. Behind them are,
+# by columns, pairs of what U has below its diagonal and the REST that it leaves of a point. All
+# that a step of a loop takes lies together, so that it needs few addresses.
+FEATURES, EACH = 6, 5
+MEAN, PIVOT, INVERSE, APART, SOLVED = 0, 1, 2, 3, 4
+UNIT, REST, PAIR_ROWS = 0, 1, 2
 # Within these a height is no danger to products with weights and exponentials.
 LOW, HIGH = 1e-20, 1e20
 
@@ -73,8 +80,14 @@ def n_pivots(kind: int, n_features: int) -> int:
 @numba.njit(nogil=True)
 def n_rows(kind: int, n_features: int) -> int:
     """Return R."""
-    below = n_features * (n_features - 1) // 2 if kind == FULL else 0
-    return MEAN + n_features + 2 * n_pivots(kind, n_features) + below
+    below = PAIR_ROWS * (n_features * (n_features - 1) // 2) if kind == FULL else 0
+    return FEATURES + EACH * n_features + below
+
+
+@numba.njit(nogil=True)
+def row_of(what: Any, feature: Any) -> Any:
+    """Return the row of a feature that says what, MEAN or another."""
+    return FEATURES + EACH * feature + what
 
 
 @numba.njit(nogil=True)
@@ -94,7 +107,7 @@ def pack(weights: Any, moving: Any, first: int, size: int, state: Any) -> None:
             at = (lane // WIDTH * n_components + b) * rows * WIDTH + lane % WIDTH
             state[at + WEIGHT * WIDTH] = weights[i, b]
             for f in range(n_features):
-                state[at + (MEAN + f) * WIDTH] = moving.means[i, b, f]
+                state[at + row_of(MEAN, f) * WIDTH] = moving.means[i, b, f]
             if many == 0:
                 state[at + HEIGHT * WIDTH] = 1.0
                 state[at + LOG_HEIGHT * WIDTH] = 0.0
@@ -102,14 +115,14 @@ def pack(weights: Any, moving: Any, first: int, size: int, state: Any) -> None:
             state[at + BOUND * WIDTH] = least_eigenvalue(moving, i, b)
             for f in range(many):
                 pivot = moving.pivots[i, b, f]
-                state[at + (MEAN + n_features + f) * WIDTH] = pivot
-                state[at + (MEAN + n_features + many + f) * WIDTH] = 1.0 / pivot
-            place = at + (MEAN + n_features + 2 * many) * WIDTH
+                state[at + row_of(PIVOT, f) * WIDTH] = pivot
+                state[at + row_of(INVERSE, f) * WIDTH] = 1.0 / pivot
+            place = at + row_of(UNIT, n_features) * WIDTH
             if moving.kind == FULL:
                 for c in range(n_features):
                     for r in range(c + 1, n_features):
                         state[place] = moving.units[i, b, r, c]
-                        place += WIDTH
+                        place += PAIR_ROWS * WIDTH
             set_height(address_of(state), at, many, n_features)
 
 
@@ -138,7 +151,7 @@ def set_height(state: Any, at: Any, many: Any, n_features: Any) -> None:
     at = np.int64(at)
     total = 0.0
     for f in range(many):
-        total += math.log(peek(state, at + (MEAN + n_features + f) * WIDTH))
+        total += math.log(peek(state, at + row_of(PIVOT, f) * WIDTH))
     if many == 1:
         total *= n_features
     poke(state, at + HEIGHT * WIDTH, 1.0)
@@ -156,16 +169,16 @@ def unpack(state: Any, first: int, size: int, weights: Any, moving: Any) -> None
             at = (lane // WIDTH * n_components + b) * rows * WIDTH + lane % WIDTH
             weights[i, b] = state[at + WEIGHT * WIDTH]
             for f in range(n_features):
-                moving.means[i, b, f] = state[at + (MEAN + f) * WIDTH]
+                moving.means[i, b, f] = state[at + row_of(MEAN, f) * WIDTH]
                 if many > 0:
-                    pivot = MEAN + n_features + (f if many > 1 else 0)
+                    pivot = row_of(PIVOT, f if many > 1 else 0)
                     moving.pivots[i, b, f] = state[at + pivot * WIDTH]
-            place = at + (MEAN + n_features + 2 * many) * WIDTH
+            place = at + row_of(UNIT, n_features) * WIDTH
             if moving.kind == FULL:
                 for c in range(n_features):
                     for r in range(c + 1, n_features):
                         moving.units[i, b, r, c] = state[place]
-                        place += WIDTH
+                        place += PAIR_ROWS * WIDTH
             for c in range(n_features):
                 scale = math.sqrt(moving.pivots[i, b, c])
                 for r in range(n_features):
@@ -190,12 +203,12 @@ def covariance_of(state: Any, at: Any, n_features: int) -> Any:
     """Return the covariance (d, d) that is full, of a lane and component."""
     at = np.int64(at)
     unit, pivots = np.eye(n_features), np.empty((n_features, 1))
-    place = at + (MEAN + 3 * n_features) * WIDTH
+    place = at + row_of(UNIT, n_features) * WIDTH
     for c in range(n_features):
-        pivots[c, 0] = peek(state, at + (MEAN + n_features + c) * WIDTH)
+        pivots[c, 0] = peek(state, at + row_of(PIVOT, c) * WIDTH)
         for r in range(c + 1, n_features):
             unit[r, c] = peek(state, place)
-            place += WIDTH
+            place += PAIR_ROWS * WIDTH
     return np.dot(unit, pivots * unit.T)
 
 
@@ -212,18 +225,18 @@ def write_covariance(state: Any, at: Any, covariance: Any, floor: float) -> int:
     if raised:
         covariance = np.dot(vectors * np.maximum(values, floor), vectors.T)
     poke(state, at + BOUND * WIDTH, max(values[0], floor))
-    place = at + (MEAN + 3 * n_features) * WIDTH
+    place = at + row_of(UNIT, n_features) * WIDTH
     for c in range(n_features):
         # Where rounding leaves no pivot, the floor.
         pivot = max(covariance[c, c], floor)
-        poke(state, at + (MEAN + n_features + c) * WIDTH, pivot)
-        poke(state, at + (MEAN + 2 * n_features + c) * WIDTH, 1.0 / pivot)
+        poke(state, at + row_of(PIVOT, c) * WIDTH, pivot)
+        poke(state, at + row_of(INVERSE, c) * WIDTH, 1.0 / pivot)
         for r in range(c + 1, n_features):
             unit = covariance[r, c] / pivot
             for j in range(c + 1, r + 1):
                 covariance[r, j] -= unit * covariance[j, c]
             poke(state, place, unit)
-            place += WIDTH
+            place += PAIR_ROWS * WIDTH
     set_height(state, at, n_features, n_features)
     return int(raised)
 

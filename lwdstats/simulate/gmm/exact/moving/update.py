@@ -17,23 +17,35 @@ import numba
 import numpy as np
 
 from lwdstats.simulate.gmm.exact.moving.state import (
+    APART,
     BOUND,
+    DENSITY,
     DIAG,
+    EACH,
+    FEATURES,
     FIXED,
     FULL,
     HEIGHT,
     HIGH,
+    INVERSE,
     LANES,
     LOG_HEIGHT,
     LOW,
     MEAN,
+    PAIR_ROWS,
+    PIVOT,
+    REST,
+    SOLVED,
     SPHERICAL,
+    SQUARE,
+    UNIT,
     WEIGHT,
     WIDTH,
     covariance_of,
     n_pivots,
     n_rows,
     n_vectors,
+    row_of,
     set_height,
     truncate_lane,
     write_covariance,
@@ -62,13 +74,12 @@ from lwdstats.simulate.gmm.exact.simd import (
 
 U64 = np.uint64
 W = U64(WIDTH)
+EACH_FEATURE = U64(EACH) * W
 # Points that are laid out at a time, so that they stay in the cache.
 CHUNK = 64
 NOWHERE = -1e300
 # Exponents of densities that are in no danger.
 FAR, NEAR = -50.0, 300.0
-# Networks for which the compiler knows the numbers of components and features, or of the latter.
-PAIR, LINE, PLANE = 1, 2, 3
 
 
 @numba.njit(nogil=True)
@@ -99,89 +110,79 @@ def lay_out(
     for lane in range(n_vectors(k.size) * WIDTH):
         at = U64(place) + U64(lane) // W * (n_features + U64(1)) * W + U64(lane) % W
         end = min(stop, k[lane]) if lane < k.size else start
-        for j in range(U64(start), U64(max(start, end))):
-            point = U64(drawn[U64(lane), j])
-            here = at
-            for f in range(n_features):
-                poke(rows, here, peek(points, point * n_features + f))
-                here += W
-            if apart:
-                poke(rows, here, counts[lane, real[point]])
-            at += row
+        first, last = U64(start), U64(max(start, end))
+        # A coordinate of all points after the other: the inner loop has one length, and is short.
+        for f in range(n_features):
+            here = at + f * W
+            for j in range(first, last):
+                poke(rows, here, peek(points, U64(drawn[U64(lane), j]) * n_features + f))
+                here += row
+        if apart:
+            here = at + n_features * W
+            for j in range(first, last):
+                poke(rows, here, counts[lane, real[U64(drawn[U64(lane), j])]])
+                here += row
+        at += (last - first) * row
         for _ in range(max(start, end), stop):
             for f in range(n_features + U64(1)):
                 poke(rows, at + f * W, 0.0)
             at += row
 
 
-@numba.njit(nogil=True)
-def work_rows(kind: int, n_features: Any) -> Any:
-    """Return how many rows a component takes to work in."""
-    d = U64(n_features)
-    return U64(2) + d * (d + U64(3)) // U64(2) if kind == FULL else U64(2) + d
-
-
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
-def squared_distance(
-    state: Any, own: Any, kind: int, n_features: Any, point: Any, apart: Any
-) -> Any:
+def squared_distance(state: Any, own: Any, kind: int, n_features: Any, point: Any) -> Any:
     """Return the squared distance of a point from a component, in the metric of its covariance.
 
-    Writes the residual to `apart`; where U is full, behind it what it is without U, and what is
-    left of it after each column.
+    Writes the residual, and where U is full what is left of it after each column.
     """
-    mean = own + U64(MEAN) * W
-    inverse = own + (U64(MEAN) + n_features + U64(n_pivots(kind, n_features))) * W
-    square = splat(0.0, LANES)
-    if kind == FULL:
-        place = inverse + n_features * W
-        solved = apart + n_features * W
-        rest = solved + n_features * W
-        for f in range(n_features):
-            here = f * W
-            left = subtract(load(state, point + here, LANES), load(state, mean + here, LANES))
-            store(state, apart + here, left)
-            store(state, solved + here, left)
-        for c in range(n_features):
-            here = solved + c * W
-            known = load(state, here, LANES)
-            scaled = multiply(known, load(state, inverse + c * W, LANES))
-            square = multiply_add(scaled, known, square)
-            for _ in range(c + U64(1), n_features):
-                here += W
-                part = multiply(load(state, place, LANES), known)
-                left = subtract(load(state, here, LANES), part)
-                store(state, here, left)
-                store(state, rest, left)
-                place += W
-                rest += W
-        return square
-    for f in range(n_features):
-        here = f * W
-        left = subtract(load(state, point + here, LANES), load(state, mean + here, LANES))
-        store(state, apart + here, left)
-        scaled = left
-        if kind == DIAG:
-            scaled = multiply(left, load(state, inverse + here, LANES))
-        square = multiply_add(scaled, left, square)
+    square, here = splat(0.0, LANES), own + U64(FEATURES) * W
+    for _ in range(n_features):
+        left = subtract(load(state, point, LANES), load(state, here + U64(MEAN) * W, LANES))
+        store(state, here + U64(APART) * W, left)
+        if kind == FULL:
+            store(state, here + U64(SOLVED) * W, left)
+        else:
+            scaled = left
+            if kind == DIAG:
+                scaled = multiply(left, load(state, here + U64(INVERSE) * W, LANES))
+            square = multiply_add(scaled, left, square)
+        here += EACH_FEATURE
+        point += W
     if kind == SPHERICAL:
+        inverse = own + U64(FEATURES + INVERSE) * W
         square = multiply(square, load(state, inverse, LANES))
+    elif kind == FULL:
+        below, here = here, own + U64(FEATURES) * W
+        for c in range(n_features):
+            known = load(state, here + U64(SOLVED) * W, LANES)
+            scaled = multiply(known, load(state, here + U64(INVERSE) * W, LANES))
+            square = multiply_add(scaled, known, square)
+            here += EACH_FEATURE
+            other = here + U64(SOLVED) * W
+            for _ in range(c + U64(1), n_features):
+                part = multiply(load(state, below + U64(UNIT) * W, LANES), known)
+                left = subtract(load(state, other, LANES), part)
+                store(state, other, left)
+                store(state, below + U64(REST) * W, left)
+                below += U64(PAIR_ROWS) * W
+                other += EACH_FEATURE
     return square
 
 
-@numba.njit(nogil=True, error_model="numpy")
+@numba.njit(nogil=True)
 def raise_pivots(state: Any, at: Any, many: Any, n_features: Any, floor: float) -> int:
     """Raise pivots of a lane that are below the floor; return whether there were any."""
-    pivot = at + (U64(MEAN) + n_features) * W
     raised = 0
     for f in range(many):
-        if not peek(state, pivot + f * W) >= floor:
-            poke(state, pivot + f * W, floor)
+        pivot = at + U64(row_of(PIVOT, f)) * W
+        if not peek(state, pivot) >= floor:
+            poke(state, pivot, floor)
             raised = 1
     if raised:
         # Inverses and height were computed of what was there.
         for f in range(many):
-            poke(state, pivot + (many + f) * W, 1.0 / peek(state, pivot + f * W))
+            pivot = peek(state, at + U64(row_of(PIVOT, f)) * W)
+            poke(state, at + U64(row_of(INVERSE, f)) * W, 1.0 / pivot)
         set_height(state, at, many, n_features)
     return raised
 
@@ -189,102 +190,117 @@ def raise_pivots(state: Any, at: Any, many: Any, n_features: Any, floor: float) 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def shift(
     state: Any, own: Any, kind: int, damped: bool, floor: float, n_features: Any, gain: Any,
-    square: Any, apart: Any,
 ) -> Any:  # fmt: skip
     """Move a component by `gain` in each lane; return how often a covariance was raised.
 
-    `square` and `apart` are what `squared_distance` gave.
+    What the point is apart is that which `squared_distance` wrote.
     """
     one, zero = splat(1.0, LANES), splat(0.0, LANES)
-    mean = own + U64(MEAN) * W
+    first = own + U64(FEATURES) * W
+    here = first
     if kind != DIAG:
-        for f in range(n_features):
-            here = f * W
-            old = load(state, mean + here, LANES)
-            store(state, mean + here, multiply_add(gain, load(state, apart + here, LANES), old))
+        for _ in range(n_features):
+            old, off = (
+                load(state, here + U64(MEAN) * W, LANES),
+                load(state, here + U64(APART) * W, LANES),
+            )
+            store(state, here + U64(MEAN) * W, multiply_add(gain, off, old))
+            here += EACH_FEATURE
     if kind == FIXED:
         return zero
     many = U64(n_pivots(kind, n_features))
-    pivot = mean + n_features * W
-    inverse = pivot + many * W
     left = subtract(one, gain)
     amount = multiply(gain, left) if damped else gain
     ratio, lowest = one, splat(np.inf, LANES)
     if kind == SPHERICAL:
-        old = load(state, pivot, LANES)
+        square = load(state, own + U64(SQUARE) * W, LANES)
+        old = load(state, first + U64(PIVOT) * W, LANES)
         each = multiply(multiply(amount, old), splat(1.0 / n_features, LANES))
         lowest = multiply_add(each, square, multiply(left, old))
-        store(state, pivot, lowest)
+        store(state, first + U64(PIVOT) * W, lowest)
         new = divide(one, lowest)
-        store(state, inverse, new)
+        store(state, first + U64(INVERSE) * W, new)
         part = multiply(old, new)
         for _ in range(n_features):
             ratio = multiply(ratio, part)
     elif kind == DIAG:
-        last = zero
-        for f in range(n_features):
-            here = f * W
-            old, off = load(state, mean + here, LANES), load(state, apart + here, LANES)
-            store(state, mean + here, multiply_add(gain, off, old))
-            old = load(state, pivot + here, LANES)
-            new = multiply_add(multiply(off, off), amount, multiply(left, old))
+        # One division gives the inverses of two pivots.
+        for _ in range(n_features >> U64(1)):
+            last = new_pivot(state, here, gain, left, amount)
+            lowest = minimum(lowest, last)
+            ratio = multiply(ratio, load(state, here + U64(PIVOT) * W, LANES))
+            store(state, here + U64(PIVOT) * W, last)
+            there = here + EACH_FEATURE
+            new = new_pivot(state, there, gain, left, amount)
             lowest = minimum(lowest, new)
-            store(state, pivot + here, new)
-            ratio = multiply(ratio, old)
-            # One division gives the inverses of two pivots.
-            if f & U64(1) == U64(1):
-                both = divide(one, multiply(last, new))
-                store(state, inverse + here, multiply(both, last))
-                store(state, inverse + here - W, multiply(both, new))
-                ratio = multiply(ratio, both)
-            elif f + U64(1) == n_features:
-                new = divide(one, new)
-                store(state, inverse + here, new)
-                ratio = multiply(ratio, new)
-            last = new
+            ratio = multiply(ratio, load(state, there + U64(PIVOT) * W, LANES))
+            store(state, there + U64(PIVOT) * W, new)
+            both = divide(one, multiply(last, new))
+            store(state, here + U64(INVERSE) * W, multiply(both, new))
+            store(state, there + U64(INVERSE) * W, multiply(both, last))
+            ratio = multiply(ratio, both)
+            here = there + EACH_FEATURE
+        if n_features & U64(1) == U64(1):
+            new = new_pivot(state, here, gain, left, amount)
+            lowest = minimum(lowest, new)
+            ratio = multiply(ratio, load(state, here + U64(PIVOT) * W, LANES))
+            store(state, here + U64(PIVOT) * W, new)
+            new = divide(one, new)
+            store(state, here + U64(INVERSE) * W, new)
+            ratio = multiply(ratio, new)
     else:
         # The factors of a sum with a matrix of rank one: Gill, Golub, Murray and Saunders (1974).
-        unit, solved = inverse + many * W, apart + n_features * W
-        rest = solved + n_features * W
+        below, here = here, first
         for c in range(n_features):
-            here = c * W
-            known, before = load(state, solved + here, LANES), load(state, pivot + here, LANES)
+            known = load(state, here + U64(SOLVED) * W, LANES)
+            before = load(state, here + U64(PIVOT) * W, LANES)
             old, push = multiply(left, before), multiply(known, amount)
             new = multiply_add(push, known, old)
-            store(state, pivot + here, new)
+            store(state, here + U64(PIVOT) * W, new)
             new = divide(one, new)
-            store(state, inverse + here, new)
+            store(state, here + U64(INVERSE) * W, new)
             ratio = multiply(ratio, multiply(before, new))
             push, amount = multiply(push, new), multiply(multiply(amount, old), new)
             for _ in range(c + U64(1), n_features):
-                moved = multiply_add(push, load(state, rest, LANES), load(state, unit, LANES))
-                store(state, unit, moved)
-                unit += W
-                rest += W
+                rest, unit = (
+                    load(state, below + U64(REST) * W, LANES),
+                    load(state, below + U64(UNIT) * W, LANES),
+                )
+                store(state, below + U64(UNIT) * W, multiply_add(push, rest, unit))
+                below += U64(PAIR_ROWS) * W
+            here += EACH_FEATURE
     height = multiply(load(state, own + U64(HEIGHT) * W, LANES), root(ratio))
     store(state, own + U64(HEIGHT) * W, height)
     if unlikely(any_less(height, splat(LOW, LANES)) or any_less(splat(HIGH, LANES), height)):
         for lane in range(W):
             set_height(state, own + lane, many, n_features)
     if unlikely(any_less(lowest, splat(floor, LANES))):
+        told = own + U64(SQUARE) * W
         for lane in range(W):
             low = raise_pivots(state, own + lane, many, n_features, floor)
-            poke(state, apart + lane, float(low))
-        return load(state, apart, LANES)
+            poke(state, told + lane, float(low))
+        return load(state, told, LANES)
     return zero
 
 
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def new_pivot(state: Any, here: Any, gain: Any, left: Any, amount: Any) -> Any:
+    """Move the mean of a feature, and return the pivot that it is to have."""
+    old, off = load(state, here + U64(MEAN) * W, LANES), load(state, here + U64(APART) * W, LANES)
+    store(state, here + U64(MEAN) * W, multiply_add(gain, off, old))
+    old = load(state, here + U64(PIVOT) * W, LANES)
+    return multiply_add(multiply(off, off), amount, multiply(left, old))
+
+
 @numba.njit(nogil=True, error_model="numpy")
-def shift_near_floor(
-    state: Any, own: Any, damped: bool, floor: float, n_features: Any, gains: Any, apart: Any
-) -> None:
+def shift_near_floor(state: Any, own: Any, damped: bool, floor: float, n_features: Any) -> None:
     """Move full covariances of which an eigenvalue could fall below the floor, lane by lane.
 
-    Replaces the gains at place `gains` by those that `shift` is yet to make, and behind these
-    says in which lanes a covariance was raised.
+    The gains are where densities were. They become those that `shift` is yet to make, and the
+    row behind them says in which lanes a covariance was raised.
     """
     for lane in range(W):
-        here = gains + lane
+        here = own + U64(DENSITY) * W + lane
         gain, bound = peek(state, here), own + U64(BOUND) * W + lane
         left = (1.0 - gain) * peek(state, bound)
         poke(state, here + W, 0.0)
@@ -297,8 +313,8 @@ def shift_near_floor(
         amount = gain * (1.0 - gain) if damped else gain
         off = np.empty(n_features)
         for f in range(n_features):
-            off[f] = peek(state, apart + f * W + lane)
-            place = own + (U64(MEAN) + f) * W + lane
+            off[f] = peek(state, own + U64(row_of(APART, f)) * W + lane)
+            place = own + U64(row_of(MEAN, f)) * W + lane
             poke(state, place, peek(state, place) + gain * off[f])
         for r in range(n_features):
             for c in range(n_features):
@@ -310,47 +326,46 @@ def shift_near_floor(
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def densities(
-    state: Any, first: Any, kind: int, n_components: Any, n_features: Any, step: Any, point: Any,
-    work: Any,
-) -> Any:  # fmt: skip
+    state: Any, first: Any, kind: int, n_components: Any, n_features: Any, step: Any, point: Any
+) -> Any:
     """Write the density of a point under each component over the highest; return the mixture's.
 
-    The rows of the first component begin at `first`, and the others `step` apart. Each component
-    has `work_rows` from `work` on: density, squared distance, and those of `squared_distance`.
+    The rows of the first component begin at `first`, and the others `step` apart.
     """
     highest, zero = splat(NOWHERE, LANES), splat(0.0, LANES)
-    room = work_rows(kind, n_features) * W
-    for b in range(n_components):
-        own, here = first + b * step, work + b * room
-        square = squared_distance(state, own, kind, n_features, point, here + U64(2) * W)
-        store(state, here + W, square)
+    own = first
+    for _ in range(n_components):
+        square = squared_distance(state, own, kind, n_features, point)
+        store(state, own + U64(SQUARE) * W, square)
         log_height = load(state, own + U64(LOG_HEIGHT) * W, LANES)
         exponent = multiply_add(square, splat(-0.5, LANES), log_height)
         # What has no weight owns nothing.
         weight = load(state, own + U64(WEIGHT) * W, LANES)
         exponent = where_less(zero, weight, exponent, splat(NOWHERE, LANES))
-        store(state, here, exponent)
+        store(state, own + U64(DENSITY) * W, exponent)
         highest = maximum(highest, exponent)
+        own += step
     # Where a point is near some component no exponential need wait for the highest of all.
     far = any_less(highest, splat(FAR, LANES)) or any_less(splat(NEAR, LANES), highest)
     if unlikely(far):
-        for b in range(n_components):
-            here = work + b * room
+        here = first + U64(DENSITY) * W
+        for _ in range(n_components):
             store(state, here, subtract(load(state, here, LANES), highest))
-    density = zero
-    for b in range(n_components):
-        own, here = first + b * step, work + b * room
-        part = exponential(load(state, here, LANES))
+            here += step
+    density, own = zero, first
+    for _ in range(n_components):
+        part = exponential(load(state, own + U64(DENSITY) * W, LANES))
         part = multiply(part, load(state, own + U64(HEIGHT) * W, LANES))
-        store(state, here, part)
+        store(state, own + U64(DENSITY) * W, part)
         density = multiply_add(part, load(state, own + U64(WEIGHT) * W, LANES), density)
+        own += step
     return density
 
 
 @numba.njit(nogil=True, error_model="numpy", forceinline=True)
 def learn_point(
     state: Any, first: Any, kind: int, damped: bool, floor: float, n_components: Any,
-    n_features: Any, step: Any, point: Any, work: Any, told: Any,
+    n_features: Any, step: Any, point: Any, told: Any,
 ) -> bool:  # fmt: skip
     """Let a vector of models learn from a point each; return whether a weight fell to 0.
 
@@ -359,22 +374,21 @@ def learn_point(
     """
     one, zero = splat(1.0, LANES), splat(0.0, LANES)
     alpha = load(state, point + n_features * W, LANES)
-    room = work_rows(kind, n_features) * W
     share, lowest, over, low = alpha, one, zero, zero
     if n_components > U64(1):
-        density = densities(state, first, kind, n_components, n_features, step, point, work)
+        density = densities(state, first, kind, n_components, n_features, step, point)
         share = divide(alpha, density)
     else:
-        square = squared_distance(state, first, kind, n_features, point, work + U64(2) * W)
-        store(state, work + W, square)
+        square = squared_distance(state, first, kind, n_features, point)
+        store(state, first + U64(SQUARE) * W, square)
     kept = subtract(one, alpha)
     scale, loss = load(state, told, LANES), multiply(alpha, load(state, told + W, LANES))
-    for b in range(n_components):
-        own, here = first + b * step, work + b * room
+    own = first
+    for _ in range(n_components):
         gain = share
         if n_components > U64(1):
             # alpha o / pi, and pi (1 - alpha + it / (1 - B c)) - alpha c / (1 - B c).
-            gain = multiply(share, load(state, here, LANES))
+            gain = multiply(share, load(state, own + U64(DENSITY) * W, LANES))
             weight = load(state, own + U64(WEIGHT) * W, LANES)
             weight = subtract(multiply(weight, multiply_add(gain, scale, kept)), loss)
             store(state, own + U64(WEIGHT) * W, weight)
@@ -382,20 +396,18 @@ def learn_point(
             if unlikely(any_less(one, gain)):
                 over = add(over, where_less(one, gain, one, zero))
                 gain = minimum(gain, one)
-        apart = here + U64(2) * W
-        square = load(state, here + W, LANES)
         if kind == FULL:
             bound = own + U64(BOUND) * W
             left = multiply(subtract(one, gain), load(state, bound, LANES))
             if unlikely(any_less(left, splat(floor, LANES))):
-                store(state, here, gain)
-                shift_near_floor(state, own, damped, floor, n_features, here, apart)
-                gain = load(state, here, LANES)
-                low = add(low, load(state, here + W, LANES))
+                store(state, own + U64(DENSITY) * W, gain)
+                shift_near_floor(state, own, damped, floor, n_features)
+                gain = load(state, own + U64(DENSITY) * W, LANES)
+                low = add(low, load(state, own + U64(SQUARE) * W, LANES))
             else:
                 store(state, bound, left)
-        found = shift(state, own, kind, damped, floor, n_features, gain, square, apart)
-        low = add(low, found)
+        low = add(low, shift(state, own, kind, damped, floor, n_features, gain))
+        own += step
     here = told + U64(2) * W
     store(state, here, add(load(state, here, LANES), over))
     here += W
@@ -403,15 +415,103 @@ def learn_point(
     return any_nonpositive(lowest)
 
 
+@numba.njit(nogil=True, error_model="numpy", forceinline=True)
+def learn_points(
+    rows: Any, kind: int, damped: bool, floor: float, n_components: Any, n_features: Any,
+    many: Any, step: Any, points: Any, sums: Any, count: Any, threshold: float,
+    first: int, size: int, fired: Any,
+) -> None:  # fmt: skip
+    """Let a block of models learn from the `count` points that were laid out at `points`."""
+    at = points
+    for _ in range(count):
+        for v in range(many):
+            base = v * n_components * step
+            fell = learn_point(
+                rows, base, kind, damped, floor, n_components, n_features, step, at,
+                sums + v * U64(4) * W,
+            )  # fmt: skip
+            if unlikely(fell):
+                for lane in range(min(W, U64(size) - v * W)):
+                    fired[U64(first) + v * W + lane] += truncate_lane(
+                        rows, base + lane, step, n_components, threshold
+                    )
+            at += (n_features + U64(1)) * W
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def learn_line(
+    rows: Any, damped: bool, floor: float, n_components: Any, many: Any, step: Any,
+    points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
+    fired: Any,
+) -> None:  # fmt: skip
+    """`learn_points` on a line."""
+    learn_points(
+        rows, SPHERICAL, damped, floor, n_components, U64(1), many, step, points, sums, count,
+        threshold, first, size, fired,
+    )  # fmt: skip
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def learn_diag(
+    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any, step: Any,
+    points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
+    fired: Any,
+) -> None:  # fmt: skip
+    """`learn_points` of diagonal covariances."""
+    learn_points(
+        rows, DIAG, damped, floor, n_components, n_features, many, step, points, sums, count,
+        threshold, first, size, fired,
+    )  # fmt: skip
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def learn_full(
+    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any, step: Any,
+    points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
+    fired: Any,
+) -> None:  # fmt: skip
+    """`learn_points` of full covariances."""
+    learn_points(
+        rows, FULL, damped, floor, n_components, n_features, many, step, points, sums, count,
+        threshold, first, size, fired,
+    )  # fmt: skip
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def learn_spherical(
+    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any,
+    step: Any, points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
+    fired: Any,
+) -> None:  # fmt: skip
+    """`learn_points` of spherical covariances."""
+    learn_points(
+        rows, SPHERICAL, damped, floor, n_components, n_features, many, step, points, sums, count,
+        threshold, first, size, fired,
+    )  # fmt: skip
+
+
+@numba.njit(nogil=True, error_model="numpy")
+def learn_means(
+    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any,
+    step: Any, points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
+    fired: Any,
+) -> None:  # fmt: skip
+    """`learn_points` where no covariance moves."""
+    learn_points(
+        rows, FIXED, damped, floor, n_components, n_features, many, step, points, sums, count,
+        threshold, first, size, fired,
+    )  # fmt: skip
+
+
 @numba.njit(nogil=True)
 def room_of(moving: Any, n_models: int) -> int:
     """Return how many numbers a block's state is, with what stands behind it (see `places`)."""
-    return places(moving, n_models)[3]
+    return places(moving, n_models)[2]
 
 
 @numba.njit(nogil=True)
 def places(moving: Any, n_models: int) -> Any:
-    """Return where in a block's state sums, room to work in and points stand, and its end.
+    """Return where in a block's state sums and points stand, and its end.
 
     The sums are four rows a vector in Algorithm 2, and in refits those of `gather`.
     """
@@ -419,9 +519,8 @@ def places(moving: Any, n_models: int) -> Any:
     many = n_vectors(n_models) * WIDTH
     tall = 2 + n_features + n_features * (n_features + 1) // 2
     sums = many * n_components * n_rows(moving.kind, n_features)
-    work = sums + many * max(4, n_components * tall)
-    points = work + WIDTH * n_components * np.int64(work_rows(moving.kind, n_features))
-    return sums, work, points, points + many * CHUNK * (n_features + 1)
+    points = sums + many * max(4, n_components * tall)
+    return sums, points, points + many * CHUNK * (n_features + 1)
 
 
 @numba.njit(nogil=True, error_model="numpy")
@@ -455,12 +554,8 @@ def absorb_moving(
     n_components, n_features = U64(moving.means.shape[1]), U64(moving.means.shape[2])
     many = U64(n_vectors(k.size))
     step = U64(n_rows(kind, moving.means.shape[2])) * W
-    sums, work, points, _ = places(moving, k.size)
-    rows, form = address_of(state), -1
-    if kind == SPHERICAL and moving.means.shape[2] == 1:
-        form = PAIR if moving.means.shape[1] == 2 else LINE
-    elif kind == FULL and moving.means.shape[2] == 2:
-        form = PLANE
+    sums, points, _ = places(moving, k.size)
+    rows = address_of(state)
     longest = k.max()
     for lane in range(n_vectors(k.size) * WIDTH):
         place = sums + lane // WIDTH * 4 * WIDTH + lane % WIDTH
@@ -472,43 +567,33 @@ def absorb_moving(
     for start in range(0, longest, CHUNK):
         stop = min(longest, start + CHUNK)
         lay_out(web, drawn, k, start, stop, steps, real, state, points)
-        at = U64(points)
-        for _ in range(stop - start):
-            for v in range(many):
-                base = v * n_components * step
-                told = U64(sums) + v * U64(4) * W
-                # What the compiler knows of kind and features it makes good use of.
-                if form == PAIR:
-                    fell = learn_point(
-                        rows, base, SPHERICAL, damped, floor, U64(2), U64(1), step, at, U64(work),
-                        told,
-                    )  # fmt: skip
-                elif form == LINE:
-                    fell = learn_point(
-                        rows, base, SPHERICAL, damped, floor, n_components, U64(1), step, at,
-                        U64(work), told,
-                    )  # fmt: skip
-                elif form == PLANE:
-                    fell = learn_point(
-                        rows, base, FULL, damped, floor, n_components, U64(2), step, at,
-                        U64(work), told,
-                    )  # fmt: skip
-                elif kind == DIAG:
-                    fell = learn_point(
-                        rows, base, DIAG, damped, floor, n_components, n_features, step, at,
-                        U64(work), told,
-                    )  # fmt: skip
-                else:
-                    fell = learn_point(
-                        rows, base, kind, damped, floor, n_components, n_features, step, at,
-                        U64(work), told,
-                    )  # fmt: skip
-                if unlikely(fell):
-                    for lane in range(min(W, U64(k.size) - v * W)):
-                        fired[U64(first) + v * W + lane] += truncate_lane(
-                            rows, base + lane, step, n_components, threshold
-                        )
-                at += (n_features + U64(1)) * W
+        count = U64(stop - start)
+        # What the compiler knows of kind and features it makes good use of.
+        if kind == SPHERICAL and n_features == U64(1):
+            learn_line(
+                rows, damped, floor, n_components, many, step, U64(points), U64(sums),
+                count, threshold, first, k.size, fired,
+            )  # fmt: skip
+        elif kind == DIAG:
+            learn_diag(
+                rows, damped, floor, n_components, n_features, many, step, U64(points),
+                U64(sums), count, threshold, first, k.size, fired,
+            )  # fmt: skip
+        elif kind == FULL:
+            learn_full(
+                rows, damped, floor, n_components, n_features, many, step, U64(points),
+                U64(sums), count, threshold, first, k.size, fired,
+            )  # fmt: skip
+        elif kind == SPHERICAL:
+            learn_spherical(
+                rows, damped, floor, n_components, n_features, many, step, U64(points), U64(sums),
+                count, threshold, first, k.size, fired,
+            )  # fmt: skip
+        else:
+            learn_means(
+                rows, damped, floor, n_components, n_features, many, step, U64(points), U64(sums),
+                count, threshold, first, k.size, fired,
+            )  # fmt: skip
     for m in range(k.size):
         place = sums + m // WIDTH * 4 * WIDTH + m % WIDTH
         clipped[first + m] += state[place + 2 * WIDTH]
