@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import math
 from pathlib import Path
+from types import CellType, FunctionType
 from typing import Any
 
 import numba
@@ -32,11 +33,21 @@ _GOLDEN = U64(0x9E3779B97F4A7C15)
 _ODD = U64(0xD1B54A32D192ED03)
 
 
-def digest(*kernels: str) -> str:
-    """Return what changes with this file and with the files beside those of `kernels`."""
-    folders = [Path(kernel).parent for kernel in kernels]
-    files = [Path(__file__), *(file for f in folders for file in sorted(f.glob("*.py")))]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+def cached(kernel: FunctionType, *others: str) -> Any:
+    """Return a kernel that is compiled once, and kept on disk until what it calls changes.
+
+    That is this file, the files beside the kernel's own, and those beside `others`.
+    """
+    files = [Path(kernel.__code__.co_filename), *map(Path, others)]
+    beside = [file for near in files for file in sorted(near.parent.glob("*.py"))]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in [Path(__file__), *beside]))
+    # Numba's cache watches only the file of the function. What closure variables hold is part of
+    # its key, and a kernel that has one of these needs no other around it, which would take as
+    # long to compile again.
+    code = kernel.__code__.replace(co_freevars=("sources",))
+    name, cell = kernel.__name__, CellType(digest.hexdigest())
+    keyed = FunctionType(code, kernel.__globals__, name, kernel.__defaults__, (cell,))
+    return numba.njit(nogil=True, cache=True, error_model="numpy")(keyed)
 
 
 @numba.njit(inline="always")

@@ -14,8 +14,8 @@ import numpy as np
 
 from lwdstats.simulate.gmm.exact.update import absorb, post
 from lwdstats.simulate.gmm.xoshiro import (
+    cached,
     choose,
-    digest,
     normal_pair,
     restore_order,
     start_stream,
@@ -109,8 +109,7 @@ def start(weights: Any, points: Any, n_drawn: int, stride: int) -> State:
     )
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def simulate(
+def _simulate(
     state: Any,
     first: int,
     stop: int,
@@ -223,17 +222,4 @@ def simulate(
     return kept_weight, kept_truncated, kept_share
 
 
-def _cached(sources: str) -> Any:
-    # Numba's cache on disk watches only the file of the cached function. The digest of what it
-    # calls into is part of the cache's key because it is a closure variable here.
-    # `simulate` is a global: compiled functions in the key would differ in every process, and so
-    # one factory for both engines would never find what it has kept.
-    @numba.njit(nogil=True, cache=True, error_model="numpy")
-    def run_replicate(*args: Any) -> Any:
-        _ = sources
-        return simulate(*args)
-
-    return run_replicate
-
-
-run_replicate = _cached(digest(__file__))
+run_replicate = cached(_simulate)

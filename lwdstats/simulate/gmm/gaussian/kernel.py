@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from lwdstats.simulate.gmm.gaussian.binomial import add_multinomial
 from lwdstats.simulate.gmm.gaussian.step import update
-from lwdstats.simulate.gmm.xoshiro import digest, start_stream
+from lwdstats.simulate.gmm.xoshiro import cached, start_stream
 
 
 class State(NamedTuple):
@@ -52,8 +51,7 @@ def start(weights: Any, counts: Any, window: int) -> State:
     )
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def simulate(
+def _simulate(
     state: Any,
     first: int,
     stop: int,
@@ -169,17 +167,4 @@ def simulate(
     return kept_weight, kept_truncated, n_singly
 
 
-def _cached(sources: str) -> Any:
-    # Numba's cache on disk watches only this file. The digest of what is called into is part of
-    # the cache's key because it is a closure variable here.
-    # `simulate` is a global: compiled functions in the key would differ in every process, and so
-    # one factory for both engines would never find what it has kept.
-    @numba.njit(nogil=True, cache=True, error_model="numpy")
-    def run_replicate(*args: Any) -> Any:
-        _ = sources
-        return simulate(*args)
-
-    return run_replicate
-
-
-run_replicate = _cached(digest(__file__))
+run_replicate = cached(_simulate)

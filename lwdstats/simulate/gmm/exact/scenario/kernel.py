@@ -30,7 +30,7 @@ from lwdstats.simulate.gmm.exact.scenario.update import absorb_drawn, refit
 from lwdstats.simulate.gmm.exact.update import post
 from lwdstats.simulate.gmm.gaussian import binomial as binomials
 from lwdstats.simulate.gmm.gaussian.binomial import binomial
-from lwdstats.simulate.gmm.xoshiro import digest, start_stream, uniform
+from lwdstats.simulate.gmm.xoshiro import cached, start_stream, uniform
 
 # What `keep`, `retrieval`, `read_real` and `update` are in a kernel.
 ALL, LAST, RANDOM, RESERVOIR = 0, 1, 2, 3
@@ -321,8 +321,7 @@ def keep_some(
     return n_alive + come
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def simulate(
+def _simulate(
     state: Any,
     first: int,
     stop: int,
@@ -615,16 +614,4 @@ def simulate(
     )  # fmt: skip
 
 
-def _cached(sources: str) -> Any:
-    # See the paper's kernel.
-    @numba.njit(nogil=True, cache=True, error_model="numpy")
-    def run_replicate(*args: Any) -> Any:
-        _ = sources
-        return simulate(*args)
-
-    return run_replicate
-
-
-run_replicate = _cached(
-    digest(__file__, paper_update.__file__, moving_update.__file__, binomials.__file__)
-)
+run_replicate = cached(_simulate, paper_update.__file__, moving_update.__file__, binomials.__file__)
