@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
+from scipy.stats import shapiro, spearmanr
 
-from lwdstats.arrays import FloatArray, as_floats, as_times
+from lwdstats.arrays import FloatArray, as_times
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
 from lwdstats.dataset.schema import validate
-from lwdstats.errors import InputError, check_choice, check_integer, check_level
+from lwdstats.errors import InputError, check_bool, check_choice, check_integer, check_level
 from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood
 from lwdstats.inference.mirror import curve, knots, states
 from lwdstats.inference.mirror.result import CURVES, Mirror
@@ -25,6 +26,8 @@ _LEAST_TIMES = 10
 _MOST = 5
 # The degree of a curve that bends as freely as one may.
 _BENT = 3
+# Steps whose size hangs on time are told of, where p is at most this.
+_UNEVEN = 0.01
 
 
 def mirror(
@@ -47,9 +50,9 @@ def mirror(
 
     Parameters
     ----------
-    x : xarray.Dataset or array_like, shape (T, n, d) or (T, n)
-        A dataset, or positions of n members at T times. Replicates are taken together: distances
-        are root mean squares over them.
+    x : xarray.Dataset, xarray.DataArray or array_like, shape (T, n, d) or (T, n)
+        A dataset, or positions of n members at T times, which a DataArray and a DataFrame name.
+        Replicates are taken together: distances are root mean squares over them.
     k : int, optional
         Dimensions of the mirror; by default the first elbow of the eigenvalues.
     distance : {"frobenius", "spectral", "procrustes"}
@@ -62,7 +65,7 @@ def mirror(
         Nearest neighbours of the graph of ISOMAP; by default as few as connect all times.
     on : {"iso", "mirror"}
         Look for changes of speed along the curve, in its ISOMAP; or of speed or direction, in
-        the k coordinates of the mirror.
+        the k coordinates of the mirror. Several of these have no p: coordinates of a walk bend.
     n_changes : int, optional
         How many changes to place. None: as long as one more has p of at most ``1 - level``.
     degree : int
@@ -103,8 +106,9 @@ def mirror(
     proportion that is estimated. An interval holds the times at which a corner is not
     rejected by likelihood ratio, its law simulated with the corner there; p is of no corner
     against one. A curve that bends without a corner, as a decay to consensus does, can look like
-    one that has it: `p_bent` is p beside a curve of degree 3, and a warning says where that alone
-    is above ``1 - level``. ``benchmarks/validity/mirror.md`` has errors and coverage.
+    one that has it: `p_bent` is p beside a curve of degree 3. A warning says where that alone is
+    above ``1 - level``, and where noise is not of one size over time, as in networks whose steps
+    become smaller. ``benchmarks/validity/mirror.md`` has errors and coverage.
 
     References
     ----------
@@ -126,6 +130,8 @@ def mirror(
     check_choice("distance", distance, states.DISTANCES)
     check_choice("on", on, tuple(CURVES))
     check_level(level)
+    if debias is not None:
+        debias = check_bool("debias", debias)
     if (degree := check_integer("degree", degree, minimum=1)) > _BENT:
         raise InputError("degree", degree, "1, 2 or 3")
     min_size = check_integer("min_size", min_size, minimum=1)
@@ -143,13 +149,10 @@ def mirror(
     else:
         if debias:
             raise InputError("debias", debias, "None, unless x is a Dataset with its answers")
-        positions = as_floats(x, "x", _STATES)
-        if positions.ndim not in (2, 3) or 0 in positions.shape:
-            raise InputError("x", f"shape {positions.shape}", _STATES)
-        time, debiased = np.arange(len(positions), dtype=float), False
-        what = f"positions of {positions.shape[1]} members, {len(positions)} times"
+        time, stacked = states.of_array(x, _STATES)
+        debiased = False
+        what = f"positions of {stacked.shape[2]} members, {len(time)} times"
         _check_times(time, min_size, n_changes)
-        stacked = positions.reshape(len(time), 1, positions.shape[1], -1)
         squared = states.squared_distances(stacked, distance)
     T = len(time)
     points, eig = curve.scale(squared)
@@ -164,9 +167,24 @@ def mirror(
     iso = iso - iso.mean()
     iso = iso if iso @ (time - time.mean()) >= 0 else -iso
     path = iso[:, None] if on == "iso" else points
-    path = path[:, np.ptp(path, axis=0) > 0]
-    rows, fitted, share = _changes(time, path, n_changes, degree, min_size, level, B, root)
+    moves = np.ptp(path, axis=0) > 0
+    if n_changes is None and moves.sum() > 1:
+        got = f"None with on = 'mirror' and {int(moves.sum())} coordinates, which have no p"
+        raise InputError("n_changes", got, "a number; or on = 'iso'")
+    rows, some, share = _changes(time, path[:, moves], n_changes, degree, min_size, level, B, root)
+    fitted = np.array(path)
+    fitted[:, moves] = some
     names = ["time", "conf_low", "conf_high", "before", "after", "statistic", "p_value", "p_bent"]
+    if len(rows) < (n_changes or 0) and moves.any():
+        told = f"{len(rows)} of {n_changes} changes have room {min_size} steps from each other"
+        warnings.warn(f"{told} and from the ends", stacklevel=2)
+    uneven = _uneven(path - fitted, time) if rows else 1.0
+    if uneven <= _UNEVEN and any(row["p_value"] <= 1.0 - level for row in rows):
+        told = (
+            f"the noise of the path is not of one size over time, or not normal (p = {uneven:.2g}),"
+        )
+        told += " as p and intervals take it to be: look at later times alone, or draw it"
+        warnings.warn(told, stacklevel=2)
     for row in rows:
         if row["p_value"] <= 1.0 - level < row["p_bent"]:
             told = f"the change after time {row['time']:g} is not told from a smooth bend: p is "
@@ -177,7 +195,7 @@ def mirror(
         time,
         points,
         iso,
-        fitted if fitted.shape[1] else np.zeros((T, 1 if on == "iso" else k)),
+        fitted,
         squared,
         eig,
         distance,
@@ -192,6 +210,20 @@ def mirror(
         root,
         what,
     )
+
+
+def _uneven(left: FloatArray, time: FloatArray) -> float:
+    """Return p of steps of what is left of a path (T, c) being of one size, and normal."""
+    each = np.diff(left, axis=0) / np.sqrt(np.diff(time))[:, None]
+    sizes = np.sqrt((each**2).sum(axis=1))
+    if np.ptp(sizes) == 0:
+        return 1.0
+    # Two tests, so that each has half of the level.
+    p = min(
+        spearmanr(sizes, time[1:]).pvalue,
+        *(shapiro(one).pvalue for one in each.T if np.ptp(one) > 0),
+    )
+    return min(1.0, 2.0 * float(p))
 
 
 def _told(ds: xr.Dataset) -> str:
@@ -255,10 +287,12 @@ def _changes(
         others = [j for j in at if j != place]
         low, high = knots.interval(frame, path, at, i, level, min_size, B, rng(0, i))
         statistic, p = knots.p_of_knot(frame, path, others, min_size, B, rng(1, i))
+        # Coordinates of a random walk in many dimensions are cosines, which are no lines.
+        p = p if path.shape[1] == 1 else np.nan
         row = {"time": time[place], "conf_low": time[low], "conf_high": time[high]}
         row |= {"before": before[i], "after": after[i]}
         bent = p
-        if degree < _BENT:
+        if degree < _BENT and path.shape[1] == 1:
             free = knots.frame_of(time, _BENT)
             bent = knots.p_of_knot(free, path, others, min_size, B, rng(3, i))[1]
         rows.append(row | {"statistic": statistic, "p_value": p, "p_bent": bent})

@@ -27,7 +27,8 @@ class Mirror(Result):
         `before` and `after`, the slopes on both sides of it (of several coordinates their
         lengths), a unit of time;
         `statistic` and `p_value` of the change against none, beside the other changes; `p_bent`,
-        the same beside a curve of degree 3.
+        the same beside a curve of degree 3. Both are NaN where changes were looked for in several
+        coordinates.
     time : numpy.ndarray, shape (T,)
         Times.
     points : numpy.ndarray, shape (T, k)
@@ -115,8 +116,10 @@ class Mirror(Result):
         shown["interval"] = [f"[{low:g}, {high:g}]" for low, high in ends]
         shown |= {name: format_numbers(self.table[name], 4) for name in ("before", "after")}
         shown["statistic"] = format_numbers(self.table["statistic"], 4)
-        shown["p-value"] = format_p(self.table["p_value"], 3)
-        if self.degree < 3:
+        told = bool(self.table["p_value"].notna().all())
+        if told:
+            shown["p-value"] = format_p(self.table["p_value"], 3)
+        if told and self.degree < 3:
             shown["p (bent)"] = format_p(self.table["p_bent"], 3)
         lines += aligned(list(shown), list(zip(*shown.values(), strict=True)))
         p, bent = (self.table[name].to_numpy() for name in ("p_value", "p_bent"))

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
-from lwdstats.arrays import FloatArray
+from lwdstats.arrays import FloatArray, as_floats, as_times
 from lwdstats.dataset.positions import components_move, fewest_answers, positions
 from lwdstats.errors import InputError
 from lwdstats.geometry import kernels, mixture_distances
@@ -31,6 +32,33 @@ def of_dataset(ds: xr.Dataset, distance: str, debias: bool | None) -> tuple[Floa
     return squared_distances(x, distance, noise), noise is not None
 
 
+def of_array(x: npt.ArrayLike | xr.DataArray, takes: str) -> tuple[FloatArray, FloatArray]:
+    """Return the times (T,) and states (T, R, n, F) of an array, which may have labels."""
+    time = None
+    if isinstance(x, xr.DataArray):
+        if "time" not in x.dims:
+            raise InputError(
+                "x", f"a DataArray over {x.dims}", f"one with a dimension 'time', or {takes}"
+            )
+        front = [name for name in ("replicate", "model") if name in x.dims]
+        x = x.transpose("time", *front, ...)
+        if "replicate" not in x.dims:
+            x = x.expand_dims("replicate", 1)
+        time = as_times(x["time"].to_index(), "x: time") if "time" in x.coords else None
+        positions = as_floats(x.values, "x", takes)[:, :]
+    else:
+        index = getattr(x, "index", None)
+        positions = as_floats(x, "x", takes)
+        if hasattr(index, "to_numpy"):
+            time = as_times(index, "x: time")
+        positions = positions[:, None] if positions.ndim > 1 else positions
+    if positions.ndim not in (3, 4, 5) or 0 in positions.shape:
+        shape = tuple(n for j, n in enumerate(positions.shape) if j != 1 or n > 1)
+        raise InputError("x", f"shape {shape}", takes)
+    steps = np.arange(len(positions), dtype=float) if time is None else time
+    return steps, positions.reshape(*positions.shape[:3], -1)
+
+
 def squared_distances(x: FloatArray, distance: str, noise: FloatArray | None = None) -> FloatArray:
     """Return squared distances (T, T) between states (T, R, n, [q,] F), a model's on average.
 
@@ -40,6 +68,9 @@ def squared_distances(x: FloatArray, distance: str, noise: FloatArray | None = N
     T, R, n = x.shape[:3]
     flat = x.reshape(T, R, n, -1) / math.sqrt(n_queries)
     if distance == "procrustes":
+        if n < 2:
+            takes = "'frobenius' or 'spectral', as one member has no configuration"
+            raise InputError("distance", distance, takes)
         return _turned(flat)
     if distance == "spectral":
         return _spectral(

@@ -1,5 +1,7 @@
 """The mirror of a network: laws, literal loops and scikit-learn; and where its slope changes."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
@@ -129,7 +131,11 @@ def test_a_change_of_direction_shows_on_the_mirror_alone():
     x = x + 0.01 * np.random.default_rng(1).normal(size=x.shape)
     by_speed, by_both = lwd.mirror(x, k=2, seed=1), lwd.mirror(x, k=2, on="mirror", seed=1)
     assert by_both.table["time"].tolist() == [15.0]
-    assert by_both.table["p_value"].iloc[0] < 0.01
+    # Coordinates of a walk bend by themselves, so that these have no p, and none says how many.
+    assert by_both.table[["p_value", "p_bent"]].isna().to_numpy().all()
+    assert "p-value" not in str(by_both)
+    with pytest.raises(lwd.InputError, match="n_changes"):
+        lwd.mirror(x, k=2, on="mirror", n_changes=None, seed=1)
     before, after = by_speed.table[["before", "after"]].to_numpy()[0]
     assert after == pytest.approx(before, rel=0.05)
 
@@ -187,6 +193,41 @@ def test_a_bend_is_told_from_a_corner():
     assert row["p_bent"] <= 0.05
     row = lwd.mirror(corner, k=1, degree=3, n_bootstrap=99, seed=1).table.iloc[0]
     assert row["p_bent"] == row["p_value"]
+
+
+def test_noise_that_shrinks_is_told():
+    """Where everything accumulates a network takes large steps first, then ever smaller ones."""
+    for seed in range(3):
+        with pytest.warns(UserWarning, match="not of one size over time"):
+            lwd.mirror(lwd.simulate_gmm(n_steps=60, seed=seed), n_bootstrap=59, seed=1)
+
+
+def test_labelled_positions_have_their_times_and_dimensions():
+    ds = lwd.simulate_gmm(12, n_steps=200, replicates=2, seed=2, record=range(0, 201, 10))
+    x = lwd.positions(ds)
+    scrambled = x.transpose("model", "component", "replicate", "time")
+    found = lwd.mirror(scrambled, n_changes=0, seed=1)
+    np.testing.assert_allclose(found.squared, lwd.mirror(ds, n_changes=0, seed=1).squared)
+    assert found.time.tolist() == list(range(0, 201, 10))
+    frame = x.isel(replicate=0, component=0).transpose("time", "model").to_pandas()
+    assert lwd.mirror(frame, n_changes=0, seed=1).time.tolist() == found.time.tolist()
+    with pytest.raises(lwd.InputError, match="dimension 'time'"):
+        lwd.mirror(x.isel(time=0), seed=1)
+
+
+def test_flat_coordinates_and_changes_without_room(answers):
+    x = np.random.default_rng(1).normal(size=(20, 2, 2)).cumsum(axis=0)
+    found = lwd.mirror(x, k=12, on="mirror", n_bootstrap=19, seed=1)
+    assert found.fitted.shape == found.points.shape
+    lwd.plot(found)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        lwd.mirror(x, k=1, n_changes=5, n_bootstrap=19, seed=1)
+    assert any("4 of 5 changes have room" in str(one.message) for one in told)
+    with pytest.raises(lwd.InputError, match="one member"):
+        lwd.mirror(x[:, :1], distance="procrustes", seed=1)
+    with pytest.raises(lwd.InputError, match="debias"):
+        lwd.mirror(answers, debias="no", seed=1)
 
 
 def test_two_corners_are_found_and_a_third_is_not():
