@@ -225,7 +225,7 @@ def part_run(count: int) -> Iterator[str]:
             scores = made.scores(y)
             at = PHI[4:] if ar else PHI[5:6]
             found = [
-                limit_of_run(made, p, 200.0, SIMULATED, stream(5, i)) for i, p in enumerate(at)
+                limit_of_run(made, p, 200.0, SIMULATED, stream(5, i))[0] for i, p in enumerate(at)
             ]
             limit = np.interp(scores.phi, at, found)[:, None]
             highest = np.maximum.accumulate(np.maximum(*made.sides(scores.scores)), axis=1)

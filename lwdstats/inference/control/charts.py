@@ -117,6 +117,12 @@ class Chart:
             up[t], down[t] = above, below
         return up.T, down.T
 
+    def highest_by_rank(self) -> float:
+        """Return the largest that can be charted of ranks: all new values above the baseline."""
+        m = self.m - 1 if self.ar else self.m
+        best = float(ndtri((m + 0.5) / (m + 1.0)))
+        return float(self.sides(np.full((1, len(self.design) - self.m), best))[0].max())
+
     def charted(self, y: FloatArray) -> FloatArray:
         """Return the larger of both sides (P, N), of paths y (P, n)."""
         return np.maximum(*self.sides(self.scores(y).scores))
@@ -168,10 +174,11 @@ def largest(chart: Chart, phi: float, count: int, rng: np.random.Generator) -> F
 
 def limit_of_run(
     chart: Chart, phi: float, mean: float, count: int, rng: np.random.Generator
-) -> float:
+) -> tuple[float, float]:
     """Return the limit with which a run to the first alarm takes `mean` steps on average.
 
-    `chart.design` holds `LONGEST` times as many steps after the baseline.
+    And the mean that it has, as ranks jump. `chart.design` holds `LONGEST` times as many steps
+    after the baseline.
     """
     n = len(chart.design)
     highest = np.concatenate(
@@ -187,7 +194,8 @@ def limit_of_run(
             low = middle
         else:
             high = middle
-    return 0.5 * (low + high)
+    limit = 0.5 * (low + high)
+    return limit, float(run_lengths(highest, limit).mean())
 
 
 def run_lengths(highest: npt.NDArray[Any], limit: float) -> FloatArray:

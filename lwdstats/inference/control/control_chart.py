@@ -34,6 +34,10 @@ _LEAST = 10
 # A baseline whose trend has p of at most this is refused.
 _TREND = 0.05
 _TREND_PATHS = 399
+# Numbers of answers of which the largest is at most so many times the smallest are as many.
+_AS_MANY = 1.1
+# By what share the mean run of ranks, which jumps, may be another than that asked for.
+_RUN = 0.1
 
 
 def control_chart(
@@ -68,7 +72,7 @@ def control_chart(
     statistic : {"D", "H", "drift"} or several
         Of a dataset: ||D||_F, `diversity`, or the mean `drift` of its models. D and drift of
         answers are charted on the log scale, with the noise of L answers in them; debiased
-        instead, where L is not the same at all times.
+        instead, where L differs by more than a tenth over time.
     detrend : {"none", "linear", "power"}, optional
         Chart what is off the baseline's level, its line, or its power law of time (logarithms on
         that of t + 1). None: its level, and a baseline that has a trend is an error.
@@ -146,21 +150,17 @@ def control_chart(
         raise InputError("reference", reference, "a number of at least 0")
     B = check_integer("n_simulations", n_simulations, minimum=99)
     root = resolve_seed(seed)
-    named, norms = _curves(x, statistic, embedding)
+    named, norms, notes = _curves(x, statistic, embedding)
     share = len(named)
     if rate is not None and rate / share * (B + 1) < 1:
         got = f"{B}, for {share} statistics at {rate:g} in all"
         raise InputError("n_simulations", got, f"{math.ceil(share / rate) - 1} or more")
     rows, values = [], []
     logs: list[str] = []
-    notes: list[str] = []
     limits: dict[tuple[int, float], tuple[float, FloatArray]] = {}
     for number, (name, curve) in enumerate(named.items()):
         part, m = _since(curve, baseline, name == "drift" and "start" in curve.what)
-        # A norm of exactly 0 has no logarithm.
-        log = detrend == "power" or (name in norms and bool((part.values > 0).all()))
-        logs += [name] * log
-        y, design = _trended(part, detrend, m, log)
+        design = _design(part, detrend, m)
         left = []
         plan = Chart(
             chart,
@@ -171,9 +171,16 @@ def control_chart(
             autocorrelation == "ar1",
             scores == "rank",
         )
-        if scores == "rank" and chart == "shewhart" and rate is not None:
-            _check_ranks(m, len(design) - m, rate / share)
-        for j, (replicate, path) in enumerate(zip(curve.replicates, y.T, strict=True)):
+        for j, (replicate, path) in enumerate(zip(curve.replicates, part.values.T, strict=True)):
+            # A norm of exactly 0 has no logarithm.
+            log = detrend == "power" or (name in norms and bool((path > 0).all()))
+            if name in norms and not log:
+                notes.append(
+                    f"{name} of replicate {replicate} is 0 at a time, which has no logarithm: it "
+                    "is charted as it is, where its noise is less near to normal"
+                )
+            logs += [name] * (log and name not in logs)
+            path = np.log(path) if log else path
             _check_baseline(path[:m], detrend, plan.ar, root, f"{name} of replicate {replicate}")
             found = plan.scores(path[None])
             left.append(found.base[0])
@@ -242,21 +249,34 @@ def _checked_rate(false_alarm: Any, arl: Any) -> tuple[float | None, float | Non
     return float(rate), None
 
 
-def _curves(x: Any, statistic: Any, embedding: str) -> tuple[dict[str, Curves], list[str]]:
-    """Return the curves to chart, by name, and the names of norms of as many answers."""
+def _curves(
+    x: Any, statistic: Any, embedding: str
+) -> tuple[dict[str, Curves], list[str], list[str]]:
+    """Return the curves to chart, by name, names of norms of as many answers, and notes."""
     if not isinstance(x, xr.Dataset):
-        if statistic != "D":
-            raise InputError("statistic", statistic, "'D', the default, unless x is a Dataset")
-        return {"x": curves(x)}, []
+        if not isinstance(statistic, str) or statistic != "D":
+            got = repr(statistic)
+            raise InputError("statistic", got, "'D', the default, unless x is a Dataset")
+        return {"x": curves(x)}, [], []
     x = validate(by_embedding(x, embedding, "x"), source="x")
-    names = [statistic] if isinstance(statistic, str) else list(statistic)
     takes = f"one or more of {', '.join(map(repr, STATISTICS))}, each once"
+    if not isinstance(statistic, str | Sequence | np.ndarray):
+        raise InputError("statistic", repr(statistic), takes)
+    names = [statistic] if isinstance(statistic, str) else list(statistic)
     if not names or any(name not in STATISTICS for name in names) or len(set(names)) < len(names):
         raise InputError("statistic", repr(statistic), takes)
     answers = "weight" not in x
-    there = n_answers(x) if answers else None
-    as_many = there is None or bool((there == there.isel(time=0)).all())
-    debias = answers and not as_many and fewest_answers(x) > 1
+    few, many = _answers_by_time(x) if answers else (1.0, 1.0)
+    as_many = many <= _AS_MANY * few
+    debias, notes = answers and not as_many, []
+    if debias and fewest_answers(x) < 2:
+        got = "one answer of a model at some times, and more at others"
+        raise InputError("x", got, "times with as many answers, or two or more of each model")
+    if debias:
+        notes.append(
+            f"models have {few:.3g} to {many:.3g} answers by time, so that the noise of what is "
+            "charted is not of one size, as limits take it to be"
+        )
     made: dict[str, Callable[[], xr.DataArray]] = {
         "D": lambda: fnorm(x, debias=debias),
         "H": lambda: diversity(x),
@@ -267,7 +287,17 @@ def _curves(x: Any, statistic: Any, embedding: str) -> tuple[dict[str, Curves], 
         name: replace(curves(y), what=str(y.attrs.get("long_name", name)))
         for name, y in found.items()
     }
-    return named, [name for name in names if answers and as_many and name != "H"]
+    return named, [name for name in names if answers and as_many and name != "H"], notes
+
+
+def _answers_by_time(x: xr.Dataset) -> tuple[float, float]:
+    """Return how many answers models have, by the noise of their mean, at the least and most."""
+    there = n_answers(x)
+    if there is None:
+        return float(x.sizes["response"]), float(x.sizes["response"])
+    across = [name for name in there.dims if name not in ("time", "replicate")]
+    each = 1.0 / (1.0 / there.clip(min=1)).mean(across)
+    return float(each.min()), float(each.max())
 
 
 def _since(curve: Curves, baseline: Any, drifting: bool) -> tuple[Curves, int]:
@@ -299,24 +329,21 @@ def _since(curve: Curves, baseline: Any, drifting: bool) -> tuple[Curves, int]:
     return replace(curve, time=time[first:], values=curve.values[first:]), m
 
 
-def _trended(
-    curve: Curves, detrend: str | None, m: int, log: bool
-) -> tuple[FloatArray, FloatArray]:
-    """Return values (n, R), perhaps on the log scale, and the design (n, p) of their trend."""
-    one, y = np.ones(len(curve.time)), curve.values
-    if log and not (y > 0).all():
-        got = f"'power', of {int((y <= 0).sum())} values that are not above 0"
-        raise InputError("detrend", got, "'linear', or 'none', as these have no logarithm")
-    y = np.log(y) if log else y
+def _design(curve: Curves, detrend: str | None, m: int) -> FloatArray:
+    """Return the design (n, p) of the trend of values."""
+    one = np.ones(len(curve.time))
     if detrend == "linear":
         middle = curve.time[:m].mean()
-        return y, np.stack([one, (curve.time - middle) / np.ptp(curve.time)], axis=1)
+        return np.stack([one, (curve.time - middle) / np.ptp(curve.time)], axis=1)
     if detrend != "power":
-        return y, one[:, None]
+        return one[:, None]
+    if not (curve.values > 0).all():
+        got = f"'power', of {int((curve.values <= 0).sum())} values that are not above 0"
+        raise InputError("detrend", got, "'linear', or 'none', as these have no logarithm")
     if curve.time[0] < 0:
         raise InputError("x: time", f"a first time of {curve.time[0]:g}", "times from 0 on")
     u = np.log(curve.time + 1.0)
-    return y, np.stack([one, u - u[:m].mean()], axis=1)
+    return np.stack([one, u - u[:m].mean()], axis=1)
 
 
 def _check_baseline(y: FloatArray, detrend: str | None, ar: bool, root: int, name: str) -> None:
@@ -336,15 +363,6 @@ def _check_baseline(y: FloatArray, detrend: str | None, ar: bool, root: int, nam
         raise InputError("baseline", f"{name} with a trend (p = {p:.3g})", takes)
 
 
-def _check_ranks(m: int, n: int, rate: float) -> None:
-    """Raise where a value is past the whole baseline more often than alarms may be."""
-    # Chance that any of n values is past all m, on either side.
-    if 1.0 - m / (m + n) > rate / 2.0:
-        got = f"'rank' with chart = 'shewhart' and a baseline of {m} for {n} times"
-        takes = "'normal', or a chart that adds up scores, 'ewma' or 'cusum'"
-        raise InputError("scores", got, takes)
-
-
 def _limit(
     plan: Chart,
     phi: float,
@@ -355,15 +373,27 @@ def _limit(
     rng: np.random.Generator,
 ) -> tuple[float, FloatArray]:
     """Return the limit, and the sorted largest values (B,) behind it where it is of a rate."""
+    null = np.array([])
     if rate is not None:
         null = largest(plan, phi, B, rng)
-        rank = math.floor(rate / share * (B + 1) + 1e-9)
-        return float(null[-rank]), null
-    mean = float(arl or 0.0) * share
-    steps = plan.m + math.ceil(LONGEST * mean)
-    return limit_of_run(
-        replace(plan, design=_longer(plan.design, steps)), phi, mean, B, rng
-    ), np.array([])
+        limit = float(null[-math.floor(rate / share * (B + 1) + 1e-9)])
+        asked = f"a rate of {rate / share:g}"
+    else:
+        mean = float(arl or 0.0) * share
+        steps = plan.m + math.ceil(LONGEST * mean)
+        plan = replace(plan, design=_longer(plan.design, steps))
+        limit, found = limit_of_run(plan, phi, mean, B, rng)
+        asked = f"a mean run of {mean:g}"
+        if plan.ranks and abs(found / mean - 1.0) > _RUN:
+            takes = "'normal', or a longer baseline"
+            raise InputError("scores", f"'rank', which have {found:.3g} for {asked}", takes)
+    if plan.ranks and not limit < (1.0 - 1e-9) * plan.highest_by_rank():
+        got = f"'rank' with chart = {plan.kind!r}, a baseline of {plan.m} and {asked}"
+        takes = (
+            "'normal', a longer baseline, or a chart that adds up scores: no ranks pass the limit"
+        )
+        raise InputError("scores", got, takes)
+    return limit, null
 
 
 def _longer(design: FloatArray, n: int) -> FloatArray:

@@ -13,6 +13,7 @@ from scipy.stats import shapiro, spearmanr
 
 from lwdstats.arrays import FloatArray, as_times
 from lwdstats.dataset.embeddings.choose_embedding import by_embedding
+from lwdstats.dataset.positions import components_move
 from lwdstats.dataset.schema import validate
 from lwdstats.errors import InputError, check_bool, check_choice, check_integer, check_level
 from lwdstats.geometry.dkps.profile_likelihood import profile_likelihood
@@ -229,6 +230,7 @@ def _uneven(left: FloatArray, time: FloatArray) -> float:
 def _told(ds: xr.Dataset) -> str:
     """Return what the states of a dataset are."""
     kind = "mixture weights" if "weight" in ds else "mean answers"
+    kind = "mixtures, by their MMD," if components_move(ds) else kind
     sizes = ds.sizes
     parts = [f"{kind} of {sizes['model']} model{'s' * (sizes['model'] > 1)}"]
     parts += [f"{sizes['time']} times"]

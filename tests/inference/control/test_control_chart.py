@@ -93,7 +93,8 @@ def test_the_rate_of_false_alarms_is_that_asked_for(kind, ranks):
 
 def test_the_mean_run_is_that_asked_for():
     chart = chart_of("cusum", n=30 + 500, m=30)
-    limit = limit_of_run(chart, 0.0, 50.0, 2000, np.random.default_rng(1))
+    limit, found = limit_of_run(chart, 0.0, 50.0, 2000, np.random.default_rng(1))
+    assert found == pytest.approx(50.0, rel=0.01)
     y = np.random.default_rng(2).normal(size=(2000, 530))
     runs = run_lengths(np.maximum.accumulate(chart.charted(y), axis=1), limit)
     assert runs.mean() == pytest.approx(50.0, abs=4 * np.sqrt(2) * runs.std() / np.sqrt(2000))
@@ -180,13 +181,24 @@ def test_norms_of_answers_are_charted_on_the_log_scale():
     fewer = ds.copy(deep=True)
     gone = {"time": 30, "response": slice(3, None)}
     fewer["embedding"][gone], fewer["text"][gone] = np.nan, ""
-    found = made(fewer, 20, detrend="none")
+    with pytest.warns(UserWarning, match="not of one size"):
+        found = made(fewer, 20, detrend="none")
     assert found.logs == ()
     np.testing.assert_allclose(found.values["value"], lwd.fnorm(fewer, debias=True).values[:, 0])
     # All answers of a time alike: no logarithm.
     alike = ds.copy(deep=True)
     alike["embedding"][{"time": 30}] = 0.0
-    assert made(alike, 20, detrend="none").logs == ()
+    with pytest.warns(UserWarning, match="no logarithm"):
+        assert made(alike, 20, detrend="none").logs == ()
+    # One answer of many that is missing leaves the noise as it is.
+    lacking = ds.copy(deep=True)
+    gone = {"time": 30, "model": 1, "response": 5}
+    lacking["embedding"][gone], lacking["text"][gone] = np.nan, ""
+    assert made(lacking, 20, detrend="none").logs == ("D",)
+    gone = {"time": slice(30, None), "response": slice(1, None)}
+    lacking["embedding"][gone], lacking["text"][gone] = np.nan, ""
+    with pytest.raises(lwd.InputError, match="one answer of a model at some times"):
+        made(lacking, 20, detrend="none")
 
 
 def test_noise_that_limits_do_not_hold_for_is_told():
@@ -241,6 +253,11 @@ def test_simulated_baselines_show_the_autocorrelation_of_the_data():
         ({"autocorrelation": "ar2"}, "autocorrelation"),
         ({"scores": "signs"}, "scores"),
         ({"scores": "rank", "chart": "shewhart"}, "scores"),
+        ({"scores": "rank", "chart": "shewhart", "arl": 200, "baseline": 20}, "scores"),
+        ({"scores": "rank", "weight": 1.0, "baseline": 20, "detrend": "none"}, "scores"),
+        ({"scores": "rank", "chart": "cusum", "reference": 2.5, "detrend": "none"}, "scores"),
+        ({"statistic": None}, "statistic"),
+        ({"statistic": np.array(["D", "H"])}, "statistic"),
         ({"n_simulations": 10}, "n_simulations"),
     ],
 )
