@@ -92,6 +92,7 @@ def hostile_run():
     answers = np.resize(np.array(HOSTILE, dtype=object), ds["text"].shape)
     posts = np.resize(np.array(HOSTILE[::-1], dtype=object), ds["post_text"].shape)
     spec = json.loads(ds.attrs["spec"]) | {"system_prompts": {HOSTILE[0]: HOSTILE[5]}}
+    spec["models"] = dict(zip([HOSTILE[0], HOSTILE[40]], spec["models"].values(), strict=True))
     # In place, as xarray makes no array of texts with half of a surrogate pair.
     ds = ds.copy(deep=True)
     ds["text"].values[...], ds["post_text"].values[...] = answers, posts

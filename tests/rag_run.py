@@ -97,7 +97,8 @@ def rag_run(
         "response": np.arange(L),
         "feature": np.arange(n_features),
     }
-    ds = xr.Dataset(variables, coords, attributes("A known network", 1, {"simulator": None}))
+    spec = {"simulator": None, "models": coords["model"]}
+    ds = xr.Dataset(variables, coords, attributes("A known network", 1, spec))
     ds = describe(ds)
     ds.attrs["truth"] = ""
     return ds, weight

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from lwdstats.dataset.schema import ANSWER, CELL, spec_of
+from lwdstats.dataset.run_models import RunModels, run_models, system_prompts
+from lwdstats.dataset.schema import ANSWER, CELL
 from lwdstats.geometry.cmdscale import cmdscale
 from lwdstats.geometry.lexical import words
 from lwdstats.reports.section import Panel, Section, attempt
@@ -20,21 +22,48 @@ from lwdstats.studies.phrases import Phrases, phrases
 _WEB = ("replicate", "query", "post")
 # Numbers of counts by time, reader and author, beyond which they are of all times together.
 _COUNTS = 300_000
+# So many models of the run that are not shown have a name each as authors of posts.
+_ABSENT = 20
 # A mark that stands for posts in a prompt, of which the page keeps what is around them.
 _MARK = "\x00"
 
 
-def add_answers(section: Section, ds: xr.Dataset) -> None:
-    """Add the answers of a run, what they came from and what came of them, to its section."""
+@dataclass(frozen=True, eq=False)
+class _Sources:
+    """Where posts come from.
+
+    Attributes
+    ----------
+    codes : (R, Q, P) of int
+        The number of the source of each post; the first numbers are those of the models shown.
+    names : list of str
+        What the sources are called.
+    some_unknown : bool
+        Whether there are posts of models of which it is not known which wrote them.
+    """
+
+    codes: npt.NDArray[np.intp]
+    names: list[str]
+    some_unknown: bool
+
+
+def add_answers(section: Section, ds: xr.Dataset, whole: xr.Dataset) -> None:
+    """Add the answers of a run, what they came from and what came of them, to its section.
+
+    `ds` is what the page shows of `whole`, its first models, replicates, queries and answers, and
+    some times. Counts and shares are of all answers and times.
+    """
     if "query" not in ds.dims:
         ds = ds.assign({name: ds[name].expand_dims(query=1, axis=3) for name in ("embedding",)})
         section.data["queries"] = [0]
     texts = Texts()
+    has_web = "post_text" in ds and "post_time" in ds
+    web = _sources(ds, run_models(whole)) if has_web else None
     _add_plane(section, ds, texts)
-    _add_posts(section, ds, texts)
-    _add_reading(section, ds)
-    _add_web(section, ds)
-    _add_phrases(section, ds, texts)
+    _add_posts(section, ds, whole, web, texts)
+    _add_reading(section, ds, whole, web)
+    _add_web(section, ds, web)
+    _add_phrases(section, ds, whole, texts)
     section.data["texts"] = texts.all()
 
 
@@ -82,24 +111,32 @@ def _add_plane(section: Section, ds: xr.Dataset, texts: Texts) -> None:
     )
 
 
-def _add_posts(section: Section, ds: xr.Dataset, texts: Texts) -> None:
+def _add_posts(
+    section: Section, ds: xr.Dataset, whole: xr.Dataset, web: _Sources | None, texts: Texts
+) -> None:
     """Add the web and what each prompt held, so that the page can show any prompt."""
-    data, spec = section.data, spec_of(ds)
-    systems = spec.get("system_prompts")
-    data["systems"] = systems if isinstance(systems, dict) else {}
+    data = section.data
+    systems, why, _ = attempt(lambda: system_prompts(whole))
+    if systems is None:
+        section.notes.append(f"Prompts are shown without their system prompts: {why}")
+    data["systems"] = [(systems or {}).get(i) for i in range(ds.sizes["model"])]
     around = Prompt((_MARK, _MARK), _MARK).user.split(_MARK)
     data["prompt"] = {"before": around[0], "between": around[1], "after": around[2]}
-    if "post_text" not in ds or "post_time" not in ds:
+    if web is None:
         data["why_no_prompt"] = "The file does not hold the posts of the web."
         return
     shape = tuple(ds.sizes[dim] for dim in _WEB)
     at = dict(zip(_WEB, np.indices(shape).reshape(3, -1).tolist(), strict=True))
-    kind, sources = _sources(ds)
+    codes = web.codes.ravel()
     columns: dict[str, Any] = at | {"text": texts.codes(ds["post_text"].transpose(*_WEB).values)}
-    for name, variable in (("time", "post_time"), ("response", "post_response")):
-        if variable in ds:
-            columns[name] = ds[variable].transpose(*_WEB).values.ravel().astype(int).tolist()
-    columns["source"] = {"levels": sources, "codes": kind.ravel().tolist()}
+    columns["time"] = ds["post_time"].transpose(*_WEB).values.ravel().tolist()
+    if "post_response" in ds:
+        # The run counts its answers, of which this may be a selection, by their labels.
+        place = {label: i for i, label in enumerate(labels_of(ds, "response"))}
+        made = ds["post_response"].transpose(*_WEB).values.ravel().tolist()
+        columns["response"] = [place.get(response, -1) for response in made]
+    columns["source"] = {"levels": web.names, "codes": codes.tolist()}
+    columns["author"] = np.where(codes < ds.sizes["model"], codes, -1).tolist()
     data["tables"]["posts"] = {"dims": [], "columns": columns}
     if "retrieved" not in ds:
         data["why_no_prompt"] = "Which posts each prompt held is not kept here."
@@ -109,20 +146,22 @@ def _add_posts(section: Section, ds: xr.Dataset, texts: Texts) -> None:
     data["retrieved"] = [row[row >= 0].tolist() for row in rows]
 
 
-def _sources(ds: xr.Dataset) -> tuple[npt.NDArray[np.intp], list[str]]:
-    """Return where each post comes from, (R, Q, P), as numbers of sources: models, then others."""
+def _sources(ds: xr.Dataset, known: RunModels | None) -> _Sources:
+    """Return where each post comes from: a model that is shown, another one, or no model."""
     models = named_models(ds)
     time = ds["post_time"].transpose(*_WEB).values
-    author = (
-        ds["post_model"].transpose(*_WEB).values.astype(int)
-        if "post_model" in ds
-        else -1 + 0 * time
-    )
     sources = [*models, "initial web"]
-    out = np.where((time < 0) | (author < 0), len(models), author)
-    if (unseen := (time >= 0) & (author >= len(models))).any():
-        out = np.where(unseen, len(sources), out)
-        sources.append("models not shown")
+    out = np.full(time.shape, len(models))
+    unknown = time >= 0
+    if "post_model" in ds:
+        author = ds["post_model"].transpose(*_WEB).values.astype(int)
+        unknown &= author >= 0
+        if known is not None:
+            codes, others = _codes(known, len(models), len(sources))
+            told = unknown & (author < len(codes))
+            out[told] = codes[author[told]]
+            sources += others
+            unknown &= ~told
     if "post_kind" in ds:
         kind = ds["post_kind"].transpose(*_WEB).values
         meanings = str(ds["post_kind"].attrs.get("flag_meanings", "")).split()
@@ -133,49 +172,97 @@ def _sources(ds: xr.Dataset) -> tuple[npt.NDArray[np.intp], list[str]]:
                 (later := (kind == value) & ((time >= 0) | (meaning != "real"))).any()
             ):
                 out = np.where(later, len(sources), out)
+                unknown &= ~later
                 sources.append(names[meaning])
-    return out, sources
+    if unknown.any():
+        out = np.where(unknown, len(sources), out)
+        sources.append("models, not known which")
+    return _Sources(out, sources, bool(unknown.any()))
 
 
-def _add_reading(section: Section, ds: xr.Dataset) -> None:
-    """Add how many posts of whom each model read."""
+def _codes(known: RunModels, n: int, begin: int) -> tuple[npt.NDArray[np.intp], list[str]]:
+    """Return the number of each model of the run as a source, and the names of further sources.
+
+    The first `n` models of the dataset are shown and have their places; those that are not have
+    names of their own from number `begin` on, or one for all where they are many.
+    """
+    codes = np.where(known.place < n, known.place, -1)
+    absent = np.flatnonzero(codes < 0)
+    if len(absent) > _ABSENT:
+        codes[absent] = begin
+        return codes, ["models not shown"]
+    codes[absent] = begin + np.arange(len(absent))
+    return codes, [f"{known.labels[i]} (not shown)" for i in absent]
+
+
+def _add_reading(section: Section, ds: xr.Dataset, whole: xr.Dataset, web: _Sources | None) -> None:
+    """Add how many posts of whom each model read, at all times of the run."""
     about = (
         "Of the posts that a model (a row) read up to the chosen time, the share that each "
         "source wrote (a column); a stronger shade is more."
     )
     panel = Panel("reading", "Who read whom", about, draws={"kind": "reading", "table": "reading"})
     section.panels.append(panel)
-    if "retrieved" not in ds or "post_text" not in ds or "post_time" not in ds:
+    if "retrieved" not in whole or web is None:
         panel.why = "Which posts each model read is not kept here."
         return
-    kind, sources = _sources(ds)
-    rows = ds["retrieved"].transpose(*CELL, "draw").values.astype(int)
-    n_times, n, n_replicates, n_queries, _ = rows.shape
-    counts = np.zeros((n_times, n, len(sources), n_replicates, n_queries), dtype=int)
-    t, i, r, q, _ = np.nonzero(rows >= 0)
-    np.add.at(counts, (t, i, kind[r, q, rows[rows >= 0]], r, q), 1)
+    rows = whole["retrieved"].transpose(*CELL, "draw").values
+    _, n, n_replicates, n_queries = (ds.sizes[dim] for dim in CELL)
+    rows = rows[:, :n, :n_replicates, :n_queries]
+    # What was read since the last time that is shown counts at the next one.
+    step = np.searchsorted(ds["time"].values, whole["time"].values)
+    labels: dict[str, Any] = {"time": labels_of(ds, "time"), "reader": section.data["models"]}
+    labels |= {"source": web.names}
+    labels |= {dim: labels_of(ds, dim) for dim in ("replicate", "query")}
+    together = np.prod([len(of) for of in labels.values()]) > _COUNTS
+    if together:
+        step, labels["time"] = np.zeros_like(step), ["all"]
+        panel.about = panel.about.replace(" up to the chosen time", "")
+    counts = np.zeros([len(of) for of in labels.values()], dtype=int)
+    for now, at in zip(rows, step.tolist(), strict=True):
+        i, r, q, draw = np.nonzero(now >= 0)
+        np.add.at(counts[at], (i, web.codes[r, q, now[i, r, q, draw].astype(int)], r, q), 1)
     if not counts.any():
         panel.why = "No model read anything."
         return
-    dims = ("time", "reader", "source", "replicate", "query")
-    if counts.size > _COUNTS:
-        counts, dims = counts.sum(axis=0), dims[1:]
-        panel.about = panel.about.replace(" up to the chosen time", "")
-    labels = {"reader": section.data["models"], "source": sources}
-    labels |= {dim: labels_of(ds, dim) for dim in ("time", "replicate", "query")}
+    if _lacks_times(whole):
+        panel.about += (
+            " The dataset does not hold all times of the run: only what was read at those that "
+            "it holds is summed."
+        )
+    if web.some_unknown:
+        panel.about += " Which model of the run wrote a post is not known here."
+    if together:
+        counts = counts[0]
+        del labels["time"]
     section.data["tables"]["reading"] = {
-        "dims": [[dim, labels[dim]] for dim in dims],
+        "dims": [[dim, of] for dim, of in labels.items()],
         "columns": {"posts": counts.ravel().tolist()},
     }
 
 
-def _add_phrases(section: Section, ds: xr.Dataset, texts: Texts) -> None:
-    """Add which phrases spread, and which answers hold them."""
+def _lacks_times(ds: xr.Dataset) -> bool:
+    """Return whether posts were made at times of which the dataset has no answers."""
+    if "post_time" not in ds:
+        return False
+    times, made = ds["time"].values, ds["post_time"].values
+    return not np.isin(made[(made >= 0) & (made <= times[-1])], times).all()
+
+
+def _add_phrases(section: Section, ds: xr.Dataset, whole: xr.Dataset, texts: Texts) -> None:
+    """Add which phrases spread in the whole run, and which of the answers shown hold them."""
     about = (
         "Share of all answers that hold a phrase of five words or more, models weighted equally; "
         "case and punctuation do not count. Choose one to mark the answers that hold it."
     )
-    spread, why, _ = attempt(lambda: phrases(ds, top=8))
+    # Networks by themselves: those that are not shown have nothing to do with those that are.
+    shown = {dim: slice(ds.sizes[dim]) for dim in ("replicate", "query") if dim in whole.dims}
+    spread, why, _ = attempt(lambda: phrases(whole.isel(shown), top=8))
+    if _lacks_times(whole):
+        about += (
+            " The dataset does not hold all times of the run: a phrase may have been said before "
+            "the time that is given as its first."
+        )
     panel = Panel("phrases", "Which phrases spread", about, why)
     section.panels.append(panel)
     if spread is None:
@@ -206,15 +293,17 @@ def _first(spread: Phrases) -> pd.DataFrame:
     return first
 
 
-def _add_web(section: Section, ds: xr.Dataset) -> None:
+def _add_web(section: Section, ds: xr.Dataset, web: _Sources | None) -> None:
     """Add how many posts of each source are on the web."""
     about = "Posts that are on the web before each step, by who wrote them."
     panel = Panel("web", "What the web is made of", about)
     section.panels.append(panel)
-    if "post_text" not in ds or "post_time" not in ds:
+    if web is None:
         panel.why = "The file does not hold the posts of the web."
         return
-    kind, sources = _sources(ds)
+    if web.some_unknown:
+        panel.about += " Which model of the run wrote a post is not known here."
+    kind, sources = web.codes, web.names
     made = ds["post_time"].transpose(*_WEB).values
     left = ds["post_left"].transpose(*_WEB).values if "post_left" in ds else np.full(made.shape, -1)
     times = ds["time"].values

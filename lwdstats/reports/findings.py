@@ -92,7 +92,7 @@ def add_findings(section: Section, ds: xr.Dataset) -> Panel:
     return panel
 
 
-def _times(ds: xr.Dataset) -> list[int] | None:
+def _times(ds: xr.Dataset) -> list[float] | None:
     """Return the times that are tested: all, or as many as take some seconds."""
     others = ds.sizes["replicate"] * ds.sizes.get("query", 1)
     one = others * (ds.sizes["model"] * ds.sizes.get("response", 1)) ** 2
@@ -101,4 +101,4 @@ def _times(ds: xr.Dataset) -> list[int] | None:
     if keep >= n:
         return None
     places = np.unique(np.linspace(0, n - 1, keep).round().astype(int))
-    return ds["time"].values[places].astype(int).tolist()
+    return ds["time"].values[places].tolist()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from lwdstats.dataset.positions import components_move, fewest_answers
+from lwdstats.dataset.positions import components_move, fewest_answers, n_answers
 from lwdstats.dataset.schema import spec_of
 from lwdstats.geometry.distance import fnorm, noise_floor
 from lwdstats.geometry.diversity import diversity, drift, inner_diversity
@@ -47,7 +47,8 @@ def network_section(ds: xr.Dataset, name: str, budget: int) -> Section:
     if left_out:
         listing = "; ".join(left_out)
         said = f"To keep the page small, it holds {listing}. The file holds everything; "
-        section.notes.append(said + "||D||, H and the tests are of the whole run.")
+        said += "||D||, H, phrases, who read whom and the tests are of the whole run."
+        section.notes.append(said)
     if thinning := ds.attrs.get("thinned"):
         section.notes.append(f"The file itself was thinned: {thinning}.")
     section.data = {
@@ -63,7 +64,7 @@ def network_section(ds: xr.Dataset, name: str, budget: int) -> Section:
     collapse = add_findings(section, ds)
     section.panels.append(collapse)
     if answered:
-        add_answers(section, shown)
+        add_answers(section, shown, ds)
     else:
         add_mixtures(section, shown)
     _add_models(section, shown)
@@ -128,8 +129,8 @@ def _add_norm(section: Section, ds: xr.Dataset) -> None:
         lines.append({"column": "debiased", "name": "noise taken out", "look": 1})
         lines.append({"column": "noise_floor", "name": "noise floor", "look": 7, "dash": "dash"})
         about += (
-            f" With {ds.sizes['response']} answers each, models that are all the same would show "
-            "the noise floor; the second line has it taken out, and may fall below 0."
+            f" With {_numbers_of_answers(ds)} answers each, models that are all the same would "
+            "show the noise floor; the second line has it taken out, and may fall below 0."
         )
     elif "weight" not in ds:
         about += " With one answer a model, noise of sampling can't be told from difference."
@@ -154,6 +155,15 @@ def _add_norm(section: Section, ds: xr.Dataset) -> None:
                "lines": [{"column": "diversity", "name": "variance" if moves else "H"}],
                "others": True, "zero": True})
     )  # fmt: skip
+
+
+def _numbers_of_answers(ds: xr.Dataset) -> str:
+    """Return how many answers models gave at a time, or from how many to how many."""
+    there = n_answers(ds)
+    if there is None:
+        return str(ds.sizes["response"])
+    few, most = int(there.min()), int(there.max())
+    return str(few) if few == most else f"{few} to {most}"
 
 
 def _add_models(section: Section, ds: xr.Dataset) -> None:

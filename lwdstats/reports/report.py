@@ -90,6 +90,9 @@ def _named(x: Any) -> dict[str, Reported]:
         given = {"sweep" if isinstance(x, Sweep) else "run": x}
     elif isinstance(x, Mapping):
         given = {str(name): one for name, one in x.items()}
+        if len(given) < len(x):
+            names = ", ".join(map(repr, x))
+            raise InputError("x", f"names {names}, of which some read the same", _TAKES)
     elif isinstance(x, Sequence) and not isinstance(x, str | bytes):
         given = {f"run {i + 1}": one for i, one in enumerate(x)}
     else:

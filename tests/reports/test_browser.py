@@ -173,6 +173,29 @@ def test_a_reader_goes_through_time_and_from_an_answer_to_its_prompt(browser, ru
         assert page.locator("#answers-0 .detail .answer").inner_text() == text
 
 
+def test_posts_lead_to_their_answers_in_another_order_of_models(browser, run, tmp_path):
+    part = run.isel(model=[1, 0]).assign_coords(model=["initial web", "constructor"])
+    spec = json.loads(run.attrs["spec"])
+    spec["models"] = {"constructor": spec["models"]["a"], "initial web": spec["models"]["b"]}
+    path = lwd.report(part.assign_attrs(spec=json.dumps(spec)), tmp_path / "page.html")
+    with Watched(browser, path) as page:
+        page.locator("#answers-0").scroll_into_view_if_needed()
+        page.locator("#run-0 input[type=range]").focus()
+        page.keyboard.press("End")
+        settled(page)
+        page.locator("#answers-0 .list button").first.click()
+        settled(page)
+        # No model has a system prompt, whatever objects of the script have the same name.
+        assert not page.locator("#answers-0 .system").count()
+        back = page.locator("#answers-0 .posts li:has(button)").first
+        text, source = back.locator(".said").inner_text(), back.locator(".from").inner_text()
+        back.locator("button").click()
+        settled(page)
+        assert page.locator("#answers-0 .detail .answer").inner_text() == text
+        head = page.locator("#answers-0 .detail").inner_text()
+        assert f"of {source.split(', t = ')[0]} at" in head
+
+
 def test_every_picture_is_drawn_and_themes_change(browser, path):
     with Watched(browser, path) as page:
         names = page.evaluate("() => [...document.querySelectorAll('[data-panel]')].map(n => n.id)")

@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 import lwdstats as lwd
 from lwdstats.cli.main import app
 from lwdstats.dataset.text import printable
+from lwdstats.reports import answers, findings
 from lwdstats.reports import report as reporting
+from lwdstats.reports import thinned as thinning
 from lwdstats.reports.embedded import as_json
 from lwdstats.reports.network import network_section
 from lwdstats.reports.page import page
@@ -535,3 +537,175 @@ def test_a_sweep_names_files_without_the_folders_of_this_machine():
     }
     assert sweeping._as_file({"base": {}, "grid": {}, "measure": [len]}) is None
     assert base["posts"] == "/home/me/posts.csv"
+
+
+@pytest.fixture(scope="module")
+def network():
+    return lwd.read_results(ROOT / "data" / "bitcoin_network.nc")
+
+
+def column(section, table, name):
+    """A column of labels of a section's table."""
+    held = section.data["tables"][table]["columns"][name]
+    return np.array(held["levels"], dtype=object)[held["codes"]]
+
+
+def read_of(section):
+    """Posts read, (time, reader, source, ...), and the names of sources."""
+    table = section.data["tables"]["reading"]
+    shape = [len(labels) for _, labels in table["dims"]]
+    counts = np.array(table["columns"]["posts"]).reshape(shape)
+    return counts, dict(table["dims"])["source"]
+
+
+@pytest.mark.parametrize("chosen", [[0, 1, 2], [2, 0, 1], [1], [2, 1]])
+def test_posts_are_credited_to_who_wrote_them_whatever_models_are_here(network, chosen):
+    part = network.isel(model=chosen)
+    section = network_section(part, "x", 10**7)
+    labels = network["model"].values.tolist()
+    author = network["post_model"].values.ravel()
+    away = [f"{label} (not shown)" if i not in chosen else label for i, label in enumerate(labels)]
+    wanted = np.where(author < 0, "initial web", np.array(away, dtype=object)[author])
+    assert column(section, "posts", "source").tolist() == wanted.tolist()
+    # The way back to an answer leads to the one that the post was.
+    posts = section.data["tables"]["posts"]["columns"]
+    here = [chosen.index(i) if i in chosen else -1 for i in author.tolist()]
+    assert posts["author"] == here
+    text = part["text"].transpose("replicate", "query", "time", "model", "response").values
+    said = [section.data["texts"][code] for code in posts["text"]["codes"]]
+    rows = np.flatnonzero(np.array(here) >= 0)
+    assert rows.size
+    for row in rows.tolist():
+        place = (posts["replicate"][row], posts["query"][row], posts["time"][row], here[row])
+        assert text[place][posts["response"][row]] == said[row]
+    # What models read is of them.
+    all_counts, all_sources = read_of(network_section(network, "x", 10**7))
+    counts, sources = read_of(section)
+    for i, source in enumerate(away):
+        column_of = all_counts[:, chosen, all_sources.index(labels[i])]
+        np.testing.assert_array_equal(counts[:, :, sources.index(source)], column_of)
+    prompts = json.loads(network.attrs["spec"])["system_prompts"]
+    assert section.data["systems"] == [prompts.get(labels[i]) for i in chosen]
+
+
+def test_new_labels_keep_authors_and_system_prompts(network):
+    before = network_section(network, "x", 10**7)
+    after = network_section(network.assign_coords(model=list("ABC")), "x", 10**7)
+    (prompt,) = json.loads(network.attrs["spec"])["system_prompts"].values()
+    assert after.data["systems"] == before.data["systems"] == [None, None, prompt]
+    new = dict(zip(network["model"].values.tolist(), "ABC", strict=True))
+    was = column(before, "posts", "source").tolist()
+    assert column(after, "posts", "source").tolist() == [new.get(x, x) for x in was]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda ds: ds.isel(model=[2, 0, 1]).assign_coords(model=list("ABC")),
+        lambda ds: ds.drop_vars("post_model"),
+    ],
+)
+def test_authors_that_are_not_known_are_said_to_be_so(network, change):
+    section, _ = panels(change(network))
+    made = network["post_time"].values.ravel()
+    wanted = np.where(made < 0, "initial web", "models, not known which")
+    assert column(section, "posts", "source").tolist() == wanted.tolist()
+    assert set(section.data["tables"]["posts"]["columns"]["author"]) == {-1}
+    said = {panel.name: panel.about for panel in section.panels}
+    assert all("wrote a post is not known" in said[name] for name in ("reading", "web"))
+
+
+def test_many_models_that_are_not_shown_have_one_name(network, monkeypatch):
+    monkeypatch.setattr(answers, "_ABSENT", 1)
+    section = network_section(network.isel(model=[1]), "x", 10**7)
+    assert set(column(section, "posts", "source")) == {
+        "Gemma 3", "initial web", "models not shown",
+    }  # fmt: skip
+
+
+def test_the_way_back_from_a_post_knows_selected_answers(network):
+    part = network.isel(response=[5, 0, 3])
+    posts = network_section(part, "x", 10**7).data["tables"]["posts"]["columns"]
+    made = network["post_response"].values.ravel()
+    assert set(made) >= {-1, 0}
+    place = {5: 0, 0: 1, 3: 2}
+    assert posts["response"] == [place.get(response, -1) for response in made.tolist()]
+
+
+@pytest.fixture(scope="module", params=[40_000, 30_000])
+def thin(network, request):
+    """A section that keeps one answer of each model and some times; the smaller no prompts."""
+    section = network_section(network, "x", request.param)
+    assert ("retrieved" in section.data) == (request.param == 40_000)
+    assert len(section.data["times"]) < network.sizes["time"]
+    assert len(dict(section.data["tables"]["answers"]["dims"])["response"]) == 1
+    return section
+
+
+def test_phrases_of_a_thinned_page_are_of_the_whole_run(network, thin):
+    spread, tables = lwd.phrases(network, top=8), thin.data["tables"]
+    first = tables["first"]["columns"]
+    assert column(thin, "first", "phrase").tolist() == spread.first["phrase"].tolist()
+    assert column(thin, "first", "model").tolist() == spread.first["model"].tolist()
+    assert first["time"] == spread.first["time"].tolist()
+    share = spread.share.mean("model").transpose("phrase", "time", "replicate", "query")
+    np.testing.assert_allclose(tables["phrases"]["columns"]["share"], share.values.ravel(), 1e-7)
+    assert len(thin.data["holders"]) == share.sizes["phrase"]
+
+
+def test_who_read_whom_on_a_thinned_page_is_of_all_times(network, thin):
+    counts, sources = read_of(thin)
+    whole, same = read_of(network_section(network, "x", 10**7))
+    assert sources == same
+    kept = np.isin(network["time"].values, thin.data["times"])
+    np.testing.assert_array_equal(counts.cumsum(axis=0), whole.cumsum(axis=0)[kept])
+    about = next(panel.about for panel in thin.panels if panel.name == "reading")
+    assert "does not hold all times" not in about
+
+
+@pytest.mark.parametrize("times", [slice(None, None, 5), slice(10, None), slice(None, 10)])
+def test_a_dataset_of_some_times_says_that_only_these_are_summed(network, times):
+    section, _ = panels(network.isel(time=times))
+    said = {panel.name: panel.about for panel in section.panels}
+    lacks = times.stop is None
+    assert ("only what was read at those that it holds is summed" in said["reading"]) == lacks
+    assert ("may have been said before" in said["phrases"]) == lacks
+
+
+def test_a_page_of_the_first_networks_has_their_phrases(network, monkeypatch):
+    monkeypatch.setitem(thinning._MOST, "replicate", 1)
+    section, why = panels(network)
+    assert why["phrases"] is why["reading"] is None
+    spread = lwd.phrases(network.isel(replicate=[0]), top=8)
+    assert column(section, "first", "model").tolist() == spread.first["model"].tolist()
+
+
+def test_times_between_whole_numbers_are_tested_as_they_are(answered, monkeypatch):
+    ds = xr.concat([answered.isel(time=[0])] * 12, "time", data_vars="minimal")
+    ds = ds.assign_coords(time=0.5 * np.arange(12))
+    networks = ds.sizes["replicate"] * ds.sizes["query"]
+    answers_of_one = ds.sizes["model"] * ds.sizes["response"]
+    monkeypatch.setattr(findings, "_PERMUTED", 2 * networks * answers_of_one**2)
+    assert findings._times(ds) == [0.0, 5.5]
+    section, why = panels(ds)
+    assert why["apart"] is None
+    assert section.data["tables"]["apart"]["columns"]["time"] == [0.0, 5.5]
+
+
+def test_the_floor_is_said_to_be_of_as_many_answers_as_there_are(answered):
+    def about(ds):
+        section, _ = panels(ds)
+        return next(panel.about for panel in section.panels if panel.name == "norm")
+
+    assert "With 4 answers each" in about(answered)
+    ds = answered.copy(deep=True)
+    ds["text"][1:, ..., 2:], ds["embedding"][1:, ..., 2:, :] = "", np.nan
+    assert "With 2 to 4 answers each" in about(ds)
+    ds["text"][..., 2:], ds["embedding"][..., 2:, :] = "", np.nan
+    assert "With 2 answers each" in about(ds)
+
+
+def test_names_that_read_the_same_are_refused(tmp_path, answered):
+    with pytest.raises(lwd.InputError, match=r"^x: got names 1, '1', of which some read the same"):
+        lwd.report({1: answered, "1": answered}, tmp_path / "x.html")
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -124,7 +125,7 @@ class CollapseTest(Result):
 
 def collapse_test(
     ds: xr.Dataset,
-    time: int | Sequence[int] | None = None,
+    time: float | Sequence[float] | None = None,
     *,
     null: str = "given_prompts",
     statistic: str | None = None,
@@ -139,7 +140,7 @@ def collapse_test(
     ----------
     ds : xarray.Dataset
         A dataset of either simulation.
-    time : int or sequence of int, optional
+    time : float or sequence of float, optional
         Which to test; all by default.
     null : {"given_prompts", "model"}
         The null hypothesis, see below.
@@ -341,7 +342,7 @@ def holm(p: FloatArray) -> FloatArray:
     return np.asarray(multipletests(p, method="holm")[1], dtype=float)
 
 
-def _times(ds: xr.Dataset, time: int | Sequence[int] | None) -> npt.NDArray[np.int64]:
+def _times(ds: xr.Dataset, time: float | Sequence[float] | None) -> npt.NDArray[Any]:
     known = ds["time"].values
     if time is None:
         return known

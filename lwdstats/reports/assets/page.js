@@ -676,7 +676,7 @@
       const start = (place.replicate * n.query + place.query) * each;
       const rows = data.retrieved[cell].map((row) => start + row);
       const parts = [make("h3", {}, "The prompt")];
-      const system = data.systems[run.models[place.model]];
+      const system = data.systems[place.model];
       if (system) parts.push(make("p", { className: "from" }, "System prompt"), write(make("pre", { className: "text system", tabIndex: 0 }), String(system)));
       // As Python's str.split, which joins the words of a post.
       const words = (text) => text.split(/[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/).filter(Boolean).join(" ");
@@ -692,11 +692,10 @@
         const time = posts.get("time", row);
         const from = write(make("span", { className: "from" }), time < 0 ? source : `${source}, t = ${time}`, 80);
         const item = make("li", {}, write(make("span", { className: "said" }), posts.get("text", row), 400), from);
-        const author = run.models.indexOf(source);
+        const author = posts.get("author", row);
         const t = data.times.indexOf(time);
         const response = posts.get("response", row);
-        const shown = (this.table.labels("response") || []).length;
-        if (author >= 0 && t >= 0 && response >= 0 && response < shown) {
+        if (author >= 0 && t >= 0 && response >= 0) {
           const target = this.table.row({ ...place, time: t, model: author, response });
           item.append(" ", button("Go to that answer", () => this.choose(target, true), { className: "small" }));
         }

@@ -6,6 +6,7 @@ from typing import Any
 
 import xarray as xr
 
+from lwdstats.dataset.run_models import system_prompts
 from lwdstats.dataset.schema import spec_of, validate
 from lwdstats.errors import InputError
 from lwdstats.simulate.models.protocol import Prompt
@@ -44,7 +45,8 @@ def prompt_of(
     ------
     InputError
         If the dataset does not hold what was read, or lacks the time, model, replicate or
-        query.
+        query; or if labels of models were changed so that it is not known whose system prompt
+        is whose.
 
     Examples
     --------
@@ -76,7 +78,7 @@ def prompt_of(
     rows = ds["retrieved"].sel(place).values.astype(int)
     posts = ds["post_text"].sel(replicate=place["replicate"], query=place["query"]).values
     spec = spec_of(ds)
-    system = spec.get("system_prompts", {}).get(place["model"])
+    system = system_prompts(ds).get(ds["model"].values.tolist().index(place["model"]))
     read = tuple(str(posts[row]) for row in rows[rows >= 0])
     return Prompt(read, place["query"], system, spec.get("date"))
 

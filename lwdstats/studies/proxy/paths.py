@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.run_models import run_models
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
 from lwdstats.scenario.scenario import check_scenario
@@ -125,7 +126,8 @@ def paths_of(ds: xr.Dataset, components: Components, query: int) -> Paths:
     cov = np.einsum("rtilb,rtilc,rti->ibc", apart, apart, cells) / number[:, None, None]
     source = source_of(ds)
     if source in ("retrieved", "web"):
-        read, n_read, own, cohort, n_cohort, *rest = _from_log(part, components, R, T, n)
+        place = _places(ds)
+        read, n_read, own, cohort, n_cohort, *rest = _from_log(part, components, place, R, T, n)
     else:
         read, n_read, own, cohort, n_cohort, *rest = _from_answers(
             part, components, y, there, source
@@ -138,16 +140,34 @@ def paths_of(ds: xr.Dataset, components: Components, query: int) -> Paths:
     )  # fmt: skip
 
 
-def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) -> tuple[Any, ...]:
-    """Return what was read, by the log of posts."""
+def _places(ds: xr.Dataset) -> NDArray[np.intp]:
+    """Return the places of a run's models in the dataset, -1 where it does not hold them.
+
+    Raises
+    ------
+    InputError
+        If the dataset does not say who wrote its posts.
+    """
+    known = run_models(ds) if "post_model" in ds else None
+    if known is None:
+        got = "posts of which it is not known which model wrote them"
+        raise InputError("ds", got, "post_model, and models under the labels of their run")
+    return known.place
+
+
+def _from_log(
+    part: xr.Dataset, components: Components, place: NDArray[np.intp], R: int, T: int, n: int
+) -> tuple[Any, ...]:
+    """Return what was read, by the log of posts; `place` is where the authors are, (models,)."""
     B = components.n
     post = part["post_embedding"].transpose("replicate", "post", "feature").values
     time = part["post_time"].transpose("replicate", "post").values
     author = part["post_model"].transpose("replicate", "post").values
+    writer = np.where(author >= 0, np.r_[place, -1][np.minimum(author, len(place))], -1)
     read, n_read = np.full((R, T, n, B), np.nan), np.zeros((R, T, n))
     own, webs = np.zeros((R, n, T, T)), np.zeros((R, B))
     cohort, n_cohort = np.zeros((R, n, T, T + 1)), np.zeros((R, T + 1))
-    row = {int(t): j for j, t in enumerate(part["time"].values)}
+    row = {t: j for j, t in enumerate(part["time"].values.tolist())}
     at = np.array([[row.get(int(t), -1) for t in one] for one in time])
     n_web = np.array([(time[0] < t).sum() for t in part["time"].values], float)
     log = None
@@ -170,7 +190,7 @@ def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) 
                 if not rows.size:
                     continue
                 read[r, j, i], n_read[r, j, i] = y[rows].mean(axis=0), rows.size
-                mine = rows[(author[r, rows] == i) & (at[r, rows] >= 0)]
+                mine = rows[(writer[r, rows] == i) & (at[r, rows] >= 0)]
                 np.add.at(own[r, i, j], at[r, mine], 1.0 / rows.size)
                 np.add.at(cohort[r, i, j], at[r, rows] + 1, 1.0 / rows.size)
     last = author[0][(time[0] == time[0].max()) & (author[0] >= 0)]
