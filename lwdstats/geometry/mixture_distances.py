@@ -87,14 +87,19 @@ def _log_overlaps(means: FloatArray, covariances: FloatArray, width: float) -> F
 
 def _check_resolved(covariances: FloatArray) -> None:
     """Raise if rounding decides how narrow a component is in some direction, and so its density."""
-    values = np.linalg.eigvalsh(covariances)
-    worst = np.argmin(values[:, 0] / values[:, -1])
-    low, high = values[worst, 0], values[worst, -1]
-    if not low > 16 * covariances.shape[-1] * np.finfo(float).eps * high:
-        got = f"a component with eigenvalues from {low:.3g} to {high:.3g}"
-        takes = "covariances whose narrowest direction is not lost in rounding: "
+    variances = np.diagonal(covariances, axis1=-2, axis2=-1)
+    lost = ~(variances > 0).all(-1)
+    # In units in which all features vary alike, as those differ without any rounding.
+    units = np.sqrt(np.where(lost[:, None], 1.0, variances))
+    values = np.linalg.eigvalsh(covariances / (units[..., None] * units[..., None, :]))
+    lost |= values[:, 0] < 16 * values.shape[-1] * np.finfo(float).eps
+    if lost.any():
+        values = np.linalg.eigvalsh(covariances[lost][0])
         raise InputError(
-            "component_covariance", got, takes + "method = 'mw2', or 'mmd' with a larger width"
+            "component_covariance",
+            f"a component with eigenvalues from {values[0]:.3g} to {values[-1]:.3g}",
+            "covariances whose narrowest direction is not lost in rounding: method = 'mw2', or "
+            "'mmd' with a larger width",
         )
 
 

@@ -15,14 +15,21 @@ def add_mixtures(section: Section, ds: xr.Dataset) -> None:
     columns = {"weight": ds["weight"]}
     dims = ("time", "model", "replicate", "component")
     section.data["tables"]["weights"] = _named(grid(dims, columns), section)
+    mean = ds.get("component_mean")
+    moves = mean is not None and "model" in mean.dims
     about = "The weight that each model gives to a component; models that agree have the same."
+    if moves:
+        about = (
+            "The weight that each model gives to a component of its own. Components move, so that "
+            "models with the same weights may differ, and models that agree may number theirs in "
+            "another order."
+        )
     section.panels.append(
         Panel("weights", "Weights", about, None,
               {"kind": "lines", "table": "weights", "y": "weight", "choose": "component",
                "lines": [{"column": "weight", "split": "model"}], "zero": True, "wide": True})
     )  # fmt: skip
-    mean = ds.get("component_mean")
-    if mean is not None and "model" in mean.dims:
+    if moves:
         first = mean.isel(feature=0, drop=True)
         section.data["tables"]["means"] = _named(grid(dims, {"mean": first}), section)
         about = "Where each model's component lies, in its first coordinate."
