@@ -69,7 +69,7 @@ def _log_overlaps(means: FloatArray, covariances: FloatArray, width: float) -> F
     d = means.shape[-1]
     means, covariances = means.reshape(-1, d), covariances.reshape(-1, d, d)
     wider = covariances + width**2 * np.eye(d)
-    _check_resolved(covariances + wider)
+    _check_resolved(covariances + wider, refuse=width == 0)
     out = np.empty((len(means), len(means)))
     for a in range(len(means)):
         together, away = covariances[a] + wider[: a + 1], means[a] - means[: a + 1]
@@ -85,22 +85,25 @@ def _log_overlaps(means: FloatArray, covariances: FloatArray, width: float) -> F
     return out
 
 
-def _check_resolved(covariances: FloatArray) -> None:
-    """Raise if rounding decides how narrow a component is in some direction, and so its density."""
+def _check_resolved(covariances: FloatArray, refuse: bool) -> None:
+    """Warn or raise if rounding decides how narrow a component is in some direction."""
     variances = np.diagonal(covariances, axis1=-2, axis2=-1)
-    lost = ~(variances > 0).all(-1)
+    none = (variances <= 0).any(-1)
     # In units in which all features vary alike, as those differ without any rounding.
-    units = np.sqrt(np.where(lost[:, None], 1.0, variances))
-    values = np.linalg.eigvalsh(covariances / (units[..., None] * units[..., None, :]))
-    lost |= values[:, 0] < 16 * values.shape[-1] * np.finfo(float).eps
-    if lost.any():
-        values = np.linalg.eigvalsh(covariances[lost][0])
-        raise InputError(
-            "component_covariance",
-            f"a component with eigenvalues from {values[0]:.3g} to {values[-1]:.3g}",
-            "covariances whose narrowest direction is not lost in rounding: method = 'mw2', or "
-            "'mmd' with a larger width",
-        )
+    units = np.sqrt(np.where(variances > 0, variances, 1.0))
+    least = np.linalg.eigvalsh(covariances / (units[..., None] * units[..., None, :]))[:, 0]
+    lost = none | (least < 16 * covariances.shape[-1] * np.finfo(float).eps)
+    if not lost.any():
+        return
+    values = np.linalg.eigvalsh(covariances[lost][0])
+    got = f"a component with eigenvalues from {values[0]:.3g} to {values[-1]:.3g}"
+    instead = "method = 'mw2', or 'mmd' with a larger width"
+    if refuse or none.any() or least.min() <= 0:
+        takes = f"covariances whose narrowest direction is not lost in rounding: {instead}"
+        raise InputError("component_covariance", got, takes)
+    warnings.warn(
+        f"distances look at {got}, of which the first is rounding: take {instead}", stacklevel=2
+    )
 
 
 def _signed_roots(

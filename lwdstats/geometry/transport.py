@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lwdstats.arrays import FloatArray
@@ -39,7 +41,7 @@ def cheapest_plan(cost: FloatArray, given: FloatArray, taken: FloatArray) -> Flo
                 plan[row][column] -= amount
             over[start] -= amount
             lacking[path[-1][1]] -= amount
-    return np.array([[np.ldexp(float(amount), power) for amount in row] for row in plan])
+    return np.array([[_number(amount, power) for amount in row] for row in plan])
 
 
 def _integers(values: FloatArray) -> tuple[list[int], int]:
@@ -48,6 +50,12 @@ def _integers(values: FloatArray) -> tuple[list[int], int]:
     least = int(powers[parts != 0].min(initial=0)) - 53
     whole = (parts * 2.0**53).astype(np.int64).tolist()
     return [w << max(p - 53 - least, 0) for w, p in zip(whole, powers.tolist(), strict=True)], least
+
+
+def _number(whole: int, power: int) -> float:
+    """Return ``whole * 2**power``, also where the integer alone is beyond the floats."""
+    beyond = max(whole.bit_length() - 64, 0)
+    return math.ldexp(whole >> beyond, power + beyond)
 
 
 def _shortest_path(

@@ -16,9 +16,9 @@ def add_mixtures(section: Section, ds: xr.Dataset) -> None:
     dims = ("time", "model", "replicate", "component")
     section.data["tables"]["weights"] = _named(grid(dims, columns), section)
     mean = ds.get("component_mean")
-    moves = mean is not None and "model" in mean.dims
+    moving = mean if mean is not None and "model" in mean.dims else None
     about = "The weight that each model gives to a component; models that agree have the same."
-    if moves:
+    if moving is not None:
         about = (
             "The weight that each model gives to a component of its own. Components move, so that "
             "models with the same weights may differ, and models that agree may number theirs in "
@@ -29,8 +29,8 @@ def add_mixtures(section: Section, ds: xr.Dataset) -> None:
               {"kind": "lines", "table": "weights", "y": "weight", "choose": "component",
                "lines": [{"column": "weight", "split": "model"}], "zero": True, "wide": True})
     )  # fmt: skip
-    if moves:
-        first = mean.isel(feature=0, drop=True)
+    if moving is not None:
+        first = moving.isel(feature=0, drop=True)
         section.data["tables"]["means"] = _named(grid(dims, {"mean": first}), section)
         about = "Where each model's component lies, in its first coordinate."
         section.panels.append(

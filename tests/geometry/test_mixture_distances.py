@@ -110,6 +110,8 @@ def test_a_covariance_whose_narrow_direction_rounding_has_lost_is_refused():
         md.l2(np.ones((2, 1)), means, covariances, 1.0)
     with pytest.raises(InputError, match="a larger width"):
         md.mmd(np.ones((2, 1)), means, covariances, 1e-6)
+    with pytest.warns(UserWarning, match="the first is rounding"):
+        md.mmd(np.ones((2, 1)), means, covariances, 1e-3)
     assert md.mmd(np.ones((2, 1)), means, covariances, 1.0)[0, 1] > 0.5
     assert np.isfinite(md.mw2(np.ones((2, 1)), means, covariances, 1.0)).all()
 

@@ -42,11 +42,13 @@ def test_no_cost_is_small_beside_the_dearest_one():
         assert math.fsum((plan * cost).ravel()) == pytest.approx(best, rel=1e-15)
 
 
-def test_no_weight_is_small_beside_the_largest_one():
-    given, taken = np.array([1e-50, 3e-20, 1.0]), np.array([3e-20, 1e-50, 1.0])
+@pytest.mark.parametrize("least", [1e-50, 1e-300])
+def test_no_weight_is_small_beside_the_largest_one(least):
+    given, taken = np.array([least, 3e-20, 1.0]), np.array([3e-20, least, 1.0])
     plan = cheapest_plan(1.0 - np.eye(3), given, taken)
-    np.testing.assert_allclose(plan[0], [1e-50, 0, 0])
-    np.testing.assert_allclose(plan[1], [3e-20, 1e-50, 0])
+    np.testing.assert_allclose(plan[0], [least, 0, 0])
+    np.testing.assert_allclose(plan[1], [3e-20, least, 0])
+    assert plan[2, 2] == 1
 
 
 def test_mixtures_that_are_the_same_in_another_order_have_distance_0():
