@@ -415,9 +415,16 @@ HEAD = """# Published numbers, and ours
 
 What the literature on recursive training says about single normal laws and categories is a case of
 the network here: one model, which refits to what it reads. So it says whether the simulator is
-right. Below is each published number that we know of beside ours, with standard errors in brackets;
-one without is a formula of theirs, or what follows from it. Single normal laws are
-`n_components=1` with `moving`; categories are components 200 apart.
+right. Below are published numbers beside ours, with standard errors in brackets; one without is a
+formula of theirs, or what follows from it. Single normal laws are `n_components=1` with `moving`;
+categories are components 200 apart.
+
+Measured numbers are from the one data file that we found with the scripts of a source, that of
+Kazdan et al. (`sweeps=k3mipjqi_runs_histories`). It has "Replace" and "Accumulate" at 10, 32, 100
+and 316 points a step, and 100 iterations of each. The 26 rows here are its averages at 10, 32 and
+100 points, after 10 and 100 iterations, and after 30 where 32 points replace those of before. Not
+here are 316 points, the other iterations, and what that repository has as pictures alone. From the
+other sources come formulas, and what follows from them; what they ran is not here.
 
 In the literature a model reads and then posts what it has learnt; in the paper that this package
 follows it posts first. So the calls say `posts="after update"`, and `update="refit"` instead of

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,16 @@ class GrowingFile:
         # Numbers go to the system before the header, by which they count.
         file.sync()
         self.said = said
+
+    def stop(self) -> None:
+        """Say that no more will come, as what writes the file knows that it has failed."""
+        said = self.said.partition(";")[0] + "; stopped"
+        # What failed may be this file; then it says what it did.
+        with contextlib.suppress(OSError, RuntimeError):
+            if self._file is not None and self._file.isopen():
+                self._file.setncattr("unfinished", said.ljust(len(self._file.unfinished)))
+                self._file.sync()
+                self.said = said
 
     def finish(self, attrs: dict[str, Any]) -> None:
         """Say that all is there, with attributes that are known only now."""

@@ -82,7 +82,7 @@ VARIABLES: dict[str, Variable] = {
         _MODEL, "f", "how often the truncation fired in the update that leaves this time"
     ),
     "n_clipped": Variable(
-        _MODEL, "f", "how often the gain of a component was clipped at 1 in that update"
+        _MODEL, "f", "how often a gain or the step size of a point was clipped at 1 in that update"
     ),
     "n_floored": Variable(
         _MODEL, "f", "how often a covariance was raised to the floor in that update"

@@ -65,7 +65,8 @@ def dist(
         Power of the Minkowski distance, above 0.
     width : float, optional
         h of the kernel of "mmd", in units of the data; by default the root of the mean variance of
-        a component at the start.
+        a component at the start, at which distances fall like ``3^(-d/4)`` in the number of
+        features: where these are many, give one of the order of the distances between points.
     embedding : str
         Which embedding of a dataset's answers, as `choose_embedding` takes it.
 
@@ -80,8 +81,8 @@ def dist(
     Raises
     ------
     InputError
-        If `x` holds NaN or an infinite value, or an argument is not one of the
-        above; or if a dataset has so many models that the distances would not fit into memory.
+        If `x` holds NaN or an infinite value, or an argument is not one of the above; if
+        distances would not fit into memory; or if rounding decides how narrow a component is.
 
     Notes
     -----

@@ -107,6 +107,21 @@ def check_resolution(means: FloatArray, covariance: FloatArray, argument: str) -
         )
 
 
+def resolved(means: FloatArray, covariances: FloatArray) -> NDArray[np.bool_]:
+    """Return whether float32 points say how wide components are in every direction, (...).
+
+    `means` are (..., d), `covariances` (..., d, d). A deviation of two steps of rounding is enough,
+    which adds 2% to a variance; each feature is rounded by where it lies.
+    """
+    deviations = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+    steps = (np.abs(means) + 10 * deviations) * np.finfo(np.float32).eps
+    if means.shape[-1] == 1:
+        return deviations[..., 0] >= 2 * steps[..., 0]
+    inverse = 1 / steps
+    scaled = covariances * inverse[..., None] * inverse[..., None, :]
+    return np.linalg.eigvalsh(scaled)[..., 0] >= 4
+
+
 def check_concentration(value: Any, n_components: int) -> float | tuple[float, ...]:
     """Return the parameter of the Dirichlet law, one number or B."""
     takes = f"a positive number, or {n_components} of them"

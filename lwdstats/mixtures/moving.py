@@ -15,6 +15,7 @@ MOVES = ("mean", "covariance")
 # 2004), or its product with that from the mean of after (Welford, 1962).
 VARIANCE_RULES = ("zivkovic", "welford")
 COVARIANCE_TYPES = ("full", "diag", "spherical")
+VARIANCE_FLOOR = 1e-9
 
 
 def check_moving(value: Any) -> tuple[str, ...]:
@@ -56,16 +57,19 @@ def check_covariance_type(
     return kind
 
 
-def _none(argument: str, value: Any) -> None:
+def _none(argument: str, value: Any, default: str = "None") -> None:
     if value is not None:
         got = f"{value!r} while no covariance moves"
-        raise InputError(argument, got, "None there, or moving = ('mean', 'covariance')")
+        raise InputError(argument, got, f"{default} there, or moving = ('mean', 'covariance')")
 
 
-def check_variance_floor(value: Any) -> float:
+def check_variance_floor(value: Any, moving: tuple[str, ...]) -> float:
     """Return the least variance in any direction, as a share of that at the start."""
     if not is_number(value) or not 1e-30 <= float(value) <= 1:
         raise InputError("variance_floor", value, "a number from 1e-30 to 1")
+    # The default is in the specification of every run.
+    if "covariance" not in moving and value != VARIANCE_FLOOR:
+        _none("variance_floor", value, f"{VARIANCE_FLOOR:g}")
     return float(value)
 
 

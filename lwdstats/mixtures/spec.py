@@ -30,6 +30,7 @@ from lwdstats.mixtures.arguments import (
 from lwdstats.mixtures.components import counts_of
 from lwdstats.mixtures.moving import (
     COVARIANCE_TYPES,
+    VARIANCE_FLOOR,
     VARIANCE_RULES,
     check_covariance_type,
     check_initial_means,
@@ -342,10 +343,10 @@ class GmmSpec(MovingMixtureSpec):
         check_in=lambda value, spec: check_covariance_type(value, spec.moving, spec.covariance),
     )
     variance_floor: float = argument(
-        1e-9,
+        VARIANCE_FLOOR,
         "Least variance of a moving covariance in any direction, over that at the start.",
         float,
-        check=check_variance_floor,
+        check_in=lambda value, spec: check_variance_floor(value, spec.moving),
     )
     record: int | tuple[int, ...] | None = argument(
         None,
@@ -364,6 +365,8 @@ class GmmSpec(MovingMixtureSpec):
         blamed = "covariance" if self.means is None else "means"
         super().__post_init__()
         check_resolution(self.means, self.covariance, blamed)
+        if self.initial_means is not None:
+            check_resolution(self.initial_means, self.covariance, "initial_means")
 
     @property
     def n_replicates(self) -> int:

@@ -15,15 +15,22 @@ def add_mixtures(section: Section, ds: xr.Dataset) -> None:
     columns = {"weight": ds["weight"]}
     dims = ("time", "model", "replicate", "component")
     section.data["tables"]["weights"] = _named(grid(dims, columns), section)
+    mean = ds.get("component_mean")
+    moving = mean if mean is not None and "model" in mean.dims else None
     about = "The weight that each model gives to a component; models that agree have the same."
+    if moving is not None:
+        about = (
+            "The weight that each model gives to a component of its own. Components move, so that "
+            "models with the same weights may differ, and models that agree may number theirs in "
+            "another order."
+        )
     section.panels.append(
         Panel("weights", "Weights", about, None,
               {"kind": "lines", "table": "weights", "y": "weight", "choose": "component",
                "lines": [{"column": "weight", "split": "model"}], "zero": True, "wide": True})
     )  # fmt: skip
-    mean = ds.get("component_mean")
-    if mean is not None and "model" in mean.dims:
-        first = mean.isel(feature=0, drop=True)
+    if moving is not None:
+        first = moving.isel(feature=0, drop=True)
         section.data["tables"]["means"] = _named(grid(dims, {"mean": first}), section)
         about = "Where each model's component lies, in its first coordinate."
         section.panels.append(

@@ -6,6 +6,7 @@ from scipy import stats
 from scipy.linalg import sqrtm
 
 import lwdstats as lwd
+from lwdstats.errors import InputError
 from lwdstats.geometry import mixture_distances as md
 
 RNG = np.random.default_rng(2)
@@ -52,6 +53,67 @@ def test_mmd_of_a_narrow_kernel_is_l2():
     scale = np.sqrt(2 * np.pi * width**2)
     found = md.mmd(W, *PLANE, width) / scale  # two features
     np.testing.assert_allclose(found, md.l2(W, *PLANE, 1.0), rtol=1e-5)
+
+
+def normal_mmd(d, variance, width, square):
+    """MMD of two normal laws, each of one variance, whose means are `square` apart, squared."""
+    total = width**2 + 2 * variance
+    log = d / 2 * np.log(width**2 / total) + np.log(2 - 2 * np.exp(-square / 2 / total))
+    return np.exp(log / 2)
+
+
+@pytest.mark.parametrize("d", [60, 100, 300])
+@pytest.mark.parametrize("variance", [1e-6, 1.0, 1e4])
+@pytest.mark.parametrize("width", [1.0, 5.0])
+def test_mmd_of_many_features(d, variance, width):
+    sd = np.sqrt(variance)
+    means = np.zeros((2, 1, d))
+    means[1] = 9 * sd / np.sqrt(d)
+    covariances = np.broadcast_to(variance * np.eye(d), (2, 1, d, d))
+    found = md.mmd(np.ones((2, 1)), means, covariances, width * sd)
+    assert found[0, 1] == pytest.approx(normal_mmd(d, variance, width * sd, 81 * variance))
+    assert not np.diag(found).any()
+    # A component without weight has no say, however narrow.
+    both = np.concatenate([covariances, covariances / 1e4], 1)
+    twice = md.mmd(np.array([[1.0, 0.0]] * 2), means.repeat(2, 1), both, width * sd)
+    np.testing.assert_allclose(twice, found, rtol=1e-12)
+
+
+@pytest.mark.parametrize("variance", [1e-4, 1e4])
+def test_l2_of_many_features(variance):
+    # The densities themselves are beyond the floats, their distance is not.
+    d = 220
+    means = np.zeros((2, 1, d))
+    means[1, 0, 0] = 9 * np.sqrt(variance)
+    covariances = np.broadcast_to(variance * np.eye(d), (2, 1, d, d))
+    found = md.l2(np.ones((2, 1)), means, covariances, 1.0)
+    expected = np.exp(-d / 4 * np.log(4 * np.pi * variance)) * np.sqrt(2 - 2 * np.exp(-81 / 4))
+    assert found[0, 1] == pytest.approx(expected)
+
+
+def test_a_distance_beyond_the_floats_is_warned_of():
+    d = 3000
+    means = np.zeros((2, 1, d))
+    means[1, 0, 0] = 9.0
+    covariances = np.broadcast_to(np.eye(d), (2, 1, d, d))
+    with pytest.warns(UserWarning, match="beyond the range of floats.*width"):
+        assert not md.mmd(np.ones((2, 1)), means, covariances, 1.0).any()
+    # No kernel as wide as that makes all distances vanish.
+    assert md.mmd(np.ones((2, 1)), means, covariances, 50.0)[0, 1] > 0.05
+
+
+def test_a_covariance_whose_narrow_direction_rounding_has_lost_is_refused():
+    narrow = np.array([[1e8, 1e8], [1e8, 1e8 * (1 - 1e-16)]])
+    covariances = np.stack([np.eye(2), narrow])[:, None]
+    means = np.zeros((2, 1, 2))
+    with pytest.raises(InputError, match=r"eigenvalues from .* to 4e\+08.*mw2"):
+        md.l2(np.ones((2, 1)), means, covariances, 1.0)
+    with pytest.raises(InputError, match="a larger width"):
+        md.mmd(np.ones((2, 1)), means, covariances, 1e-6)
+    with pytest.warns(UserWarning, match="the first is rounding"):
+        md.mmd(np.ones((2, 1)), means, covariances, 1e-3)
+    assert md.mmd(np.ones((2, 1)), means, covariances, 1.0)[0, 1] > 0.5
+    assert np.isfinite(md.mw2(np.ones((2, 1)), means, covariances, 1.0)).all()
 
 
 def test_mw2_of_one_component_is_the_distance_of_normal_laws():

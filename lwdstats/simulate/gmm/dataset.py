@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lwdstats.dataset.covariates import with_covariates
 from lwdstats.dataset.schema import attributes, describe, validate
+from lwdstats.errors import InputError
 from lwdstats.mixtures.spec import GmmSpec
 
 
@@ -39,6 +40,10 @@ class Run(NamedTuple):
         Of components that move, before the update.
     n_clipped, n_floored : (R, n) float64
         How often a gain was clipped and a covariance raised, NaN at T.
+    n_unresolved : int
+        Components at kept times whose width float32 points don't say.
+    ended : int
+        Step after which a component was too wide to go on, so that there is no more; or -1.
     """
 
     weight: NDArray[Any]
@@ -52,6 +57,8 @@ class Run(NamedTuple):
     component_covariance: NDArray[Any] | None = None
     n_clipped: NDArray[Any] | None = None
     n_floored: NDArray[Any] | None = None
+    n_unresolved: int = 0
+    ended: int = -1
 
 
 DIMS = {
@@ -78,13 +85,14 @@ class Gathered(NamedTuple):
         By names of `DIMS`, with its dimensions.
     n_singly : (r, T) int64
         As of `Run`, 0 where an engine does not say it.
-    n_empty : int
+    n_empty, n_unresolved : int
         Of all replicates.
     """
 
     arrays: dict[str, Any]
     n_singly: NDArray[np.int64]
     n_empty: int
+    n_unresolved: int
 
 
 def dataset(
@@ -95,20 +103,27 @@ def dataset(
     `overlap` is the J that the Gaussian engine was let run with; None for the exact one.
     """
     found = gather(spec, runs, done)
-    attrs = known_attributes(spec, overlap) | final_attributes(spec, found.n_singly, found.n_empty)
+    attrs = known_attributes(spec, overlap)
+    attrs |= final_attributes(spec, found.n_singly, found.n_empty, found.n_unresolved)
     return build(spec, spec.times, found.arrays, attrs)
 
 
 def gather(spec: GmmSpec, runs: Iterable[Run], done: Callable[[], None] | None = None) -> Gathered:
-    """Lay what runs made side by side, calling `done` after each."""
+    """Lay what runs made side by side, calling `done` after each.
+
+    Raise once all are there if one had to end early: the least of their steps is what all can do.
+    """
     r = len(spec.replicates)
     arrays: dict[str, Any] = {}
     singly = []
-    n_empty = 0
+    n_empty = n_unresolved = 0
+    ended: list[int] = []
     for position, run in enumerate(runs):
+        if run.ended >= 0:
+            ended.append(run.ended)
         for name in DIMS:
             part = getattr(run, name)
-            if part is None:
+            if part is None or ended:
                 continue
             if r == 1:
                 arrays[name] = part[:, :, None]  # a large network is not copied
@@ -118,9 +133,13 @@ def gather(spec: GmmSpec, runs: Iterable[Run], done: Callable[[], None] | None =
             arrays[name][:, :, position] = part
         singly.append(np.zeros(0, np.int64) if run.n_singly is None else run.n_singly)
         n_empty += run.n_empty
+        n_unresolved += run.n_unresolved
         if done is not None:
             done()
-    return Gathered(arrays, np.array(singly), n_empty)
+    if ended:
+        takes = f"at most {min(ended)} steps: after those a component is so wide that points, of "
+        raise InputError("n_steps", spec.n_steps, takes + "32 bits, can't say where they are")
+    return Gathered(arrays, np.array(singly), n_empty, n_unresolved)
 
 
 def known_attributes(spec: GmmSpec, overlap: float | None) -> dict[str, Any]:
@@ -137,9 +156,13 @@ def known_attributes(spec: GmmSpec, overlap: float | None) -> dict[str, Any]:
     return attrs
 
 
-def final_attributes(spec: GmmSpec, n_singly: NDArray[np.int64], n_empty: int) -> dict[str, Any]:
+def final_attributes(
+    spec: GmmSpec, n_singly: NDArray[np.int64], n_empty: int, n_unresolved: int
+) -> dict[str, Any]:
     """Return the attributes that only the end of a run tells; see `Gathered`."""
     attrs = _account(spec, n_singly) if spec.engine == "gaussian" else {}
+    if spec.moving:
+        attrs["n_unresolved"] = n_unresolved
     return attrs if spec.scenario.is_paper else attrs | {"n_empty_pools": n_empty}
 
 

@@ -124,12 +124,12 @@ def simulate_gmm(
     Raises
     ------
     InputError
-        If an argument can't be used. No work has begun then.
+        If an argument can't be used: before any work, but for `n_steps` where components explode.
 
     Warns
     -----
     UserWarning
-        If alpha_t is 1 at some step: the last point read replaces all that the model knew.
+        If alpha_t is 1 (the last point read replaces all), or float32 blurs a moving component.
 
     References
     ----------
@@ -158,9 +158,12 @@ def simulate_gmm(
         if place is not None:
             bar.say("times")
             write_run(spec, place, n_jobs, bar.step, overlap)
-            return read_file(place, {"time": 1})
-        bar.say("replicates")
-        return dataset(spec, _runs(spec, n_jobs), bar.step, overlap)
+            ds = read_file(place, {"time": 1})
+        else:
+            bar.say("replicates")
+            ds = dataset(spec, _runs(spec, n_jobs), bar.step, overlap)
+    _warn_unresolved(ds)
+    return ds
 
 
 def _warn_forgetting(spec: GmmSpec) -> None:
@@ -175,6 +178,18 @@ def _warn_forgetting(spec: GmmSpec) -> None:
             f"{spec.n_retrieved[tuple(whole[0])]}: what is read last there replaces all that a "
             "model knew; give more initial_points, a larger beta, or a step_size below 1 such as "
             "'1/(k + 1)'",
+            stacklevel=3,
+        )
+
+
+def _warn_unresolved(ds: xr.Dataset) -> None:
+    """Warn where answers are too coarse for the components that they were drawn from."""
+    count = ds.attrs.get("n_unresolved", 0)
+    if count:
+        warnings.warn(
+            f"{count} of {ds['weight'].size} components, over times, models and replicates, are so "
+            "narrow for where they are that answers, of 32 bits, don't tell how wide: go by "
+            "component_mean and component_covariance, or by the distances 'mmd', 'mw2' and 'mean'",
             stacklevel=3,
         )
 

@@ -35,10 +35,10 @@ def write_run(
     if n_jobs is not None:
         options["n_jobs"] = n_jobs
     file = GrowingFile(path, spec.n_steps)
-    singly, n_empty = [], 0
+    singly, n_empty, n_unresolved = [], 0, 0
     # What only the end tells has its place in the file from the start.
     attrs = known_attributes(spec, overlap)
-    attrs |= final_attributes(spec, np.zeros((1, 0), np.int64), 0)
+    attrs |= final_attributes(spec, np.zeros((1, 0), np.int64), 0, 0)
     try:
         with joblib.Parallel(**options) as parallel:
             for piece in pieces:
@@ -46,13 +46,15 @@ def write_run(
                 found = gather(spec, made)
                 singly.append(found.n_singly)
                 n_empty += found.n_empty
+                n_unresolved += found.n_unresolved
                 times = piece.first + np.flatnonzero(piece.slot >= 0)
                 if times.size:
                     file.append(build(spec, times, found.arrays, attrs))
                 done()
-        file.finish(final_attributes(spec, np.hstack(singly), n_empty))
+        file.finish(final_attributes(spec, np.hstack(singly), n_empty, n_unresolved))
     except BaseException as error:
         if file.said:
+            file.stop()
             error.add_note(f"{path} holds {file.said.partition(';')[0]}; read_results reads it.")
         raise
     finally:

@@ -10,6 +10,7 @@ import lwdstats as lwd
 from lwdstats.cli.main import app
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
+from lwdstats.mixtures.arguments import resolved
 
 N_STEPS, N_RESPONSES, BETA, EPS = 4, 2, 0.6, 1e-2
 FIRST = [[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]
@@ -94,7 +95,8 @@ def simulated(case, runs=RUNS, **given):
         initial_weights=FIRST, initial_points=points_of(components), step_size="1/(k + 1)",
         complexity=0.01, threshold=EPS, scenario=scenario, update=update, moving=moving,
         variance_rule=rule, covariance_type=kind, initial_means=starts_of(components),
-        variance_floor=1e-4, replicates=runs, **({"seed": 1} | given),
+        variance_floor=1e-4 if "covariance" in moving else 1e-9, replicates=runs,
+        **({"seed": 1} | given),
     )  # fmt: skip
 
 
@@ -214,6 +216,7 @@ def test_on_a_line_all_types_are_one():
     assert full.equals(spherical)
 
 
+@pytest.mark.filterwarnings("ignore:.*so narrow for where they are")  # by this floor
 @pytest.mark.parametrize("kind", ["full", "diag", "spherical"])
 def test_many_features_far_from_their_start_stay_finite(kind):
     # Determinants of 60 variances, which fall to the floor where a gain is 1.
@@ -273,6 +276,10 @@ def test_a_first_step_draws_the_points_of_components_that_stay():
         ({"variance_floor": 0.0}, "variance_floor"),
         ({"variance_floor": 2.0}, "variance_floor"),
         ({"variance_floor": "x"}, "variance_floor"),
+        ({"variance_floor": 1e-4, "moving": "mean"}, "variance_floor"),
+        ({"variance_floor": 1e-4, "moving": ()}, "variance_floor"),
+        # Answers of 32 bits would be the same, whatever the model.
+        ({"initial_means": [1e9, 1e9 + 3]}, "initial_means"),
         ({"initial_means": [0.0, 1.0, 2.0]}, "initial_means"),
         ({"initial_means": [[0.0, float("nan")]] * 3}, "initial_means"),
         ({"initial_means": [0.0, 1.0], "moving": ()}, "initial_means"),
@@ -287,6 +294,83 @@ def test_bad_input_is_one_error_that_names_the_argument(given, argument):
 def test_what_points_can_no_longer_hold_ends_with_an_error():
     with pytest.raises(InputError, match=r"^n_steps: got 8; takes at most 0 steps"):
         run(n_components=1, initial_points=[3e37], beta=1.0)
+
+
+EXPLODES = {
+    "n_models": 2, "n_components": 1, "initial_points": None, "moving": BOTH, "step_size": 0.9,
+    "scenario": {"keep": "last"}, "replicates": 6, "seed": 1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_error_of_an_explosion_names_what_all_replicates_can_run(jobs, tmp_path):
+    def most(**given):
+        with pytest.raises(InputError, match="at most") as caught:
+            run(**EXPLODES | {"n_steps": 3000, "n_jobs": jobs} | given)
+        return int(str(caught.value).partition("at most ")[2].partition(" ")[0])
+
+    each = [most(replicates=[i]) for i in range(6)]
+    assert min(each) < each[0]
+    assert most() == min(each)
+    path = tmp_path / "x.nc"
+    assert most(path=path, record=50) == min(each)
+    # What is there stays, and says that nothing will come.
+    ds = lwd.read_results(path)
+    assert ds.attrs["unfinished"].strip().endswith("of 3000; stopped")
+    assert ds["time"].values[-1] == min(each) // 50 * 50
+    done = run(**EXPLODES | {"n_steps": min(each), "record": [min(each)], "n_jobs": jobs})
+    assert np.isfinite(done["component_covariance"]).all()
+
+
+def test_a_direction_that_rounding_covers_is_stored_as_wide_as_the_rounding():
+    with pytest.warns(UserWarning, match="so narrow"):
+        ds = lwd.simulate_gmm(
+            5, 2, means=np.outer([0.0, 5.0], np.ones(3)), covariance=np.eye(3) + 0.3, n_steps=60,
+            n_responses=3, seed=2, moving=BOTH, step_size=1 - 1e-15, scenario={"keep": "last"},
+        )  # fmt: skip
+    covariance = ds["component_covariance"].values
+    np.linalg.cholesky(covariance)
+    assert ds.attrs["n_unresolved"] > 0
+    for method in ("mmd", "mw2", "mean"):
+        assert np.isfinite(lwd.dist(ds, method)).all()
+    with pytest.raises(InputError, match=r"component_covariance.*rounding"):
+        lwd.dist(ds, "l2")
+
+
+def test_answers_too_coarse_for_a_component_are_counted_and_warned_of(tmp_path):
+    few = {
+        "n_models": 4, "n_components": 1, "means": [0.0], "n_responses": 2, "n_steps": 600,
+        "seed": 1, "moving": BOTH, "variance_rule": "welford", "variance_floor": 1e-20,
+        "scenario": {"keep": "last"}, "record": 100,
+    }  # fmt: skip
+    with pytest.warns(UserWarning, match="so narrow for where they are") as caught:
+        ds = lwd.simulate_gmm(**few)
+    assert caught[0].filename == __file__
+    mean, sd = ds["component_mean"].values[..., 0], ds["component_covariance"].values[..., 0, 0]
+    coarse = sd**0.5 < 2 * np.finfo(np.float32).eps * (np.abs(mean) + 10 * sd**0.5)
+    assert 0 < coarse.sum() < coarse.size
+    assert ds.attrs["n_unresolved"] == coarse.sum()
+    with pytest.warns(UserWarning, match="so narrow"):
+        written = lwd.simulate_gmm(**few, path=tmp_path / "x.nc")
+    assert written.attrs["n_unresolved"] == coarse.sum()
+    # A feature that is narrow where it lies near 0 is resolved, however far the others are.
+    means, covariances = np.array([0.0, 1e9]), np.diag([1e-6, 1e8])
+    assert resolved(means, covariances)
+    assert not resolved(means[::-1], covariances)
+
+
+@pytest.mark.parametrize("moving", [(), "mean", BOTH])
+def test_a_step_size_that_the_weight_of_real_points_raises_above_1_is_counted(moving):
+    # One real point of k counts as k / 2, and the step size 0.3 times that is above 1.
+    scenario = {"keep": "last", "fresh": 1, "fresh_from": [1.0], "real_weight": 0.5}
+    ds = lwd.simulate_gmm(
+        2, 1, means=[0.0], n_steps=4, n_responses=5, seed=1, moving=moving, step_size=0.3,
+        beta=1.0, scenario=scenario, complexity=0.0,
+    )  # fmt: skip
+    assert ds["n_clipped"][:-1, :, 0].values.tolist() == [[0, 0], [1, 1], [1, 1], [1, 1]]
+    refit = lwd.simulate_gmm(2, 1, means=[0.0], n_steps=4, seed=1, beta=1.0, moving=moving,
+                             update="refit", scenario=scenario)  # fmt: skip
+    assert not refit["n_clipped"][:-1].any() if moving else "n_clipped" not in refit
 
 
 def test_theory_of_components_that_stay_refuses_those_that_move():

@@ -385,7 +385,8 @@ def _simulate(
     means, factors : (R, n, B, d), (R, n, B, d, d) float64
         Where components are; of size 0 where they do not move.
     n_clipped, n_floored : (R, n) float64
-        How often a gain was clipped at 1, and a covariance raised to the floor; NaN at T.
+        How often a gain, or a step size by the weight of real points, was clipped at 1, and a
+        covariance raised to the floor; NaN at T.
     ended : int
         First step after which a component is beyond the ceiling, -1 for none; the run ends there.
     """
@@ -409,7 +410,7 @@ def _simulate(
     some = 0 if moving is None else n_kept
     kept_means = np.empty((some, n_models, n_components, n_features))
     kept_factors = np.empty((some, n_models, n_components, n_features, n_features))
-    kept_clipped, kept_floored = np.full((2, some, n_models), np.nan)
+    kept_clipped, kept_floored = np.full((2, n_kept, n_models), np.nan)
     clipped, floored = np.zeros(n_models), np.zeros(n_models)
 
     most = gains.sizes.max()
@@ -546,8 +547,11 @@ def _simulate(
                         )  # fmt: skip
                     alpha[m] = counts
                 else:
-                    alpha[m, 0] = min(gains.alpha[t, column] * counts[0], 1.0)
-                    alpha[m, 1] = min(gains.alpha[t, column] * counts[1], 1.0)
+                    for r in range(2):
+                        alpha[m, r] = gains.alpha[t, column] * counts[r]
+                        if alpha[m, r] > 1.0:
+                            alpha[m, r] = 1.0
+                            clipped[i] += n_real if r == 1 else k[m] - n_real
             if moving is None:
                 if rules.update == SEQUENTIAL:
                     absorb_drawn(
@@ -574,8 +578,7 @@ def _simulate(
         if kept >= 0:
             kept_truncated[kept] = fired
             kept_share[kept] = share
-            if moving is not None:
-                kept_clipped[kept], kept_floored[kept] = clipped, floored
+            kept_clipped[kept], kept_floored[kept] = clipped, floored
         if moving is not None and exceeds(moving):
             ended = t
             break

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lwdstats.errors import InputError
+from lwdstats.arrays import FloatArray
+from lwdstats.mixtures.arguments import resolved
 from lwdstats.mixtures.sources import Source, anchors_of, source_of
 from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.scenario.growth import read_sizes
@@ -79,7 +80,11 @@ def scenario_runs(
             spec.replicates[position],
         )
         run = Run(weight, n_truncated, drawn, share, n_retrieved=n_read, n_empty=int(n_empty))
-        yield _moved(spec, run, factor, *moved) if spec.moving else run
+        if spec.moving:
+            run = _moved(spec, run, factor, *moved)
+        elif scenario.real_weight is not None and spec.update == "sequential":
+            run = run._replace(n_clipped=moved[2])
+        yield run
 
 
 def first_components(spec: GmmSpec, position: int) -> Any:
@@ -112,14 +117,39 @@ def _moved(
 ) -> Run:  # fmt: skip
     """Return a run in the coordinates of the network, with where its components are."""
     if ended >= 0:
-        takes = f"at most {ended} steps: after those a component is so wide that points, of "
-        raise InputError("n_steps", spec.n_steps, takes + "32 bits, can't say where they are")
-    found = {"component_mean": means @ factor.T}
+        return run._replace(ended=ended)
+    means, covariances = means @ factor.T, spec.covariance
+    found = {"component_mean": means}
     if "covariance" in spec.moving:
         roots = factor @ factors
-        found["component_covariance"] = roots @ roots.swapaxes(-1, -2)
+        covariances = _definite(roots @ roots.swapaxes(-1, -2))
+        found["component_covariance"] = covariances
     points = None if run.embedding is None else (run.embedding @ factor.T).astype(np.float32)
-    return run._replace(embedding=points, n_clipped=clipped, n_floored=floored, **found)
+    return run._replace(
+        embedding=points, n_clipped=clipped, n_floored=floored,
+        n_unresolved=int((~resolved(means, covariances)).sum()), **found,
+    )  # fmt: skip
+
+
+def _definite(covariances: FloatArray) -> FloatArray:
+    """Return covariances (..., d, d) so that they are positive definite in float64.
+
+    The kernel has their factors, and so knows of directions that rounding covers in the product:
+    those become as wide as the rounding.
+    """
+    d = covariances.shape[-1]
+    if d == 1:
+        return covariances
+    # In units in which all features vary alike, as those differ without any rounding.
+    units = np.sqrt(np.diagonal(covariances, axis1=-2, axis2=-1))
+    units = units[..., None] * units[..., None, :]
+    values, vectors = np.linalg.eigh(covariances / units)
+    least = 4 * d * np.finfo(np.float64).eps
+    lost = values[..., 0] < least
+    if lost.any():
+        roots = vectors[lost] * np.sqrt(np.maximum(values[lost], least))[..., None, :]
+        covariances[lost] = roots @ roots.swapaxes(-1, -2) * units[lost]
+    return covariances
 
 
 def prepare(spec: GmmSpec) -> tuple[Any, ...]:
