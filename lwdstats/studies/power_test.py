@@ -57,8 +57,14 @@ class PowerTest(Result):
         Which of these was left out.
     method : {"theory", "simulation"}
     tried : pandas.DataFrame
-        What was tried: `value` of what was sought, `power`, `n_sim` (0 by theory).
+        What was tried: `value` of what was sought, `power`, `n_sim` (0 by theory) and
+        `n_refused`, as below.
     seed : int
+    n_refused : int
+        Studies behind `power` that the test refuses, as curves that do not fall; they count as
+        not rejecting.
+    notes : tuple of str
+        What else to know of the result; printed.
     """
 
     test: str
@@ -73,6 +79,8 @@ class PowerTest(Result):
     method: str
     tried: pd.DataFrame
     seed: int
+    n_refused: int = 0
+    notes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Return R's block of a power calculation."""
@@ -86,11 +94,13 @@ class PowerTest(Result):
             if name == "power" and self.method == "simulation":
                 shown += f" (Monte Carlo standard error {self.std_error:.2g})"
             lines.append(f"{name:>{width + 4}} = {shown}{'  <- found' * (name == self.found)}")
-        return [*lines, "", *textwrap.wrap("NOTE: " + _MEANS[self.test], 80)]
+        for note in (_MEANS[self.test], *self.notes):
+            lines += ["", *textwrap.wrap("NOTE: " + note, 80)]
+        return lines
 
     def tidy(self) -> pd.DataFrame:
         """Return one row: the numbers, as broom's for R's power calculations."""
-        names = [*_FOUND, "std_error", "level", "method"]
+        names = [*_FOUND, "std_error", "level", "method", "n_refused"]
         return one_row({name: getattr(self, name) for name in names})
 
     def _draw(self, ax: drawing.Axes | None) -> drawing.Axes:
@@ -178,7 +188,8 @@ def power_test(
     The score of `convergence_test` and the verdict of `check_decay` hang on how norms of
     several times vary together, which is of fourth moments, and these do not close.
 
-    Else studies are simulated from the source with seeds of their own, tested, and counted. What is
+    Else studies are simulated from the source with seeds of their own, tested, and counted. Those
+    that the test refuses count as not rejecting, unless it refuses all, which is raised. What is
     sought is bracketed by doubling and halving; then a probit line in its logarithm, fitted to
     all that was tried, gives it, and at what it gives the power is simulated again. The
     printed error is of that last simulation: the number found is as uncertain as that.
@@ -213,6 +224,11 @@ def power_test(
     name = check_choice("test", getattr(test, "__name__", test), TESTS)
     check_level(level)
     n_sim = check_integer("n_sim", n_sim, minimum=20)
+    if name == "check_decay" and isinstance(source, Proxy):
+        takes = (
+            "'collapse_test' or 'convergence_test' of a proxy, whose weights have no such theory"
+        )
+        raise InputError("test", "'check_decay' of a proxy", takes)
     given: dict[str, Any] = {
         "n_replicates": n_replicates,
         "n_responses": n_responses,
@@ -231,24 +247,36 @@ def power_test(
         try:
             exact = _theory(name, source, options, level)
             share, value, tried = _by_theory(exact, given, sought)
-            return _result(name, given, sought, value, share, level, tried, 0, root)
+            rows = [(*one, 0) for one in tried]
+            return _result(name, given, sought, value, share, level, rows, 0, root)
         except InputError as error:
             # Where nothing reaches the power, simulation would not either.
             if method == "theory" or error.argument == "power":
                 raise
-    tried: list[tuple[float, float]] = []
+    tried: list[tuple[float, float, int]] = []
+    problems: list[InputError] = []
 
     def at(value: float) -> float:
         now = given if sought == "power" else given | {sought: value}
         stream = np.random.default_rng([root % 2**63, len(tried)])
-        share = _share(draw, judge, now, n_sim, stream)
-        tried.append((value, share))
+        share, refused, problem = _share(draw, judge, now, n_sim, stream)
+        if problem is not None and refused == n_sim:
+            problems.append(problem)
+            # No value of what is sought would cure an option.
+            if sought == "power" or problem.argument in options:
+                raise problem
+        tried.append((value, share, refused))
         return share
 
     if sought == "power":
         value = float(given["effect"])
     else:
-        value = _solve(at, tried, sought, float(given["power"]))
+        try:
+            value = _solve(at, tried, sought, float(given["power"]))
+        except InputError:
+            if problems and len(problems) == len(tried):
+                raise problems[-1] from None
+            raise
     share = at(value)
     return _result(name, given, sought, value, share, level, tried, n_sim, root)
 
@@ -260,19 +288,31 @@ def _result(
     value: float,
     share: float,
     level: float,
-    tried: list[tuple[float, float]],
+    tried: list[tuple[float, float, int]],
     n_sim: int,
     seed: int,
 ) -> PowerTest:
     """Return what was found, by theory where `n_sim` is 0."""
     final = {**given, sought: value, "power": share}
     error = math.sqrt(share * (1 - share) / n_sim) if n_sim else 0.0
-    frame = pd.DataFrame(tried, columns=["value", "power"]).assign(n_sim=n_sim)
+    frame = pd.DataFrame(tried, columns=["value", "power", "n_refused"])
+    frame.insert(2, "n_sim", n_sim)
+    refused = tried[-1][2]
+    notes = _said_of_refused(name, n_sim, refused, frame) if frame["n_refused"].any() else ()
     return PowerTest(
         name, int(final["n_replicates"]), int(final["n_responses"]), int(final["n_steps"]),
         float(final["effect"]), share, error, float(level), sought,
-        "simulation" if n_sim else "theory", frame, seed,
+        "simulation" if n_sim else "theory", frame, seed, refused, notes,
     )  # fmt: skip
+
+
+def _said_of_refused(name: str, n_sim: int, refused: int, tried: pd.DataFrame) -> tuple[str, ...]:
+    """Return what to say of studies that a test refused, of which there are some."""
+    counted = f"of {n_sim} studies are refused by {name} and count as not rejecting"
+    if len(tried) == 1:
+        return (f"{refused} {counted}.",)
+    most = int(tried["n_refused"].max())
+    return (f"{refused} {counted}; on the way there, up to {most} (n_refused of tried).",)
 
 
 def _sought(given: Mapping[str, Any], level: float) -> str:
@@ -442,23 +482,27 @@ def _share(
     now: Mapping[str, Any],
     n_sim: int,
     rng: np.random.Generator,
-) -> float:
-    """Return how often studies end as power counts."""
+) -> tuple[float, int, InputError | None]:
+    """Return how often studies end as power counts, how many are refused, and why the last was."""
     R, L, T = (int(now[name]) for name in ("n_replicates", "n_responses", "n_steps"))
     each = max(1, _AT_ONCE // R)
-    done = hits = 0
+    done = hits = refused = 0
+    problem = None
     while done < n_sim:
         many = min(each, n_sim - done)
         ds = draw(R * many, L, T, float(now["effect"]), int(rng.integers(2**62)))
         for i in range(many):
             study = ds.isel(replicate=slice(i * R, (i + 1) * R))
-            hits += judge(study, int(rng.integers(2**62)))
+            try:
+                hits += judge(study, int(rng.integers(2**62)))
+            except InputError as error:
+                refused, problem = refused + 1, error
         done += many
-    return hits / n_sim
+    return hits / n_sim, refused, problem
 
 
 def _solve(
-    at: Callable[[float], float], tried: list[tuple[float, float]], sought: str, power: float
+    at: Callable[[float], float], tried: list[tuple[float, float, int]], sought: str, power: float
 ) -> float:
     """Return the least value that a probit line, fitted to what was tried, gives the power."""
     whole = sought != "effect"
@@ -469,8 +513,8 @@ def _solve(
         middle = float(round(middle))
     if middle not in (low, high):
         at(middle)
-    x = np.log([v for v, _ in tried])
-    p = np.array([s for _, s in tried])
+    x = np.log([v for v, _, _ in tried])
+    p = np.array([s for _, s, _ in tried])
 
     def misfit(line: Any) -> float:
         fit = np.clip(stats.norm.cdf(line[0] + line[1] * x), 1e-6, 1 - 1e-6)

@@ -1,7 +1,11 @@
 """Power by simulation: of tests whose power is known, and what reaches one."""
 
+import warnings
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from rag_run import rag_run
 from scipy import stats
 
 import lwdstats as lwd
@@ -23,7 +27,7 @@ def test_what_is_sought_is_where_the_power_is(monkeypatch):
     rng = np.random.default_rng(1)
 
     def share(draw, judge, now, n_sim, stream):
-        return rng.binomial(4000, probit(now["n_replicates"])) / 4000
+        return rng.binomial(4000, probit(now["n_replicates"])) / 4000, 0, None
 
     monkeypatch.setattr(module, "_share", share)
     found = lwd.power_test("collapse_test", SPEC, n_responses=3, n_steps=1, power=0.8)
@@ -31,7 +35,7 @@ def test_what_is_sought_is_where_the_power_is(monkeypatch):
     assert found.n_replicates == pytest.approx(truth, rel=0.1)
     assert found.found == "n_replicates"
     assert "<- found" in str(found)
-    assert list(found.tried) == ["value", "power", "n_sim"]
+    assert list(found.tried) == ["value", "power", "n_sim", "n_refused"]
     assert found.plot().has_data()
     with pytest.raises(lwd.InputError, match="reach"):
         lwd.power_test("collapse_test", SPEC, n_responses=3, n_steps=1, power=0.9999)
@@ -121,6 +125,60 @@ def test_where_there_is_no_theory_it_is_refused(changes, argument):
 def test_the_other_tests_are_counted(name):
     found = lwd.power_test(name, SPEC, n_replicates=10, n_responses=5, n_steps=8, n_sim=20, seed=1)
     assert 0 <= found.power <= 1
+
+
+def refusing(every):
+    """Return a convergence_test that refuses one study in so many, and rejects in all others."""
+    calls = iter(range(10**6))
+
+    def test(ds, **options):
+        if next(calls) % every == 0:
+            raise lwd.InputError("x", "curves that do not fall", "curves that fall")
+        return SimpleNamespace(p_value=0.0)
+
+    return test
+
+
+def test_studies_that_the_test_refuses_count_as_not_rejecting(monkeypatch):
+    monkeypatch.setattr(module, "convergence_test", refusing(4))
+    given = {"n_responses": 3, "n_steps": 6, "n_sim": 20, "seed": 1}
+    found = lwd.power_test("convergence_test", SPEC, n_replicates=2, **given)
+    assert (found.power, found.n_refused) == (0.75, 5)
+    assert "5 of 20 studies are refused" in " ".join(str(found).split())
+    assert found.tidy()["n_refused"].item() == 5
+    searched = lwd.power_test("convergence_test", SPEC, power=0.5, **given)
+    assert (searched.tried["n_refused"] == 5).all()
+    assert searched.n_refused == 5
+
+
+@pytest.mark.parametrize("given", [{"n_replicates": 2}, {"power": 0.8}])
+def test_what_the_test_refuses_of_every_study_is_raised(monkeypatch, given):
+    monkeypatch.setattr(module, "convergence_test", refusing(1))
+    with pytest.raises(lwd.InputError, match="curves that do not fall"):
+        lwd.power_test(
+            "convergence_test", SPEC, n_responses=3, n_steps=6, n_sim=20, seed=1, **given
+        )
+
+
+@pytest.fixture(scope="module")
+def proxy():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that the run is short
+        return lwd.fit_proxy(rag_run(3, share=0.25, n_steps=16, n_responses=10)[0], 3, seed=1)
+
+
+def test_a_proxy_of_which_some_studies_do_not_fall_has_a_power(proxy):
+    found = lwd.power_test(
+        "convergence_test", proxy, n_replicates=2, n_responses=10, n_steps=12, n_sim=20, seed=1
+    )
+    assert 0 < found.n_refused < 20
+    assert found.power <= 1 - found.n_refused / 20
+
+
+def test_what_check_decay_cannot_do_is_said_before_it_is_tried(proxy):
+    with pytest.raises(lwd.InputError, match="'collapse_test' or 'convergence_test'") as caught:
+        lwd.power_test("check_decay", proxy, n_replicates=10, n_responses=10, n_steps=12)
+    assert caught.value.argument == "test"
 
 
 @pytest.mark.parametrize(
