@@ -14,8 +14,9 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy import integrate, optimize, stats
 
 from lwdstats.arrays import FloatArray
-from lwdstats.errors import InputError
+from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.mixtures.spec import GmmSpec, MixtureSpec
+from lwdstats.studies.power_options import check_reachable
 from lwdstats.theory.moments import covariance_moments
 from lwdstats.theory.network import CountedSpec, Network, described
 
@@ -105,6 +106,8 @@ def collapse_power(
     >>> round(collapse_power({"means": [-1, 1]}, first, 2, 20, 1, permutations=99), 2)
     0.52
     """
+    check_choice("statistic", statistic, ["energy", "f"])
+    check_reachable(check_integer("permutations", permutations, minimum=1), level)
     spec = _checked(source, initial_weights, n_responses, n_steps)
     moments = covariance_moments(Network.from_spec(spec), np.array([n_steps]))
     n, L, R = spec.n_models, n_responses, n_replicates
@@ -143,8 +146,6 @@ def collapse_power(
 
     # p <= level if fewer than so many permuted F are as large.
     rank = int(level * (permutations + 1) + 1e-9)
-    if rank < 1:
-        return 0.0
     shares = (np.arange(_SHARES) + 0.5) / _SHARES
     power = 0.0
     for share_above in stats.beta(rank, permutations + 1 - rank).ppf(shares):

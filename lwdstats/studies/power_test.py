@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,20 +19,20 @@ from lwdstats.errors import InputError, check_choice, check_integer, check_level
 from lwdstats.inference.convergence.convergence_test import convergence_test
 from lwdstats.inference.permutation.collapse_test import collapse_test
 from lwdstats.inference.theorem.check_decay import check_decay
+from lwdstats.mixtures.spec import GmmSpec
 from lwdstats.results.pictures import drawing
 from lwdstats.results.pictures.style import colour
 from lwdstats.results.result import Result, one_row
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.streams import resolve_seed
 from lwdstats.studies.collapse_power import ENOUGH, collapse_power
+from lwdstats.studies.power_options import TESTS, check_options, smallest
 from lwdstats.studies.proxy.result import Proxy
 
-TESTS = ("convergence_test", "collapse_test", "check_decay")
 _FOUND = ("n_replicates", "n_responses", "n_steps", "effect", "power")
-_LEAST = {"n_replicates": 1, "n_responses": 1, "n_steps": 1}
 _MOST = {"n_replicates": 200, "n_responses": 1000, "n_steps": 2000, "effect": 4.0}
-# Of each study of collapse_test, where no other number is given.
-_PERMUTATIONS = 199
+# What a source may have besides the arguments that describe a run.
+_ASIDE = ("n_jobs", "progress")
 # Replicates that are simulated at once, as each needs memory.
 _AT_ONCE = 400
 
@@ -165,8 +165,8 @@ def power_test(
     n_sim : int
         Studies that are simulated for each value that is tried.
     options : mapping, optional
-        Arguments of the test; of `check_decay` also `verdict`, "agrees" or "differs", which
-        counts as its success.
+        Arguments of the test, but for its level and seed; `permutations` are 199 where not
+        given. Of `check_decay` also `verdict`, "agrees" or "differs", which counts as its success.
     seed : int or str, optional
         Drawn and kept in the result where not given.
 
@@ -236,18 +236,23 @@ def power_test(
         "effect": effect,
         "power": power,
     }
-    sought = _sought(given, level)
+    options = check_options(name, options, level)
+    least = smallest(name, options)
+    sought = _sought(given, level, least)
     if method is not None:
         check_choice("method", method, ["theory", "simulation"])
-    draw = _drawing(source, effect)
-    options = dict(options or {})
-    judge = _judge(name, dict(options), level)
+    spec, first = (None, None) if isinstance(source, Proxy) else _specification(source, given)
+    if name == "check_decay" and first is None:
+        takes = "given ones (initial_weights): check_decay is of one start"
+        raise InputError("source", "initial weights that are drawn", takes)
+    draw = _drawing(source, spec, first, effect)
+    judge = _judge(name, options, level)
     root = resolve_seed(seed)
     if method != "simulation":
         try:
-            exact = _theory(name, source, options, level)
-            share, value, tried = _by_theory(exact, given, sought)
-            rows = [(*one, 0) for one in tried]
+            exact = _theory(name, spec, first, options, level)
+            share, value, known = _by_theory(exact, given, sought)
+            rows = [(at, power, 0) for at, power in known]
             return _result(name, given, sought, value, share, level, rows, 0, root)
         except InputError as error:
             # Where nothing reaches the power, simulation would not either.
@@ -295,33 +300,31 @@ def _result(
     """Return what was found, by theory where `n_sim` is 0."""
     final = {**given, sought: value, "power": share}
     error = math.sqrt(share * (1 - share) / n_sim) if n_sim else 0.0
-    frame = pd.DataFrame(tried, columns=["value", "power", "n_refused"])
-    frame.insert(2, "n_sim", n_sim)
-    refused = tried[-1][2]
-    notes = _said_of_refused(name, n_sim, refused, frame) if frame["n_refused"].any() else ()
+    values, powers, refused = zip(*tried, strict=True)
+    frame = pd.DataFrame({"value": values, "power": powers, "n_sim": n_sim, "n_refused": refused})
+    notes = _said_of_refused(name, n_sim, refused) if any(refused) else ()
     return PowerTest(
         name, int(final["n_replicates"]), int(final["n_responses"]), int(final["n_steps"]),
         float(final["effect"]), share, error, float(level), sought,
-        "simulation" if n_sim else "theory", frame, seed, refused, notes,
+        "simulation" if n_sim else "theory", frame, seed, refused[-1], notes,
     )  # fmt: skip
 
 
-def _said_of_refused(name: str, n_sim: int, refused: int, tried: pd.DataFrame) -> tuple[str, ...]:
+def _said_of_refused(name: str, n_sim: int, refused: Sequence[int]) -> tuple[str, ...]:
     """Return what to say of studies that a test refused, of which there are some."""
-    counted = f"of {n_sim} studies are refused by {name} and count as not rejecting"
-    if len(tried) == 1:
-        return (f"{refused} {counted}.",)
-    most = int(tried["n_refused"].max())
-    return (f"{refused} {counted}; on the way there, up to {most} (n_refused of tried).",)
+    counted = f"{refused[-1]} of {n_sim} studies are refused by {name} and count as not rejecting"
+    if len(refused) == 1:
+        return (f"{counted}.",)
+    return (f"{counted}; on the way there, up to {max(refused)} (n_refused of tried).",)
 
 
-def _sought(given: Mapping[str, Any], level: float) -> str:
+def _sought(given: Mapping[str, Any], level: float, smallest: Mapping[str, int]) -> str:
     """Return the name of what is None, after checking the others."""
     missing = [name for name, value in given.items() if value is None]
     if len(missing) != 1:
         got = f"{len(missing)} of {', '.join(_FOUND)} left out ({', '.join(missing) or 'none'})"
         raise InputError("power", got, "all but one, which is found")
-    for name, least in _LEAST.items():
+    for name, least in smallest.items():
         if given[name] is not None:
             check_integer(name, given[name], minimum=least)
     effect, power = given["effect"], given["power"]
@@ -332,28 +335,33 @@ def _sought(given: Mapping[str, Any], level: float) -> str:
     return missing[0]
 
 
-def _drawing(source: Any, effect: float | None) -> Callable[..., xr.Dataset]:
+def _drawing(
+    source: Any, spec: dict[str, Any] | None, first: FloatArray | None, effect: float | None
+) -> Callable[..., xr.Dataset]:
     """Return what makes runs of a source: of R replicates, L answers, T steps, effect, seed."""
-    if isinstance(source, Proxy):
+    if spec is None:
         if effect != 1.0:
             raise InputError("effect", effect, "1 for a proxy, whose models differ as they do")
         return lambda R, L, T, _, seed: _of_proxy(source, R, L, T, seed)
-    spec = _specification(source)
-    first = spec.get("initial_weights")
     if effect != 1.0 and first is None:
         raise InputError("effect", effect, "1 where the source has no initial_weights")
-    spec = {k: v for k, v in spec.items() if k not in ("replicates", "seed", "record")}
 
     def draw(R: int, L: int, T: int, effect: float, seed: int) -> xr.Dataset:
-        weights = first if effect == 1.0 else _moved(first, effect)
-        changes = {"initial_weights": weights, "n_responses": L, "n_steps": T}
+        changes: dict[str, Any] = {"n_responses": L, "n_steps": T}
+        if first is not None:
+            changes["initial_weights"] = _moved(first, effect)
         return simulate_gmm(**(spec | changes), replicates=R, seed=seed)
 
     return draw
 
 
-def _specification(source: Any) -> dict[str, Any]:
-    """Return the specification of mixtures that a source is or has."""
+def _specification(
+    source: Any, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], FloatArray | None]:
+    """Return the arguments of `simulate_gmm` that a source has, checked, and Pi^(0) (n, B).
+
+    That is None where it is drawn.
+    """
     if isinstance(source, xr.Dataset):
         source = spec_of(source, source="source")
     if not isinstance(source, Mapping):
@@ -361,31 +369,44 @@ def _specification(source: Any) -> dict[str, Any]:
     if source.get("simulator", "gmm") != "gmm":
         takes = "one of simulate_gmm; of another pilot its proxy, fit_proxy(pilot)"
         raise InputError("source", f"a specification of {source['simulator']!r}", takes)
-    return {k: v for k, v in source.items() if k != "simulator"}
+    # The times that are kept are those of the pilot's length.
+    spec = {k: v for k, v in source.items() if k not in ("simulator", "record")}
+    for name in spec:
+        if name not in GmmSpec.arguments() and name not in _ASIDE:
+            raise InputError("source", f"an unknown argument, {name!r}", "those of simulate_gmm")
+    sizes = {k: given[k] for k in ("n_responses", "n_steps") if given[k] is not None}
+    checked = GmmSpec.from_json({k: v for k, v in spec.items() if k not in _ASIDE} | sizes)
+    for name, shared in {"initial_weights": 2, "initial_points": 2, "initial_means": 3}.items():
+        if np.ndim(getattr(checked, name)) > shared:
+            raise InputError("source", f"{name} of each replicate", "one start for all replicates")
+    first = None if checked.initial_weights is None else checked.first_weights(0)
+    return {k: v for k, v in spec.items() if k not in ("replicates", "seed")}, first
 
 
-def _moved(first: Any, effect: float) -> FloatArray:
+def _moved(first: FloatArray, effect: float) -> FloatArray:
     """Return initial weights as many times as far from their mean."""
-    start = np.asarray(first, dtype=float)
-    mean = start.mean(axis=-2, keepdims=True)
-    weights = mean + effect * (start - mean)
+    if effect == 1.0:
+        return first
+    mean = first.mean(axis=0)
+    weights = mean + effect * (first - mean)
     if weights.min() <= 0:
         raise InputError("effect", effect, "one that leaves all initial weights above 0")
     return weights
 
 
 def _theory(
-    name: str, source: Any, options: dict[str, Any], level: float
+    name: str,
+    spec: dict[str, Any] | None,
+    first: FloatArray | None,
+    options: dict[str, Any],
+    level: float,
 ) -> Callable[[Mapping[str, Any]], float]:
     """Return what gives the power of R, L, T and effect, refusing what there is no theory for."""
-    null = options.get("null", "given_prompts")
-    if name != "collapse_test" or null != "given_prompts" or "embedding" in options:
+    if name != "collapse_test" or options.get("null", "given_prompts") != "given_prompts":
         raise InputError("method", "'theory'", "'simulation', but for collapse_test given prompts")
-    if isinstance(source, Proxy):
+    if spec is None:
         raise InputError("method", "'theory'", "'simulation' of a proxy")
-    spec = _specification(source)
-    first = spec.get("initial_weights")
-    if first is None or np.ndim(first) != 2:
+    if first is None:
         raise InputError("source", "initial weights that are drawn", "given ones, for theory")
     statistic = options.get("statistic") or "energy"
 
@@ -398,7 +419,7 @@ def _theory(
             int(now["n_steps"]),
             level=level,
             statistic=statistic,
-            permutations=int(options.get("permutations", _PERMUTATIONS)),
+            permutations=int(options["permutations"]),
         )
 
     return exact
@@ -458,7 +479,6 @@ def _judge(name: str, options: dict[str, Any], level: float) -> Callable[[xr.Dat
     if name == "convergence_test":
         return lambda ds, _: convergence_test(ds, **options).p_value <= level
     if name == "collapse_test":
-        options = {"permutations": _PERMUTATIONS} | options
 
         def told_apart(ds: xr.Dataset, seed: int) -> bool:
             given: dict[str, Any] = {"seed": seed} | options
@@ -466,7 +486,8 @@ def _judge(name: str, options: dict[str, Any], level: float) -> Callable[[xr.Dat
             return float(found.tidy()["p_value"].to_numpy()[0]) <= level
 
         return told_apart
-    verdict = check_choice("verdict", options.pop("verdict", "agrees"), ["agrees", "differs"])
+    verdict = options.get("verdict", "agrees")
+    options = {k: v for k, v in options.items() if k != "verdict"}
     options = {"n_draws": 499, "level": 1.0 - level} | options
 
     def decided(ds: xr.Dataset, seed: int) -> bool:

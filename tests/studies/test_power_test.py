@@ -105,7 +105,7 @@ def test_what_is_sought_by_theory_is_the_least_that_has_the_power():
 @pytest.mark.parametrize(
     ("changes", "argument"),
     [
-        ({"test": "check_decay"}, "method"),
+        ({"test": "check_decay", "n_replicates": 10}, "method"),
         ({"n_responses": 5}, "n_responses"),
         ({"source": {"n_models": 2}}, "source"),
         ({"source": SPEC | {"means": [-1.0, 1.0]}, "n_steps": 3}, "source"),
@@ -182,8 +182,74 @@ def test_what_check_decay_cannot_do_is_said_before_it_is_tried(proxy):
 
 
 @pytest.mark.parametrize(
+    ("test", "options", "argument", "said"),
+    [
+        ("collapse_test", {"permuations": 999, "statistic": "F"}, "options", "permutations"),
+        ("collapse_test", {"statistic": "F"}, "statistic", "'energy', 'f'"),
+        ("collapse_test", {"level": 0.5}, "options", "level is power_test's own"),
+        ("collapse_test", {"seed": 1}, "options", "seed is power_test's own"),
+        ("collapse_test", {"times": [0]}, "options", "null, statistic, permutations"),
+        ("collapse_test", {"time": 0}, "options", "null, statistic, permutations"),
+        ("collapse_test", ["x"], "options", "a mapping"),
+        ("collapse_test", {1: 2}, "options", "null"),
+        ("collapse_test", {"permutations": "x"}, "permutations", "an integer"),
+        ("collapse_test", {"null": "models"}, "null", "given_prompts"),
+        ("collapse_test", {"correction": "none"}, "correction", "holm"),
+        ("collapse_test", {"embedding": "other"}, "embedding", "embedding"),
+        ("convergence_test", {"law": "power"}, "law", "power_floor"),
+        ("convergence_test", {"since": "x"}, "since", "a time"),
+        ("convergence_test", {"permutations": 99}, "options", "law, since, square"),
+        ("check_decay", {"level": 0.9}, "options", "margin"),
+        ("check_decay", {"verdict": "maybe"}, "verdict", "differs"),
+        ("check_decay", {"n_draws": 9}, "n_draws", "at least 99"),
+        ("check_decay", {"margin": 2}, "margin", "a share"),
+        ("check_decay", {"pairs": "x"}, "pairs", "pairs"),
+    ],
+)
+@pytest.mark.parametrize("method", [None, "simulation"])
+def test_options_are_those_that_the_test_takes(test, options, argument, said, method):
+    given = {"n_replicates": 10, "n_responses": 20, "n_steps": 8, "n_sim": 20, "method": method}
+    with pytest.raises(lwd.InputError, match=said) as caught:
+        lwd.power_test(test, SPEC, options=options, **given)
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize("method", ["theory", "simulation"])
+def test_a_level_below_every_p_is_refused_with_the_permutations_that_reach_it(method):
+    given = {"n_replicates": 2, "n_responses": 20, "n_steps": 1, "level": 0.001, "seed": 1}
+    with pytest.raises(lwd.InputError, match="999 or more at level") as caught:
+        lwd.power_test("collapse_test", SPEC, method=method, **given)
+    assert caught.value.argument == "permutations"
+    enough = {"options": {"permutations": 999}, "n_sim": 20}
+    assert lwd.power_test("collapse_test", SPEC, method=method, **given, **enough).power > 0
+
+
+@pytest.mark.parametrize(
+    ("source", "argument"),
+    [
+        (SPEC | {"foo": 1}, "source"),
+        (SPEC | {"path": "x.nc"}, "source"),
+        ({"initial_weights": [[0.3, 0.7]] * 4, "means": [-6, 6]}, "initial_weights"),
+        (SPEC | {"replicates": 2, "initial_weights": [SPEC["initial_weights"]] * 2}, "source"),
+    ],
+)
+@pytest.mark.parametrize("method", ["theory", "simulation"])
+def test_a_source_is_what_simulate_gmm_takes(source, argument, method):
+    given = {"n_replicates": 2, "n_responses": 20, "n_steps": 1, "n_sim": 20}
+    with pytest.raises(lwd.InputError) as caught:
+        lwd.power_test("collapse_test", source, method=method, **given)
+    assert caught.value.argument == argument
+
+
+@pytest.mark.parametrize(
     ("arguments", "argument"),
     [
+        ({"test": "check_decay"}, "n_replicates"),
+        ({"test": "check_decay", "n_replicates": 10, "source": {}}, "source"),
+        ({"test": "check_decay", "n_replicates": 10, "level": 0.6}, "level"),
+        ({"test": "convergence_test"}, "n_steps"),
+        ({"test": "convergence_test", "options": {"since": 4}, "n_steps": 8}, "n_steps"),
+        ({"options": {"null": "model"}, "n_replicates": 1}, "n_replicates"),
         ({"test": "t_test"}, "test"),
         ({"n_steps": None}, "power"),
         ({"power": 0.8}, "power"),
