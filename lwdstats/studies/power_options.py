@@ -54,6 +54,13 @@ def check_options(name: str, options: Any, level: float) -> dict[str, Any]:
     return filled
 
 
+def check_of_proxy(name: str) -> None:
+    """Raise where a test can't be done with what a proxy simulates."""
+    if name == "check_decay":
+        takes = "'collapse_test' or 'convergence_test' of a proxy: check_decay is of simulate_gmm's"
+        raise InputError("test", "'check_decay' of a proxy", takes)
+
+
 def check_reachable(permutations: int, level: float) -> None:
     """Raise where no p of so many permutations is as small as the level."""
     needed = math.ceil(1.0 / level - 1e-9) - 1

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy import optimize, stats
 
 from lwdstats.arrays import FloatArray
 from lwdstats.dataset.schema import spec_of
@@ -25,12 +24,18 @@ from lwdstats.results.pictures.style import colour
 from lwdstats.results.result import Result, one_row
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.streams import resolve_seed
-from lwdstats.studies.collapse_power import ENOUGH, collapse_power
-from lwdstats.studies.power_options import TESTS, check_options, smallest
+from lwdstats.studies.collapse_power import collapse_power
+from lwdstats.studies.power_options import TESTS, check_of_proxy, check_options, smallest
+from lwdstats.studies.power_search import Sought, by_bisection, by_probit
 from lwdstats.studies.proxy.result import Proxy
 
 _FOUND = ("n_replicates", "n_responses", "n_steps", "effect", "power")
-_MOST = {"n_replicates": 200, "n_responses": 1000, "n_steps": 2000, "effect": 4.0}
+# The largest that are tried, and, of simulations, by how much work: answers that are read grow
+# with n_sim R L T^2, but so few are always tried.
+_MOST = {"n_replicates": 200, "n_responses": 1000, "n_steps": 2000}
+_WORK = 2e9
+_ALWAYS = {"n_replicates": 20, "n_responses": 50, "n_steps": 50}
+_LEAST_EFFECT = 0.05
 # What a source may have besides the arguments that describe a run.
 _ASIDE = ("n_jobs", "progress")
 # Replicates that are simulated at once, as each needs memory.
@@ -189,10 +194,14 @@ def power_test(
     several times vary together, which is of fourth moments, and these do not close.
 
     Else studies are simulated from the source with seeds of their own, tested, and counted. Those
-    that the test refuses count as not rejecting, unless it refuses all, which is raised. What is
-    sought is bracketed by doubling and halving; then a probit line in its logarithm, fitted to
-    all that was tried, gives it, and at what it gives the power is simulated again. The
-    printed error is of that last simulation: the number found is as uncertain as that.
+    that the test refuses count as not rejecting, unless it refuses all, which is raised.
+
+    What is sought is bracketed by doubling, from the smallest study that the test takes to 200
+    replicates, 1000 answers, 2000 steps (fewer where simulation would take minutes) or the effect
+    at which a weight is 0. Where power falls with steps, the largest that still have it are found,
+    and a note says so. By simulation a probit line in the logarithm, fitted to what was tried
+    nearby, gives the value, whose power is simulated again: the printed error is of that last
+    simulation, and the number found is as uncertain as that.
 
     Of a proxy, weights are simulated and answers drawn from its components, so that power is as
     right as the proxy: see `Proxy.check`.
@@ -202,12 +211,6 @@ def power_test(
     >>> import lwdstats as lwd
     >>> first = [[0.3, 0.7], [0.5, 0.5], [0.7, 0.3]]
     >>> spec = {"initial_weights": first, "means": [-1, 1]}
-    >>> found = lwd.power_test(
-    ...     "collapse_test", spec, n_replicates=2, n_responses=10, n_steps=3, n_sim=40, seed=1,
-    ...     options={"permutations": 39},
-    ... )
-    >>> 0 <= found.power <= 1
-    True
     >>> print(lwd.power_test("collapse_test", spec, n_responses=20, n_steps=1, power=0.8))
     <BLANKLINE>
          Power of collapse_test, by theory
@@ -224,11 +227,8 @@ def power_test(
     name = check_choice("test", getattr(test, "__name__", test), TESTS)
     check_level(level)
     n_sim = check_integer("n_sim", n_sim, minimum=20)
-    if name == "check_decay" and isinstance(source, Proxy):
-        takes = (
-            "'collapse_test' or 'convergence_test' of a proxy, whose weights have no such theory"
-        )
-        raise InputError("test", "'check_decay' of a proxy", takes)
+    if isinstance(source, Proxy):
+        check_of_proxy(name)
     given: dict[str, Any] = {
         "n_replicates": n_replicates,
         "n_responses": n_responses,
@@ -251,12 +251,12 @@ def power_test(
     if method != "simulation":
         try:
             exact = _theory(name, spec, first, options, level)
-            share, value, known = _by_theory(exact, given, sought)
-            rows = [(at, power, 0) for at, power in known]
-            return _result(name, given, sought, value, share, level, rows, 0, root)
+            where = _where(sought, given, least, first, 0)
+            value, tried, said = _by_theory(exact, given, where)
+            return _result(name, given, sought, value, level, tried, 0, root, said)
         except InputError as error:
             # Where nothing reaches the power, simulation would not either.
-            if method == "theory" or error.argument == "power":
+            if method == "theory" or error.argument in ("power", "effect"):
                 raise
     tried: list[tuple[float, float, int]] = []
     problems: list[InputError] = []
@@ -273,17 +273,17 @@ def power_test(
         tried.append((value, share, refused))
         return share
 
-    if sought == "power":
-        value = float(given["effect"])
-    else:
+    where = _where(sought, given, least, first, n_sim)
+    value, said = float(given["effect"] or 0.0), None
+    if where is not None:
         try:
-            value = _solve(at, tried, sought, float(given["power"]))
+            value, said = by_probit(at, tried, where)
         except InputError:
             if problems and len(problems) == len(tried):
                 raise problems[-1] from None
             raise
-    share = at(value)
-    return _result(name, given, sought, value, share, level, tried, n_sim, root)
+    at(value)
+    return _result(name, given, sought, value, level, tried, n_sim, root, said)
 
 
 def _result(
@@ -291,18 +291,20 @@ def _result(
     given: Mapping[str, Any],
     sought: str,
     value: float,
-    share: float,
     level: float,
-    tried: list[tuple[float, float, int]],
+    tried: Sequence[tuple[float, float, int]],
     n_sim: int,
     seed: int,
+    said: str | None,
 ) -> PowerTest:
-    """Return what was found, by theory where `n_sim` is 0."""
+    """Return what was found, which was tried last, by theory where `n_sim` is 0."""
+    share = tried[-1][1]
     final = {**given, sought: value, "power": share}
     error = math.sqrt(share * (1 - share) / n_sim) if n_sim else 0.0
     values, powers, refused = zip(*tried, strict=True)
     frame = pd.DataFrame({"value": values, "power": powers, "n_sim": n_sim, "n_refused": refused})
-    notes = _said_of_refused(name, n_sim, refused) if any(refused) else ()
+    notes = () if said is None else (said,)
+    notes += _said_of_refused(name, n_sim, refused) if any(refused) else ()
     return PowerTest(
         name, int(final["n_replicates"]), int(final["n_responses"]), int(final["n_steps"]),
         float(final["effect"]), share, error, float(level), sought,
@@ -312,10 +314,11 @@ def _result(
 
 def _said_of_refused(name: str, n_sim: int, refused: Sequence[int]) -> tuple[str, ...]:
     """Return what to say of studies that a test refused, of which there are some."""
-    counted = f"{refused[-1]} of {n_sim} studies are refused by {name} and count as not rejecting"
-    if len(refused) == 1:
-        return (f"{counted}.",)
-    return (f"{counted}; on the way there, up to {max(refused)} (n_refused of tried).",)
+    counted = f"of {n_sim} studies are refused by {name} and count as not rejecting"
+    if not refused[-1]:
+        return (f"Up to {max(refused)} {counted}, on the way there (n_refused of tried).",)
+    most = f"; on the way there, up to {max(refused)} (n_refused of tried)" * (len(refused) > 1)
+    return (f"{refused[-1]} {counted}{most}.",)
 
 
 def _sought(given: Mapping[str, Any], level: float, smallest: Mapping[str, int]) -> str:
@@ -426,34 +429,82 @@ def _theory(
 
 
 def _by_theory(
-    exact: Callable[[Mapping[str, Any]], float], given: Mapping[str, Any], sought: str
-) -> tuple[float, float, list[tuple[float, float]]]:
-    """Return the power, what was sought (the effect where that is the power), and all tried."""
-    if sought == "power":
-        share, value = exact(given), float(given["effect"])
-        return share, value, [(value, share)]
-    tried: list[tuple[float, float]] = []
+    exact: Callable[[Mapping[str, Any]], float], given: Mapping[str, Any], where: Sought | None
+) -> tuple[float, list[tuple[float, float, int]], str | None]:
+    """Return what was sought (the effect where that is the power), all tried, and what to say.
+
+    Rows of what was tried end with the power of what was found.
+    """
+    tried: dict[float, float] = {}
 
     def at(value: float) -> float:
-        tried.append((value, exact({**given, sought: value})))
-        return tried[-1][1]
+        if value not in tried:
+            tried[value] = exact(given if where is None else {**given, where.name: value})
+        return tried[value]
 
-    power, whole = float(given["power"]), sought != "effect"
-    least = float(ENOUGH) if sought == "n_responses" else _least(sought)
-    low, high = _bracket(at, sought, power, least)
-    reached = dict(tried)
-    if reached[low] >= power and sought == "n_responses":
-        raise InputError("n_responses", f"fewer than {ENOUGH}", "'simulation'")
-    if reached[low] < power <= reached[high]:
-        if whole:
-            while high - low > 1:
-                middle = float((low + high) // 2)
-                low, high = (low, middle) if at(middle) >= power else (middle, high)
-        else:
-            high = float(optimize.brentq(lambda x: at(x) - power, low, high, xtol=1e-4))
+    if where is None:
+        value, said = float(given["effect"]), None
+        at(value)
     else:
-        high = low
-    return at(high), high, tried
+        least = where.least
+        if where.name in ("n_replicates", "n_responses"):
+            least = _least_of_theory(at, where)
+        if least > where.least and at(least) >= where.power:
+            raise InputError(where.name, f"fewer than {least:g}", "'simulation'")
+        value, said = by_bisection(at, replace(where, least=least))
+    rows = [(one, power, 0) for one, power in tried.items() if one != value]
+    return value, [*rows, (value, tried[value], 0)], said
+
+
+def _least_of_theory(at: Callable[[float], float], where: Sought) -> float:
+    """Return the least value for which there are answers enough for theory."""
+
+    def known(value: float) -> bool:
+        try:
+            at(value)
+        except InputError as error:
+            # All else is refused for every value.
+            if error.argument != "n_responses":
+                raise
+            return value >= where.most
+        return True
+
+    low, high = 0.0, where.least
+    while not known(high):
+        low, high = high, min(2 * high, where.most)
+    while high - low > 1 and high > where.least:
+        middle = float((low + high) // 2)
+        low, high = (low, middle) if known(middle) else (middle, high)
+    return high
+
+
+def _where(
+    sought: str,
+    given: Mapping[str, Any],
+    smallest: Mapping[str, int],
+    first: FloatArray | None,
+    n_sim: int,
+) -> Sought | None:
+    """Return what is sought and within which limits; None where that is the power itself."""
+    if sought == "power":
+        return None
+    power = float(given["power"])
+    if sought == "effect":
+        start = np.asarray(first, dtype=float)
+        mean = start.mean(axis=0)
+        below = mean - start
+        if below.max() <= 0:
+            raise InputError("effect", "None, of models that start alike", "a number")
+        # Where the first weight is 0; just before.
+        most = float((mean / np.where(below > 0, below, np.nan))[below > 0].min())
+        return Sought(sought, power, _LEAST_EFFECT, most * (1 - 1e-6), n_sim)
+    least, most = float(smallest[sought]), float(_MOST[sought])
+    if n_sim:
+        R, L, T = (int(given[name] or 1) for name in ("n_replicates", "n_responses", "n_steps"))
+        times = _WORK / (float(n_sim) * R * L * T**2)
+        times = math.sqrt(times) if sought == "n_steps" else times
+        most = float(np.clip(math.floor(times), _ALWAYS[sought], most))
+    return Sought(sought, power, least, max(most, 4 * least), n_sim)
 
 
 def _of_proxy(proxy: Proxy, R: int, L: int, T: int, seed: int) -> xr.Dataset:
@@ -520,56 +571,3 @@ def _share(
                 refused, problem = refused + 1, error
         done += many
     return hits / n_sim, refused, problem
-
-
-def _solve(
-    at: Callable[[float], float], tried: list[tuple[float, float, int]], sought: str, power: float
-) -> float:
-    """Return the least value that a probit line, fitted to what was tried, gives the power."""
-    whole = sought != "effect"
-    low, high = _bracket(at, sought, power, _least(sought))
-    rising = tried[0][1] < power
-    middle = math.sqrt(low * high)
-    if whole:
-        middle = float(round(middle))
-    if middle not in (low, high):
-        at(middle)
-    x = np.log([v for v, _, _ in tried])
-    p = np.array([s for _, s, _ in tried])
-
-    def misfit(line: Any) -> float:
-        fit = np.clip(stats.norm.cdf(line[0] + line[1] * x), 1e-6, 1 - 1e-6)
-        return -float((p * np.log(fit) + (1 - p) * np.log(1 - fit)).sum())
-
-    line = optimize.minimize(misfit, [0.0, 1.0], method="Nelder-Mead").x
-    if line[1] <= 0:
-        return high if rising else low
-    found = float(np.exp((stats.norm.ppf(power) - line[0]) / line[1]))
-    found = float(np.clip(found, low, high))
-    return float(math.ceil(found - 1e-9)) if whole else found
-
-
-def _least(sought: str) -> float:
-    return 0.05 if sought == "effect" else 2.0
-
-
-def _bracket(
-    at: Callable[[float], float], sought: str, power: float, least: float
-) -> tuple[float, float]:
-    """Return two values, the lower first, between which the power is reached, by doubling."""
-    whole, most = sought != "effect", _MOST[sought]
-    value = max(8.0, least) if whole else 1.0
-    share = at(value)
-    rising = share < power
-    while True:
-        before = value
-        value = min(2 * value, most) if rising else max(value / 2, least)
-        if whole:
-            value = float(round(value))
-        share = at(value)
-        if (share >= power) == rising or value in (most, least):
-            break
-    if rising and share < power:
-        got = f"{power:g}, where {sought} = {most:g} reaches {share:.2f}"
-        raise InputError("power", got, "one that the source can reach")
-    return min(before, value), max(before, value)

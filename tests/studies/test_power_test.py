@@ -11,6 +11,7 @@ from scipy import stats
 import lwdstats as lwd
 from lwdstats.studies import power_test as module
 from lwdstats.studies.collapse_power import positive
+from lwdstats.studies.power_search import Sought, by_bisection
 
 SPEC = {
     "initial_weights": [[0.3, 0.7], [0.7, 0.3]],
@@ -100,6 +101,80 @@ def test_what_is_sought_by_theory_is_the_least_that_has_the_power():
     effect = lwd.power_test("collapse_test", SPEC, effect=None, power=found.power, **given)
     assert effect.effect == pytest.approx(0.5, abs=1e-3)
     assert effect.plot().has_data()
+
+
+MOVED = {"initial_weights": [[0.3, 0.7], [0.5, 0.5], [0.7, 0.3]], "means": [-6, 6]}
+
+
+@pytest.mark.parametrize("method", ["theory", "simulation"])
+def test_where_power_falls_with_steps_the_largest_that_has_it_is_found(method):
+    given = {"n_replicates": 5, "n_responses": 40, "options": {"permutations": 39}, "seed": 1}
+    found = lwd.power_test("collapse_test", MOVED, power=0.8, method=method, n_sim=20, **given)
+    assert found.n_steps == 1
+    assert "the largest that still has the power" in " ".join(str(found).split())
+
+
+def falling(value):
+    """Return a power that is .8 at 20 and falls."""
+    return float(stats.norm.cdf(stats.norm.ppf(0.8) - 1.5 * np.log(value / 20.0)))
+
+
+def test_the_largest_steps_that_have_a_power_are_where_it_is_lost(monkeypatch):
+    rng = np.random.default_rng(1)
+
+    def share(draw, judge, now, n_sim, stream):
+        return rng.binomial(4000, falling(now["n_steps"])) / 4000, 0, None
+
+    monkeypatch.setattr(module, "_share", share)
+    given = {"n_replicates": 2, "n_responses": 3, "power": 0.8, "method": "simulation"}
+    found = lwd.power_test("collapse_test", SPEC, n_sim=4000, **given)
+    assert found.n_steps == pytest.approx(20, abs=2)
+    exact = by_bisection(falling, Sought("n_steps", 0.8 - 1e-9, 1, 500))
+    assert exact[0] == 20
+
+
+@pytest.mark.parametrize("name", ["n_replicates", "n_responses", "n_steps"])
+def test_the_smallest_study_is_an_answer(monkeypatch, name):
+    monkeypatch.setattr(module, "_share", lambda *_: (0.9, 0, None))
+    given = {"n_replicates": 2, "n_responses": 3, "n_steps": 1} | {name: None}
+    found = lwd.power_test("collapse_test", SPEC, power=0.8, method="simulation", **given)
+    assert getattr(found, name) == 1
+    if name == "n_steps":
+        assert "all that were tried" in str(found)
+    else:
+        assert found.notes == ()
+
+
+def test_the_search_begins_at_what_the_test_takes():
+    given = {"n_responses": 40, "n_steps": 5, "n_sim": 20, "seed": 1, "power": 0.5}
+    found = lwd.power_test("check_decay", MOVED, options={"n_draws": 99, "margin": 0.2}, **given)
+    assert found.n_replicates == 10
+    assert found.tried["value"].min() == 10
+
+
+def test_an_effect_is_sought_up_to_where_a_weight_is_0():
+    near = MOVED | {"means": [-1, 1]}
+    given = {"n_replicates": 2, "n_responses": 10, "n_steps": 1, "effect": None}
+    found = lwd.power_test("collapse_test", near, power=0.97, **given)
+    assert 1.25 < found.effect < 2.5
+    assert found.power >= 0.97
+    with pytest.raises(lwd.InputError, match=r"no effect from 0[.]05 to 2[.]5 reaches") as caught:
+        lwd.power_test("collapse_test", near, power=0.9999, **given)
+    assert caught.value.argument == "power"
+    same = near | {"initial_weights": [[0.5, 0.5]] * 3}
+    with pytest.raises(lwd.InputError, match="start alike"):
+        lwd.power_test("collapse_test", same, power=0.8, **given)
+
+
+def test_a_power_that_nothing_reaches_is_said_with_the_highest(monkeypatch):
+    def share(draw, judge, now, n_sim, stream):
+        return 0.3 if now["n_steps"] == 8 else 0.1, 0, None
+
+    monkeypatch.setattr(module, "_share", share)
+    given = {"n_replicates": 200, "n_responses": 1000, "method": "simulation"}
+    with pytest.raises(lwd.InputError, match=r"n_steps from 1 to 50 .* 0\.30, at 8;") as caught:
+        lwd.power_test("collapse_test", SPEC, power=0.8, **given)
+    assert caught.value.argument == "power"
 
 
 @pytest.mark.parametrize(
