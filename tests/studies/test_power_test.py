@@ -154,10 +154,11 @@ def test_the_search_begins_at_what_the_test_takes():
 
 def test_an_effect_is_sought_up_to_where_a_weight_is_0():
     near = MOVED | {"means": [-1, 1]}
-    given = {"n_replicates": 2, "n_responses": 10, "n_steps": 1, "effect": None}
+    given = {"n_replicates": 2, "n_responses": 40, "n_steps": 1, "effect": None}
     found = lwd.power_test("collapse_test", near, power=0.97, **given)
-    assert 1.25 < found.effect < 2.5
-    assert found.power >= 0.97
+    assert found.method == "theory"
+    assert 0.97 <= found.power < 0.971
+    given |= {"n_responses": 4, "n_sim": 20, "seed": 1, "options": {"permutations": 39}}
     with pytest.raises(lwd.InputError, match=r"no effect from 0[.]05 to 2[.]5 reaches") as caught:
         lwd.power_test("collapse_test", near, power=0.9999, **given)
     assert caught.value.argument == "power"
@@ -175,6 +176,38 @@ def test_a_power_that_nothing_reaches_is_said_with_the_highest(monkeypatch):
     with pytest.raises(lwd.InputError, match=r"n_steps from 1 to 50 .* 0\.30, at 8;") as caught:
         lwd.power_test("collapse_test", SPEC, power=0.8, **given)
     assert caught.value.argument == "power"
+
+
+def test_theory_lets_answers_of_one_model_vary_more_than_those_of_another():
+    """Held to 4000 studies in which only the counts of two far components are drawn."""
+    weights = np.array([[0.1, 0.9]] * 5 + [[0.3, 0.7]])
+    L, B, rng = 30, 99, np.random.default_rng(1)
+    hits = 0
+    for count in rng.binomial(L, weights[:, 0], (4000, 6)):
+        permuted = rng.multivariate_hypergeometric([L] * 6, count.sum(), size=B)
+        # Of two values and a fixed total, F grows with the variance of the counts.
+        p = (1 + (permuted.var(axis=1) >= count.var() - 1e-9).sum()) / (B + 1)
+        hits += p <= 0.05
+    options = {"permutations": B, "statistic": "f"}
+    spec = {"n_models": 6, "initial_weights": weights, "means": [-50.0, 50.0]}
+    exact = lwd.power_test(
+        "collapse_test", spec, n_replicates=1, n_responses=L, n_steps=1, options=options
+    )
+    assert exact.method == "theory"
+    assert exact.power == pytest.approx(hits / 4000, abs=0.025)
+
+
+def test_rare_components_are_simulated():
+    rare = MOVED | {"initial_weights": [[0.01, 0.99], [0.01, 0.99], [0.3, 0.7]]}
+    given = {"n_replicates": 1, "n_responses": 10, "n_steps": 1, "options": {"permutations": 39}}
+    found = lwd.power_test("collapse_test", rare, n_sim=20, seed=1, **given)
+    assert found.method == "simulation"
+    with pytest.raises(lwd.InputError, match=r"0\.1 of a component") as caught:
+        lwd.power_test("collapse_test", rare, method="theory", **given)
+    assert caught.value.argument == "n_responses"
+    # What is sought is sought where theory holds: effects that leave no component rare.
+    given |= {"n_responses": 40, "effect": None, "power": 0.3}
+    assert lwd.power_test("collapse_test", MOVED, **given).method == "theory"
 
 
 @pytest.mark.parametrize(
