@@ -66,11 +66,16 @@ def power(
     from lwdstats.dataset.schema import spec_of
     from lwdstats.simulate.llm.plan.plan import plan
     from lwdstats.simulate.read_results import read_results
+    from lwdstats.studies.power_options import TESTS, check_of_proxy
     from lwdstats.studies.power_test import power_test
     from lwdstats.studies.proxy.fit_proxy import fit_proxy
 
+    check_choice("test", test, TESTS)
     ds = read_results(file)
     spec = spec_of(ds)
+    if spec.get("simulator") != "gmm":
+        # Before the proxy is fitted, which takes its time.
+        check_of_proxy(test)
     source = ds if spec.get("simulator") == "gmm" else fit_proxy(ds, n_components, seed=seed)
     found = power_test(
         test,

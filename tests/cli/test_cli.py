@@ -320,6 +320,15 @@ def test_power_prints_what_was_left_out(tmp_path):
     assert "power = " in done.output
 
 
+@pytest.mark.parametrize("test", ["check_decay", "t_test"])
+def test_power_of_a_test_that_there_is_none_of_is_refused_before_a_proxy_is_fitted(test):
+    file = str(ROOT / "data" / "bitcoin_network.nc")
+    given = ["--n-replicates", "10", "--n-responses", "4", "--n-steps", "6"]
+    done = CliRunner().invoke(app, ["power", test, file, *given])
+    assert isinstance(done.exception, lwd.InputError)
+    assert done.exception.argument == "test"
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.slow
 def test_power_of_a_pilot_of_language_models_comes_with_its_plan():

@@ -16,7 +16,7 @@ from lwdstats.inference.convergence.scores import Sample
 from lwdstats.inference.curves import Curves, curves, since_time, warn_far, warn_unit
 from lwdstats.inference.laws import LAWS
 
-_MINIMUM_TIMES = 6
+MINIMUM_TIMES = 6
 
 
 def convergence_fit(
@@ -155,7 +155,7 @@ def prepare(
     if errors is not None:
         check_choice("errors", errors, ("relative", "constant"))
     whole = curves(x, square=square, debias=debias)
-    curve = since_time(whole, since, _MINIMUM_TIMES)
+    curve = since_time(whole, since, MINIMUM_TIMES)
     if curve.time[0] < 0:
         raise InputError("x: time", curve.time[0], "times from 0 on")
     warn_far(whole.time)
