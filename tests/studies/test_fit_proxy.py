@@ -431,6 +431,156 @@ def test_mixtures_whose_web_is_not_known_are_refused():
         lwd.fit_proxy(ds, 2)
 
 
+@pytest.fixture(scope="module", params=["before update", "after update"])
+def mixtures(request):
+    return lwd.simulate_gmm(
+        3, 2, means=[-5, 5], n_steps=20, n_responses=10, initial_points=[[-5.0]] * 6 + [[5.0]] * 3,
+        scenario={"posts": request.param, "n_read": 6}, replicates=2, seed=3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"time": slice(8, None)}, {"time": slice(1, None)}, {"model": [0]}, {"model": [1, 2]},
+        {"response": slice(5)}, {"post": slice(4)},
+    ],
+)  # fmt: skip
+def test_mixtures_of_whose_web_a_part_is_left_out_are_refused(mixtures, part):
+    with pytest.raises(lwd.InputError, match="with all models and answers"):
+        lwd.fit_proxy(mixtures.isel(part), 2, seed=1)
+
+
+def test_mixtures_keep_the_web_in_their_first_times_other_orders_and_single_replicates(mixtures):
+    for part in ({"time": slice(12)}, {"model": [2, 0, 1]}, {"replicate": [1]}):
+        found = quiet_fit(mixtures.isel(part), n_starts=1)
+        size = mixtures["n_web"].values[: len(found.times) - 1]
+        assert found.paths[0].n_web[1:].tolist() == size.tolist()
+    renumbered = mixtures.isel(time=slice(None, None, 2)).assign_coords(time=np.arange(11))
+    with pytest.raises(lwd.InputError, match="with all models and answers"):
+        lwd.fit_proxy(renumbered, 2)
+    with pytest.raises(lwd.InputError, match="mixtures without n_web"):
+        lwd.fit_proxy(mixtures.drop_vars("n_web"), 2)
+
+
+def test_mixtures_whose_components_move_are_refused():
+    ds = lwd.simulate_gmm(3, 2, means=[-3, 3], n_steps=10, n_responses=5, moving="mean", seed=1)
+    with pytest.raises(lwd.InputError, match="components move"):
+        lwd.fit_proxy(ds, 2)
+
+
+@pytest.mark.parametrize("lost", [[], ["retrieved"], ["retrieved", "post_time", "post_embedding"]])
+def test_runs_without_some_of_their_steps_are_refused(run, lost):
+    ds = run.drop_vars(lost).isel(time=slice(None, None, 4))
+    with pytest.raises(lwd.InputError, match="got time 4 after 0"):
+        lwd.fit_proxy(ds, 3)
+    if not lost:
+        renumbered = ds.assign_coords(time=np.arange(ds.sizes["time"]))
+        with pytest.raises(lwd.InputError, match="read at time 1 and made at 3"):
+            lwd.fit_proxy(renumbered, 3)
+
+
+@pytest.fixture(scope="module")
+def with_bot(run):
+    retrieved = run["retrieved"].copy()
+    retrieved[:, 1] = -1
+    return quiet_fit(run.assign(retrieved=retrieved))
+
+
+def test_a_model_that_never_reads_is_named_and_stays(with_bot):
+    assert any("model 1: never read" in note for note in with_bot.notes)
+    assert set(with_bot.priors()["model"]) == {"model 0", "model 2"}
+    mean = np.nanmean(with_bot.paths[0].weight[0, :, 1], axis=0)
+    found, variance = with_bot.constant(0, 1)
+    np.testing.assert_allclose(found[0], mean)
+    # Of 61 times 60 answers, and of each of two dimensions.
+    assert variance[0] == pytest.approx((1 - (mean**2).sum()) / (61 * 60) / 2, rel=0.1)
+    forecast = with_bot.forecast(20, draws=100)
+    assert np.isfinite(forecast.bands[["low", "high"]].to_numpy()).all()
+    assert with_bot.check().table["p_value"].notna().all()
+
+
+def test_steps_leave_alone_what_never_reads():
+    origin = Origin(
+        state=np.array([[0.5, 0.5], [0.1, 0.9]]), state_var=np.zeros(2), posted=[np.eye(2)],
+        web=np.array([3.0, 1.0]), n_web=4, rho=np.zeros(4), theta=np.ones(4),
+        b=np.zeros((4, 2, 2)), process=0.1, n_posted=1, n_answers=10**7, share_read=0.5, n_read=2,
+        exact=True, less=False, labels_cov=np.zeros((2, 2, 2)),
+        means=np.array([[0.0], [1.0]]), variances=np.zeros((2, 1)), still=(1,),
+    )  # fmt: skip
+    weights, _ = steps(origin, 5, np.random.default_rng(1))
+    np.testing.assert_allclose(weights[:, :, 1, 0], 0.1, atol=1e-3)
+    assert np.ptp(weights[:, :, 0, 0]) > 0.1
+
+
+def test_frozen_mixtures_are_named_and_stay():
+    ds = lwd.simulate_gmm(
+        3, 2, means=[-5, 5], n_steps=30, n_responses=20,
+        initial_points=[[-5.0]] * 20 + [[5.0]] * 10, scenario={"frozen": [0]}, replicates=2, seed=3,
+    )  # fmt: skip
+    proxy = quiet_fit(ds)
+    assert any(note.startswith("0: never read") for note in proxy.notes)
+    assert np.isfinite(proxy.forecast(3, draws=50).bands["median"]).all()
+
+
+def test_forecasts_say_whose_last_reads_are_not_known(run):
+    retrieved = run["retrieved"].copy()
+    retrieved[55:, 1] = -1
+    proxy = quiet_fit(run.assign(retrieved=retrieved))
+    with pytest.raises(lwd.InputError, match="the last answers of model 1"):
+        proxy.forecast(3)
+
+
+def test_where_nothing_is_left_to_share_w_is_not_defined(run, proxy):
+    fit = replace(proxy.fit, rho=1.0, theta=0.02)
+    edge = replace(proxy, fit=fit)
+    assert np.isnan(edge.coef()["w"])
+    assert np.isnan(edge.tidy().set_index("term").loc["w", ["std_error", "p_value"]]).all()
+    assert np.isnan(edge.priors()["estimate"]).all()
+    assert "w" in str(edge)
+    assert len(edge.summary().lines()) > 0
+    found = quiet_fit(rag_run(0, share=0.25, memory=False, n_steps=30, n_responses=20)[0])
+    assert np.isfinite(found.w)
+
+
+def test_a_fit_that_ends_where_nothing_moves_says_so():
+    lost = ["retrieved", "post_time", "post_model", "post_embedding"]
+    for seed in range(20):
+        ds = rag_run(seed, share=0.25, memory=False, n_steps=30, n_responses=20)[0].drop_vars(lost)
+        proxy = quiet_fit(ds, n_starts=1)
+        assert len(str(proxy)) > 0
+        if proxy.rho == 1.0:
+            assert any("w is not defined" in note for note in proxy.notes)
+            return
+    raise AssertionError("no fit ended there")
+
+
+def test_a_network_has_no_priors(run):
+    with pytest.raises(lwd.InputError, match="form"):
+        quiet_fit(run, form="network").priors()
+
+
+def test_replicates_without_answers_are_no_degrees_of_freedom():
+    many = [rag_run(40 + r, share=0.25, memory=False, n_steps=20)[0] for r in range(5)]
+    many = xr.concat(many, "replicate").assign_coords(replicate=np.arange(5))
+    many = many.transpose(*_order(many))
+    many["embedding"][:, :, 2:] = np.nan
+    proxy = quiet_fit(many)
+    assert not proxy.fit.by_replicates
+    assert "replicate 2, 3, 4: no answers at all" in proxy.notes
+    assert proxy.past["norm"].notna().sum() == 2 * 21
+
+
+def test_a_model_without_answers_is_named(run):
+    ds = run.copy(deep=True)
+    ds["embedding"][:, 2] = np.nan
+    proxy = quiet_fit(ds)
+    assert any(note.startswith("model 2: answers at fewer than three") for note in proxy.notes)
+    assert proxy.past["norm"].isna().all()
+    with pytest.raises(lwd.InputError, match="answers of all models at its last time"):
+        proxy.forecast(2)
+
+
 def test_series_begin_anew_where_it_is_not_known_what_was_read():
     rng = np.random.default_rng(9)
     weight = rng.dirichlet(np.ones(3), (1, 12, 1))

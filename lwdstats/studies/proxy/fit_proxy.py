@@ -21,7 +21,7 @@ from lwdstats.studies.proxy.contraction import directions
 from lwdstats.studies.proxy.estimate import FORMS, anchors, estimate, naive_rho
 from lwdstats.studies.proxy.forecast import measured
 from lwdstats.studies.proxy.likelihood import Series, series_of
-from lwdstats.studies.proxy.paths import Paths, check_mixtures, paths_of, source_of
+from lwdstats.studies.proxy.paths import Paths, check_mixtures, check_web, paths_of, source_of
 from lwdstats.studies.proxy.result import Proxy
 
 _MOST_COMPONENTS = 6
@@ -121,7 +121,10 @@ def fit_proxy(
     root = resolve_seed(seed)
     _check_run(ds)
     source = source_of(ds)
-    has_anchors = check_mixtures(ds)[1] if source == "mixtures" else True
+    has_anchors = True
+    if source == "mixtures":
+        after, has_anchors = check_mixtures(ds)
+        check_web(ds, after)
     form = form or ("anchored" if has_anchors else "network")
     rng = np.random.default_rng([root % 2**64, root >> 64, 1])
     n_queries = ds.sizes.get("query", 1)
@@ -133,11 +136,10 @@ def fit_proxy(
         y = parts[q].weights(x)
         moments.append(moments_of(parts[q], x, y))
         nearest.append(_nearest(parts[q], x, moments[q][0], texts))
-    R = ds.sizes["replicate"]
-    fit = estimate(_series(paths, form == "network"), form, R)
+    fit = estimate(_series(paths, form == "network"), form)
     own = tuple(anchors(fit, q) for q in range(n_queries))
     # Of what a network without priors leaves, at a rho that priors do not bias.
-    free = estimate(_series(paths, False), "centred", R)
+    free = estimate(_series(paths, False), "centred")
     tests = [anchors(free, q) for q in range(n_queries)]
     chi, df = sum(one.chi_squared for one in tests), sum(one.df for one in tests)
     spread = tuple(
@@ -171,10 +173,13 @@ def _check_run(ds: xr.Dataset) -> None:
     times = ds["time"].values
     if len(times) < 4:
         raise InputError("ds", f"{len(times)} times", "a run of 4 times or more")
-    if not np.allclose(np.diff(times), np.diff(times)[0]):
-        raise InputError("ds", "times with gaps", "all times of a run")
-    if "weight" in ds and np.diff(times)[0] != 1:
-        raise InputError("ds", f"every {np.diff(times)[0]}th time", "all times of a run")
+    # A step is what rho is of: of a run that was thinned it would be of several steps.
+    if (wide := np.diff(times) != 1).any():
+        t = int(np.argmax(wide))
+        got = f"time {times[t + 1]} after {times[t]}"
+        raise InputError(
+            "ds", got, "all times of a run; where none is left out, number them 0, 1, ..."
+        )
     if ds.sizes["response"] < 2:
         raise InputError("ds", "one answer a model", "two or more, by which the error is known")
 
@@ -255,6 +260,21 @@ def _notes(proxy: Proxy, counts: list[int]) -> list[str]:
         notes.append(
             f"{what} not in the dataset, so that averages stand for it: estimates are weaker"
         )
+    for q, path in enumerate(proxy.paths):
+        if still := [str(proxy.models[i]) for i in proxy.still(q)]:
+            whose = f" to query {proxy.queries[q]!r}" if len(proxy.paths) > 1 else ""
+            notes.append(
+                f"{', '.join(still)}{whose}: never read as far as is known, so left out of the "
+                "estimates; forecasts and simulations keep such a model at the mean of its answers"
+            )
+        alone = set(range(len(proxy.models))) - {*proxy.still(q), *proxy.anchors[q].models}
+        if few := [str(proxy.models[i]) for i in sorted(alone)]:
+            notes.append(
+                f"{', '.join(few)}: answers at fewer than three times without a gap in what is "
+                "known to be read, so left out of the estimates"
+            )
+        if lost := [proxy.replicates[r] for r in np.flatnonzero(~path.n_answers.any(axis=(1, 2)))]:
+            notes.append(f"replicate {', '.join(map(str, lost))}: no answers at all")
     overlap = 1.0 - min(float(values.min()) for values, _ in proxy.spread)
     if overlap > _OVERLAP:
         notes.append(
@@ -273,7 +293,9 @@ def _notes(proxy: Proxy, counts: list[int]) -> list[str]:
                 f"rho is hardly known: its interval goes from {low:.2f} to {high:.2f}; more "
                 "answers, steps or replicates narrow it"
             )
-        if proxy.rho > 0.9:
+        if proxy.form == "anchored" and np.isnan(proxy.w):
+            notes.append("rho is 1, where what is read moves nothing and w is not defined")
+        elif proxy.rho > 0.9:
             notes.append("rho is near to 1, where what is read moves nothing and w means little")
     if proxy.form == "memoryless" and proxy.anchor_test_rho > 0.9 and proxy.anchor_test[2] > 0.05:
         notes.append(

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.positions import components_move
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
 from lwdstats.scenario.scenario import check_scenario
@@ -92,6 +93,11 @@ def check_mixtures(ds: xr.Dataset) -> tuple[bool, bool]:
     InputError
         If the dataset does not say what was on the web, or who read what.
     """
+    if components_move(ds):
+        raise InputError("ds", "mixtures whose components move", "components that stay, all shared")
+    if lacking := [name for name in ("n_web", "n_retrieved") if name not in ds]:
+        got = f"mixtures without {' and '.join(lacking)}"
+        raise InputError("ds", got, "a run of simulate_gmm, with all that it holds")
     scenario = check_scenario(spec_of(ds).get("scenario"))
     given = set(scenario.to_json())
     if unknown := sorted(given - _KNOWN):
@@ -102,6 +108,39 @@ def check_mixtures(ds: xr.Dataset) -> tuple[bool, bool]:
     if scenario.keep_rule != "all":
         raise InputError("ds", f"mixtures with keep = {scenario.keep!r}", "a web that keeps all")
     return scenario.posts == "after update", scenario.anchors is not None
+
+
+def check_web(ds: xr.Dataset, after: bool) -> None:
+    """Refuse mixtures whose answers and initial points are not all of the web that they read.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Mixtures that `check_mixtures` takes, at consecutive times.
+    after : bool
+        Whether they post after their update.
+
+    Raises
+    ------
+    InputError
+        If the web was larger at some time, as times, models or answers were left out.
+    """
+    there = np.isfinite(ds["embedding"].isel(feature=0, drop=True))
+    posted = there.sum(["model", "response"]).transpose("replicate", "time").values
+    first = ds.sizes["post"] if "initial_point" in ds else 0
+    # Times from the first that is posted to the last that has given weights.
+    posted = posted[:, 1:-1] if after else posted[:, :-2]
+    grown = first + np.cumsum(posted, axis=1)
+    rebuilt = np.column_stack([np.full(len(grown), first), grown])
+    # What is read at a time gives the weights of the next, so that of the last nothing follows.
+    size = ds["n_web"].values[:-1]
+    if wrong := np.argwhere(rebuilt != size).tolist():
+        r, t = min(wrong, key=lambda at: at[1])
+        got = (
+            f"{rebuilt[r, t]} posts of before time {ds['time'].values[t]}, when {size[t]} were read"
+        )
+        takes = "mixtures from their first time on, with all models and answers, which are the web"
+        raise InputError("ds", got, takes)
 
 
 def paths_of(ds: xr.Dataset, components: Components, query: int) -> Paths:
@@ -166,6 +205,9 @@ def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) 
                     rows = np.flatnonzero(time[r] < t)
                 else:
                     rows = log[r, j, i][log[r, j, i] >= 0]
+                if (time[r, rows] >= t).any():
+                    got = f"posts that were read at time {t} and made at {time[r, rows].max()}"
+                    raise InputError("ds", got, "times as the run had them, none left out")
                 rows = rows[known[rows]]
                 if not rows.size:
                     continue
