@@ -35,7 +35,7 @@ def fit_proxy(
     *,
     form: str | None = None,
     n_dims: int = 10,
-    n_starts: int = 2,
+    n_starts: int = 20,
     level: float = 0.95,
     embedding: str = "embedding",
     seed: int | str | None = None,
@@ -59,7 +59,7 @@ def fit_proxy(
     n_dims : int
         Principal components in which mixtures are sought.
     n_starts : int
-        Starts of the mixture's fit.
+        Starts of the mixture's fit, of which the likeliest is taken.
     level : float
         Of the intervals.
     embedding : str
@@ -75,8 +75,9 @@ def fit_proxy(
     Warns
     -----
     UserWarning
-        Of what makes estimates unreliable: overlap, intervals that say little, priors where
-        the form has none, few steps or answers, what was read not being known.
+        Of what makes estimates unreliable: overlap, components that one start alone found,
+        models left out, intervals that say little, priors where the form has none, few steps or
+        answers, what was read not being known.
 
     Raises
     ------
@@ -153,7 +154,7 @@ def fit_proxy(
         tuple(ds["replicate"].values.tolist()), _queries(ds), ds["time"].values.astype(float),
         float(level), (), root,
     )  # fmt: skip
-    return _warned(proxy, counts)
+    return _warned(proxy, counts, n_starts)
 
 
 def _counts(n_components: Any) -> list[int]:
@@ -238,21 +239,26 @@ def _chi2_sf(chi: float, df: float) -> float:
     return float(stats.chi2.sf(chi, df)) if df else float("nan")
 
 
-def _warned(proxy: Proxy, counts: list[int]) -> Proxy:
+def _warned(proxy: Proxy, counts: list[int], n_starts: int) -> Proxy:
     """Return the proxy with its warnings, after giving them."""
-    notes = _notes(proxy, counts)
+    notes = _notes(proxy, counts, n_starts)
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=3)
     return replace(proxy, notes=tuple(notes))
 
 
-def _notes(proxy: Proxy, counts: list[int]) -> list[str]:
+def _notes(proxy: Proxy, counts: list[int], n_starts: int) -> list[str]:
     notes = []
     chosen = [c.n for c in proxy.components]
     if len(counts) > 1 and counts[-1] in chosen:
         notes.append(f"BIC chose the largest number of components that was tried, {counts[-1]}")
     if 1 in chosen:
         notes.append("BIC prefers one component, whose weight is always 1")
+    if n_starts > 1 and any(c.reached == 1 for c in proxy.components):
+        notes.append(
+            f"the likeliest components were found by one of {n_starts} starts: another seed may "
+            "find others, and other estimates; more n_starts tell"
+        )
     if proxy.source in ("web", "answers"):
         what = (
             "what each model read is" if proxy.source == "web" else "the web and what was read are"

@@ -78,7 +78,7 @@ def steps(origin: Origin, n_steps: int, rng: np.random.Generator) -> tuple[Float
     noise = np.sqrt(origin.state_var)[:, None] * _flat(rng.standard_normal((M, n, B)))
     pi = on_simplex(origin.state + noise)
     still = list(origin.still)
-    web = np.broadcast_to(_whole(origin.web, round(origin.n_web)), (M, B)).copy()
+    web = np.broadcast_to(whole(origin.web, round(origin.n_web)), (M, B)).copy()
     waiting = [np.broadcast_to(on_simplex(p), (M, n, B)) for p in origin.posted]
     roots = np.array([_root(cov) for cov in origin.labels_cov])
     weights, squares = np.empty((n_steps, M, n, B)), np.empty((n_steps, M))
@@ -106,7 +106,7 @@ def _flat(z: FloatArray) -> FloatArray:
     return z - z.mean(axis=-1, keepdims=True)
 
 
-def _whole(sums: FloatArray, number: int) -> NDArray[np.int64]:
+def whole(sums: FloatArray, number: int) -> NDArray[np.int64]:
     """Return whole numbers of a given sum that are near to sums of weights, (B,)."""
     share = on_simplex(sums / max(sums.sum(), 1e-300)) * number
     out = np.floor(share).astype(np.int64)

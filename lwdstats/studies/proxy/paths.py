@@ -58,6 +58,10 @@ class Paths:
         How many answers a model posts a step.
     lag : int
         How many steps pass until what is posted is on the web that gives answers.
+    first : (B,)
+        Mean weights of the posts of before the first time, over replicates; 0 where none are known.
+    n_first : int
+        How many these are in a replicate.
     """
 
     weight: FloatArray
@@ -74,6 +78,8 @@ class Paths:
     n_web: FloatArray
     n_posted: int
     lag: int
+    first: FloatArray
+    n_first: int
 
 
 def source_of(ds: xr.Dataset) -> str:
@@ -125,8 +131,8 @@ def check_web(ds: xr.Dataset, after: bool) -> None:
     InputError
         If the web was larger at some time, as times, models or answers were left out.
     """
-    there = np.isfinite(ds["embedding"].isel(feature=0, drop=True))
-    posted = there.sum(["model", "response"]).transpose("replicate", "time").values
+    dims = ("replicate", "time", "model", "response", "feature")
+    posted = np.isfinite(ds["embedding"].transpose(*dims).values[..., 0]).sum(axis=(2, 3))
     first = ds.sizes["post"] if "initial_point" in ds else 0
     # Times from the first that is posted to the last that has given weights.
     posted = posted[:, 1:-1] if after else posted[:, :-2]
@@ -217,7 +223,11 @@ def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) 
                 np.add.at(cohort[r, i, j], at[r, rows] + 1, 1.0 / rows.size)
     last = author[0][(time[0] == time[0].max()) & (author[0] >= 0)]
     posted = int(np.bincount(last, minlength=1).max()) if last.size else 0
-    return read, n_read, own, cohort, n_cohort, webs, n_web, posted, 1
+    before = time < part["time"].values[0]
+    start = post[before & np.isfinite(post[..., 0])].astype(np.float64)
+    first = components.weights(start).mean(axis=0) if len(start) else np.zeros(B)
+    n_first = int(before.sum(axis=1).max())
+    return read, n_read, own, cohort, n_cohort, webs, n_web, posted, 1, first, n_first
 
 
 def _from_answers(
@@ -239,10 +249,11 @@ def _from_answers(
     lag = 1 if not mixtures or after else 2
     k = part["n_retrieved"].values if mixtures else None
     filled = np.where(there[..., None], y, 0.0)
-    for r in range(R):
-        first = np.empty((0, B))
-        if "initial_point" in part:
-            first = components.weights(part["initial_point"].values[r].astype(np.float64))
+    points = np.empty((R, 0, B))
+    if "initial_point" in part:
+        x = part["initial_point"].transpose("replicate", "post", "feature").values
+        points = np.array([components.weights(one.astype(np.float64)) for one in x])
+    for r, first in enumerate(points):
         sums, count = filled[r].sum(axis=2), there[r].sum(axis=2)
         n_cohort[r] = np.r_[len(first), count.sum(axis=1)]
         for j in range(1, T):
@@ -260,7 +271,9 @@ def _from_answers(
             cohort[r, :, j, 0] = len(first) / number
             cohort[r, :, j, 1:][:, used] = count[used].sum(axis=1) / number
         read[r, n_read[r] <= 0] = np.nan
-    return read, n_read, own, cohort, n_cohort, webs, n_web, L, lag
+    n_first = points.shape[1]
+    start = points.mean(axis=(0, 1)) if n_first else np.zeros(B)
+    return read, n_read, own, cohort, n_cohort, webs, n_web, L, lag, start, n_first
 
 
 def _reads(k: NDArray[np.int64], j: int) -> FloatArray:
