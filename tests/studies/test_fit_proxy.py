@@ -178,7 +178,7 @@ def test_the_nearest_weights_are_weights():
 def quiet_fit(ds, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return lwd.fit_proxy(ds, 3, seed=1, **({"n_starts": 2} | options))
+        return lwd.fit_proxy(ds, **({"n_components": 3, "n_starts": 2, "seed": 1} | options))
 
 
 @pytest.fixture(scope="module")
@@ -696,6 +696,40 @@ def test_what_if_refuses_what_it_can_not_begin_with(run, proxy):
     ds["embedding"][:, 2] = np.nan
     with pytest.raises(lwd.InputError, match="answers of model 2 do not tell"):
         quiet_fit(ds, n_starts=1).simulate(n_steps=2)
+
+
+def test_answers_that_can_not_be_sorted_are_refused():
+    ds = rag_run(3, n_steps=6, n_responses=4)[0]
+    whole = ds["embedding"].values.copy()
+    ds["embedding"].values[:] = np.where(whole[..., :1] > 1.5, 1.0, 0.0)
+    with pytest.raises(lwd.InputError, match=r"n_components: got 3; .*different answers, 2"):
+        lwd.fit_proxy(ds, 3)
+    assert quiet_fit(ds, n_components=None).components[0].n == 2
+    ds["embedding"].values[:] = 1.0
+    with pytest.raises(lwd.InputError, match="answers that are all the same"):
+        lwd.fit_proxy(ds, 2)
+    ds["embedding"].values[:] = np.nan
+    with pytest.raises(lwd.InputError, match="no answers"):
+        lwd.fit_proxy(ds, 2)
+
+
+def test_numbers_of_components_may_be_an_array(run):
+    found = quiet_fit(run.isel(time=slice(12)), n_components=np.array([2, 3]))
+    assert list(found.components[0].bic) == [2, 3]
+    assert quiet_fit(run.isel(time=slice(12)), n_components=np.array(2)).components[0].n == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"query": 5}, "query"), ({"component": 7}, "component"), ({"replicate": 9}, "replicate"),
+        ({"kind": "components", "query": 1}, "query"),
+    ],
+)  # fmt: skip
+def test_pictures_of_what_is_not_there_are_refused(proxy, options, argument):
+    with pytest.raises(lwd.InputError) as caught:
+        proxy.plot(**options)
+    assert caught.value.argument == argument
 
 
 def test_series_begin_anew_where_it_is_not_known_what_was_read():

@@ -132,7 +132,8 @@ def fit_proxy(
     parts, paths, moments, nearest = [], [], [], []
     for q in range(n_queries):
         x, texts = _answers(ds, q)
-        parts.append(fit_components(x, counts, n_dims, n_starts, rng))
+        tried = _tried(x, counts, n_components is None)
+        parts.append(fit_components(x, tried, n_dims, n_starts, rng))
         paths.append(paths_of(ds, parts[q], q))
         y = parts[q].weights(x)
         moments.append(moments_of(parts[q], x, y))
@@ -161,13 +162,29 @@ def _counts(n_components: Any) -> list[int]:
     """Return the numbers of components to try."""
     if n_components is None:
         return list(range(2, _MOST_COMPONENTS + 1))
-    several = n_components if isinstance(n_components, Sequence) else [n_components]
-    if isinstance(n_components, str) or not len(several):
+    several = n_components
+    if not isinstance(several, Sequence | np.ndarray) or np.ndim(several) == 0:
+        several = [n_components]
+    if isinstance(n_components, str) or not len(several) or np.ndim(several) > 1:
         raise InputError("n_components", repr(n_components), "an integer of 2 or more, or several")
     found = [check_integer("n_components", one, minimum=1) for one in several]
     if max(found) < 2:
         raise InputError("n_components", n_components, "2 or more: the weight of one is always 1")
     return sorted(set(found))
+
+
+def _tried(x: FloatArray, counts: list[int], may_leave_out: bool) -> list[int]:
+    """Return the numbers of components that answers (N, d) can have: no more than differ."""
+    distinct = len({row.tobytes() for row in x})
+    if distinct < 2:
+        got = "answers that are all the same" if len(x) else "no answers"
+        raise InputError("ds", got, "answers to each query that differ")
+    if may_leave_out:
+        return [B for B in counts if distinct >= B]
+    if counts[-1] > distinct:
+        takes = f"no more than there are different answers, {distinct}"
+        raise InputError("n_components", counts[-1], takes)
+    return counts
 
 
 def _check_run(ds: xr.Dataset) -> None:
