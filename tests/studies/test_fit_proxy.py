@@ -27,7 +27,7 @@ from lwdstats.studies.proxy.likelihood import (
     series_of,
     whiten,
 )
-from lwdstats.studies.proxy.paths import Paths
+from lwdstats.studies.proxy.paths import Paths, paths_of
 from lwdstats.studies.proxy.states import filtered, on_simplex, shrunk, smoothed
 
 
@@ -730,6 +730,17 @@ def test_pictures_of_what_is_not_there_are_refused(proxy, options, argument):
     with pytest.raises(lwd.InputError) as caught:
         proxy.plot(**options)
     assert caught.value.argument == argument
+
+
+def test_the_log_knows_models_by_their_place_in_the_run():
+    ds = lwd.read_results(ROOT / "data" / "bitcoin_network.nc")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        components = lwd.fit_proxy(ds, 2, n_starts=2, seed=1).components[0]
+    own = paths_of(ds, components, 0).own
+    for order in ([2, 0, 1], [1]):
+        turned = paths_of(ds.isel(model=order), components, 0).own
+        np.testing.assert_allclose(turned, own[:, order])
 
 
 def test_series_begin_anew_where_it_is_not_known_what_was_read():

@@ -192,6 +192,7 @@ def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) 
     read, n_read = np.full((R, T, n, B), np.nan), np.zeros((R, T, n))
     own, webs = np.zeros((R, n, T, T)), np.zeros((R, B))
     cohort, n_cohort = np.zeros((R, n, T, T + 1)), np.zeros((R, T + 1))
+    names = _authors(part)
     row = {int(t): j for j, t in enumerate(part["time"].values)}
     at = np.array([[row.get(int(t), -1) for t in one] for one in time])
     n_web = np.array([(time[0] < t).sum() for t in part["time"].values], float)
@@ -218,7 +219,7 @@ def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) 
                 if not rows.size:
                     continue
                 read[r, j, i], n_read[r, j, i] = y[rows].mean(axis=0), rows.size
-                mine = rows[(author[r, rows] == i) & (at[r, rows] >= 0)]
+                mine = rows[(author[r, rows] == names[i]) & (at[r, rows] >= 0)]
                 np.add.at(own[r, i, j], at[r, mine], 1.0 / rows.size)
                 np.add.at(cohort[r, i, j], at[r, rows] + 1, 1.0 / rows.size)
     last = author[0][(time[0] == time[0].max()) & (author[0] >= 0)]
@@ -228,6 +229,13 @@ def _from_log(part: xr.Dataset, components: Components, R: int, T: int, n: int) 
     first = components.weights(start).mean(axis=0) if len(start) else np.zeros(B)
     n_first = int(before.sum(axis=1).max())
     return read, n_read, own, cohort, n_cohort, webs, n_web, posted, 1, first, n_first
+
+
+def _authors(part: xr.Dataset) -> list[int]:
+    """Return by which number the log knows each model: its place in the run, if that is known."""
+    run = [str(name) for name in spec_of(part).get("models") or []]
+    here = [str(name) for name in part["model"].values]
+    return [run.index(name) for name in here] if set(here) <= set(run) else list(range(len(here)))
 
 
 def _from_answers(
