@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from paths import ROOT
 from rag_run import rag_run
 from scipy import stats
 from scipy.linalg import null_space
@@ -26,8 +27,8 @@ from lwdstats.studies.proxy.likelihood import (
     series_of,
     whiten,
 )
-from lwdstats.studies.proxy.paths import Paths
-from lwdstats.studies.proxy.states import filtered, on_simplex
+from lwdstats.studies.proxy.paths import Paths, paths_of
+from lwdstats.studies.proxy.states import filtered, on_simplex, shrunk, smoothed
 
 
 def random_series(seed, m=9, B=3):
@@ -177,7 +178,7 @@ def test_the_nearest_weights_are_weights():
 def quiet_fit(ds, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        return lwd.fit_proxy(ds, 3, seed=1, **options)
+        return lwd.fit_proxy(ds, **({"n_components": 3, "n_starts": 2, "seed": 1} | options))
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +188,7 @@ def run():
 
 @pytest.fixture(scope="module")
 def proxy(run):
-    return lwd.fit_proxy(run, 3, seed=1)
+    return lwd.fit_proxy(run, 3, seed=1, n_starts=2)
 
 
 def test_a_run_without_memory_is_found_to_have_none_and_its_prior(proxy):
@@ -431,6 +432,317 @@ def test_mixtures_whose_web_is_not_known_are_refused():
         lwd.fit_proxy(ds, 2)
 
 
+@pytest.fixture(scope="module", params=["before update", "after update"])
+def mixtures(request):
+    return lwd.simulate_gmm(
+        3, 2, means=[-5, 5], n_steps=20, n_responses=10, initial_points=[[-5.0]] * 6 + [[5.0]] * 3,
+        scenario={"posts": request.param, "n_read": 6}, replicates=2, seed=3,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"time": slice(8, None)}, {"time": slice(1, None)}, {"model": [0]}, {"model": [1, 2]},
+        {"response": slice(5)}, {"post": slice(4)},
+    ],
+)  # fmt: skip
+def test_mixtures_of_whose_web_a_part_is_left_out_are_refused(mixtures, part):
+    with pytest.raises(lwd.InputError, match="with all models and answers"):
+        lwd.fit_proxy(mixtures.isel(part), 2, seed=1)
+
+
+def test_mixtures_keep_the_web_in_their_first_times_other_orders_and_single_replicates(mixtures):
+    for part in ({"time": slice(12)}, {"model": [2, 0, 1]}, {"replicate": [1]}):
+        found = quiet_fit(mixtures.isel(part), n_starts=1)
+        size = mixtures["n_web"].values[: len(found.times) - 1]
+        assert found.paths[0].n_web[1:].tolist() == size.tolist()
+    renumbered = mixtures.isel(time=slice(None, None, 2)).assign_coords(time=np.arange(11))
+    with pytest.raises(lwd.InputError, match="with all models and answers"):
+        lwd.fit_proxy(renumbered, 2)
+    with pytest.raises(lwd.InputError, match="mixtures without n_web"):
+        lwd.fit_proxy(mixtures.drop_vars("n_web"), 2)
+
+
+def test_mixtures_whose_components_move_are_refused():
+    ds = lwd.simulate_gmm(3, 2, means=[-3, 3], n_steps=10, n_responses=5, moving="mean", seed=1)
+    with pytest.raises(lwd.InputError, match="components move"):
+        lwd.fit_proxy(ds, 2)
+
+
+@pytest.mark.parametrize("lost", [[], ["retrieved"], ["retrieved", "post_time", "post_embedding"]])
+def test_runs_without_some_of_their_steps_are_refused(run, lost):
+    ds = run.drop_vars(lost).isel(time=slice(None, None, 4))
+    with pytest.raises(lwd.InputError, match="got time 4 after 0"):
+        lwd.fit_proxy(ds, 3)
+    if not lost:
+        renumbered = ds.assign_coords(time=np.arange(ds.sizes["time"]))
+        with pytest.raises(lwd.InputError, match="read at time 1 and made at 3"):
+            lwd.fit_proxy(renumbered, 3)
+
+
+@pytest.fixture(scope="module")
+def with_bot(run):
+    retrieved = run["retrieved"].copy()
+    retrieved[:, 1] = -1
+    return quiet_fit(run.assign(retrieved=retrieved))
+
+
+def test_a_model_that_never_reads_is_named_and_stays(with_bot):
+    assert any("model 1: never read" in note for note in with_bot.notes)
+    assert set(with_bot.priors()["model"]) == {"model 0", "model 2"}
+    mean = np.nanmean(with_bot.paths[0].weight[0, :, 1], axis=0)
+    found, variance = with_bot.constant(0, 1)
+    np.testing.assert_allclose(found[0], mean)
+    # Of 61 times 60 answers, and of each of two dimensions.
+    assert variance[0] == pytest.approx((1 - (mean**2).sum()) / (61 * 60) / 2, rel=0.1)
+    forecast = with_bot.forecast(20, draws=100)
+    assert np.isfinite(forecast.bands[["low", "high"]].to_numpy()).all()
+    assert with_bot.check().table["p_value"].notna().all()
+
+
+def test_steps_leave_alone_what_never_reads():
+    origin = Origin(
+        state=np.array([[0.5, 0.5], [0.1, 0.9]]), state_var=np.zeros(2), posted=[np.eye(2)],
+        web=np.array([3.0, 1.0]), n_web=4, rho=np.zeros(4), theta=np.ones(4),
+        b=np.zeros((4, 2, 2)), process=0.1, n_posted=1, n_answers=10**7, share_read=0.5, n_read=2,
+        exact=True, less=False, labels_cov=np.zeros((2, 2, 2)),
+        means=np.array([[0.0], [1.0]]), variances=np.zeros((2, 1)), still=(1,),
+    )  # fmt: skip
+    weights, _ = steps(origin, 5, np.random.default_rng(1))
+    np.testing.assert_allclose(weights[:, :, 1, 0], 0.1, atol=1e-3)
+    assert np.ptp(weights[:, :, 0, 0]) > 0.1
+
+
+def test_frozen_mixtures_are_named_and_stay():
+    ds = lwd.simulate_gmm(
+        3, 2, means=[-5, 5], n_steps=30, n_responses=20,
+        initial_points=[[-5.0]] * 20 + [[5.0]] * 10, scenario={"frozen": [0]}, replicates=2, seed=3,
+    )  # fmt: skip
+    proxy = quiet_fit(ds)
+    assert any(note.startswith("0: never read") for note in proxy.notes)
+    assert np.isfinite(proxy.forecast(3, draws=50).bands["median"]).all()
+
+
+def test_forecasts_say_whose_last_reads_are_not_known(run):
+    retrieved = run["retrieved"].copy()
+    retrieved[55:, 1] = -1
+    proxy = quiet_fit(run.assign(retrieved=retrieved))
+    with pytest.raises(lwd.InputError, match="the last answers of model 1"):
+        proxy.forecast(3)
+
+
+def test_where_nothing_is_left_to_share_w_is_not_defined(run, proxy):
+    fit = replace(proxy.fit, rho=1.0, theta=0.02)
+    edge = replace(proxy, fit=fit)
+    assert np.isnan(edge.coef()["w"])
+    assert np.isnan(edge.tidy().set_index("term").loc["w", ["std_error", "p_value"]]).all()
+    assert np.isnan(edge.priors()["estimate"]).all()
+    assert "w" in str(edge)
+    assert len(edge.summary().lines()) > 0
+    found = quiet_fit(rag_run(0, share=0.25, memory=False, n_steps=30, n_responses=20)[0])
+    assert np.isfinite(found.w)
+
+
+def test_a_fit_that_ends_where_nothing_moves_says_so():
+    lost = ["retrieved", "post_time", "post_model", "post_embedding"]
+    for seed in range(20):
+        ds = rag_run(seed, share=0.25, memory=False, n_steps=30, n_responses=20)[0].drop_vars(lost)
+        proxy = quiet_fit(ds, n_starts=1)
+        assert len(str(proxy)) > 0
+        if proxy.rho == 1.0:
+            assert any("w is not defined" in note for note in proxy.notes)
+            return
+    raise AssertionError("no fit ended there")
+
+
+def test_a_network_has_no_priors(run):
+    with pytest.raises(lwd.InputError, match="form"):
+        quiet_fit(run, form="network").priors()
+
+
+def test_replicates_without_answers_are_no_degrees_of_freedom():
+    many = [rag_run(40 + r, share=0.25, memory=False, n_steps=20)[0] for r in range(5)]
+    many = xr.concat(many, "replicate").assign_coords(replicate=np.arange(5))
+    many = many.transpose(*_order(many))
+    many["embedding"][:, :, 2:] = np.nan
+    proxy = quiet_fit(many)
+    assert not proxy.fit.by_replicates
+    assert "replicate 2, 3, 4: no answers at all" in proxy.notes
+    assert proxy.past["norm"].notna().sum() == 2 * 21
+
+
+def test_a_model_without_answers_is_named(run):
+    ds = run.copy(deep=True)
+    ds["embedding"][:, 2] = np.nan
+    proxy = quiet_fit(ds)
+    assert any(note.startswith("model 2: answers at fewer than three") for note in proxy.notes)
+    assert proxy.past["norm"].isna().all()
+    with pytest.raises(lwd.InputError, match="answers of all models at its last time"):
+        proxy.forecast(2)
+
+
+def test_that_only_one_start_found_the_components_is_said(run):
+    said = "found by one of 2 starts"
+    recorded = lwd.read_results(ROOT / "data" / "bitcoin_network.nc")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        vague = lwd.fit_proxy(recorded, 4, n_starts=2, seed=1)
+    assert vague.components[0].reached == 1
+    assert any(said in note for note in vague.notes)
+    clear = quiet_fit(run)
+    assert clear.components[0].reached == 2
+    assert not any(said in note for note in clear.notes)
+
+
+def test_seeds_agree_on_a_recorded_run():
+    recorded = lwd.read_results(ROOT / "data" / "bitcoin_network.nc")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = [lwd.fit_proxy(recorded, 4, seed=seed).w for seed in (0, 2, 6)]
+    # Not to the last digit, as overlap is unmixed by draws.
+    np.testing.assert_allclose(found, found[0], atol=0.005)
+
+
+def test_the_first_weights_are_known_by_what_came_later_too():
+    rng = np.random.default_rng(12)
+    rho, theta, q, s2, m = 0.9, 0.1, 1e-4, 0.02, 8
+    b, raw, found = np.zeros(2), [], []
+    for _ in range(400):
+        pi = np.empty((m, 2))
+        pi[0] = [0.6, 0.4]
+        x = np.tile([0.3, 0.7], (m, 1))
+        for t in range(1, m):
+            pi[t] = rho * pi[t - 1] + theta * x[t]
+            pi[t] += np.sqrt(q / 2) * rng.standard_normal() * np.array([1, -1])
+        p = pi + np.sqrt(s2 / 2) * rng.standard_normal((m, 1)) * np.array([1, -1])
+        one = Series(
+            p, x, np.full(m, s2), np.ones(m), np.zeros((m, m)), np.zeros((m, 1)), np.eye(2),
+            np.ones(m, bool), 0, 0, 0, 0,
+        )  # fmt: skip
+        weights, variance = smoothed(one, rho, theta, b, q)
+        raw.append(p[0, 0] - pi[0, 0])
+        found.append(weights[0] - pi[0, 0])
+    assert np.mean(np.square(found)) < 0.5 * np.mean(np.square(raw))
+    # Of the one dimension along (1, -1) / sqrt(2).
+    assert 2 * np.mean(np.square(found)) == pytest.approx(variance, rel=0.3)
+
+
+def test_replicates_are_drawn_to_their_mean_by_what_errors_explain():
+    rng = np.random.default_rng(13)
+    noise = 0.02 * rng.standard_normal((50, 1)) * np.array([1, -1])
+    alike = shrunk(np.array([0.7, 0.3]) + noise, np.full(50, 2 * 0.02**2))
+    assert np.ptp(alike[:, 0]) < 0.5 * np.ptp(noise[:, 0])
+    apart = np.array([[0.9, 0.1], [0.1, 0.9], [np.nan, np.nan]])
+    found = shrunk(apart, np.full(3, 1e-6))
+    np.testing.assert_allclose(found[:2], apart[:2], atol=1e-4)
+    np.testing.assert_allclose(found[2], 0.5)
+
+
+def test_what_if_begins_with_the_web_of_the_run_and_weights_of_its_replicates():
+    many = [rag_run(s, share=0.25, memory=False, n_steps=20, beta=0.2)[0] for s in (50, 51)]
+    many = xr.concat(many, "replicate").assign_coords(replicate=[0, 1])
+    many = many.transpose(*_order(many))
+    proxy = quiet_fit(many, n_starts=2)
+    path = proxy.paths[0]
+    start = many["post_embedding"].values[:, 0, :20].reshape(40, -1).astype(float)
+    np.testing.assert_allclose(path.first, proxy.components[0].weights(start).mean(axis=0))
+    assert path.n_first == 20
+    # What one model read first is another web.
+    assert np.abs(path.read[0, 0, 0] - path.first).max() > 0.05
+    first = proxy.first_weights()
+    found = proxy.simulate({"frozen": [0, 1, 2]}, n_steps=3, replicates=3, seed=1)["weight"]
+    found = found.transpose("time", "replicate", "model", "component").values
+    np.testing.assert_allclose(found[0, [0, 2]], np.stack([first[0]] * 2), atol=5e-3)
+    np.testing.assert_allclose(found[-1, 1], first[1], atol=5e-3)
+
+
+def test_what_if_reads_a_constant_number_where_the_run_did(mixtures):
+    proxy = quiet_fit(mixtures, n_starts=2)
+    found = proxy.simulate(n_steps=19, replicates=2, seed=1)
+    assert (found["n_retrieved"] == 6).all()
+    assert proxy.simulate({"n_read": 3}, n_steps=2, seed=1)["n_retrieved"].max() == 3
+
+
+@pytest.mark.parametrize("points", [None, [[-5.0]] * 6 + [[5.0]] * 3])
+@pytest.mark.parametrize("posts", ["before update", "after update"])
+def test_what_if_of_mixtures_has_their_web(posts, points):
+    ds = lwd.simulate_gmm(
+        3, 2, means=[-5, 5], n_steps=20, n_responses=10, initial_points=points,
+        scenario={"posts": posts}, seed=3,
+    )  # fmt: skip
+    proxy = quiet_fit(ds, n_starts=2)
+    found = proxy.simulate(n_steps=10, replicates=2, seed=1)
+    ahead = int(posts == "after update")
+    assert found["n_web"].values.tolist() == ds["n_web"].values[ahead : ahead + 11].tolist()
+    assert np.isfinite(found["weight"]).all()
+
+
+def test_what_if_keeps_models_that_never_read_where_they_are(with_bot):
+    for scenario in (None, {"frozen": [0]}):
+        found = with_bot.simulate(scenario, n_steps=5, replicates=2, seed=1)["weight"]
+        one = found.sel(model="model 1").transpose("time", "replicate", "component").values
+        mean = np.nanmean(with_bot.paths[0].weight[0, :, 1], axis=0)
+        np.testing.assert_allclose(one, np.broadcast_to(mean, one.shape), atol=5e-3)
+
+
+def test_what_if_refuses_what_it_can_not_begin_with(run, proxy):
+    edge = replace(proxy, fit=replace(proxy.fit, rho=1.0, theta=0.02))
+    with pytest.raises(lwd.InputError, match="rho = 1"):
+        edge.simulate(n_steps=2)
+    with pytest.raises(lwd.InputError, match="grows by 3 where models post 2"):
+        quiet_fit(run.isel(model=[0, 1]), n_starts=1).simulate(n_steps=2)
+    ds = run.copy(deep=True)
+    ds["embedding"][:, 2] = np.nan
+    with pytest.raises(lwd.InputError, match="answers of model 2 do not tell"):
+        quiet_fit(ds, n_starts=1).simulate(n_steps=2)
+
+
+def test_answers_that_can_not_be_sorted_are_refused():
+    ds = rag_run(3, n_steps=6, n_responses=4)[0]
+    whole = ds["embedding"].values.copy()
+    ds["embedding"].values[:] = np.where(whole[..., :1] > 1.5, 1.0, 0.0)
+    with pytest.raises(lwd.InputError, match=r"n_components: got 3; .*different answers, 2"):
+        lwd.fit_proxy(ds, 3)
+    assert quiet_fit(ds, n_components=None).components[0].n == 2
+    ds["embedding"].values[:] = 1.0
+    with pytest.raises(lwd.InputError, match="answers that are all the same"):
+        lwd.fit_proxy(ds, 2)
+    ds["embedding"].values[:] = np.nan
+    with pytest.raises(lwd.InputError, match="no answers"):
+        lwd.fit_proxy(ds, 2)
+
+
+def test_numbers_of_components_may_be_an_array(run):
+    found = quiet_fit(run.isel(time=slice(12)), n_components=np.array([2, 3]))
+    assert list(found.components[0].bic) == [2, 3]
+    assert quiet_fit(run.isel(time=slice(12)), n_components=np.array(2)).components[0].n == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"query": 5}, "query"), ({"component": 7}, "component"), ({"replicate": 9}, "replicate"),
+        ({"kind": "components", "query": 1}, "query"),
+    ],
+)  # fmt: skip
+def test_pictures_of_what_is_not_there_are_refused(proxy, options, argument):
+    with pytest.raises(lwd.InputError) as caught:
+        proxy.plot(**options)
+    assert caught.value.argument == argument
+
+
+def test_the_log_knows_models_by_their_place_in_the_run():
+    ds = lwd.read_results(ROOT / "data" / "bitcoin_network.nc")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        components = lwd.fit_proxy(ds, 2, n_starts=2, seed=1).components[0]
+    own = paths_of(ds, components, 0).own
+    for order in ([2, 0, 1], [1]):
+        turned = paths_of(ds.isel(model=order), components, 0).own
+        np.testing.assert_allclose(turned, own[:, order])
+
+
 def test_series_begin_anew_where_it_is_not_known_what_was_read():
     rng = np.random.default_rng(9)
     weight = rng.dirichlet(np.ones(3), (1, 12, 1))
@@ -441,6 +753,7 @@ def test_series_begin_anew_where_it_is_not_known_what_was_read():
         n_answers=np.full((1, 12, 1), 20), read=read, n_read=np.full((1, 12, 1), 5.0),
         own=np.zeros((1, 1, 12, 12)), cohort=np.zeros((1, 1, 12, 13)), n_cohort=np.ones((1, 13)),
         post_cov=np.eye(3), web=np.zeros((1, 3)), n_web=np.ones(12), n_posted=1, lag=1,
+        first=np.zeros(3), n_first=0,
     )  # fmt: skip
     found = series_of(path)
     assert [(one.start, len(one.p)) for one in found] == [(0, 6), (6, 6)]

@@ -103,13 +103,14 @@ def check_proxy(proxy: Fitted, level: float) -> ProxyCheck:
     fit = proxy.fit
     half = (len(proxy.times) + 1) // 2
     first = [part for one in fit.series if (part := cut(one, half)) is not None]
-    if len(first) < len(proxy.models) or half < 8:
+    read = {(one.query, one.model) for one in fit.series}
+    if {(one.query, one.model) for one in first} != read or half < 8:
         raise InputError("proxy", f"a run of {len(proxy.times)} times", "one of 16 or more")
     tests = {
         "innovations hang on those before": _correlated(_innovations(fit, list(proxy.anchors))),
         "priors move between the halves": _moves(fit, half),
     }
-    early = estimate(first, fit.form, len(proxy.replicates))
+    early = estimate(first, fit.form)
     own = [anchors(early, q) for q in range(len(proxy.queries))]
     later, explained = _later(early, fit.series, own, half)
     tests["later steps are not as those before"] = later

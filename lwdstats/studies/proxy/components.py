@@ -20,6 +20,9 @@ from lwdstats.arrays import FloatArray
 _DRAWS = 20_000
 # Variance that every component has at least, as a share of that of all answers.
 _LEAST = 1e-3
+# Log likelihood of an answer within which two starts ended at one mixture: twice the gain at
+# which EM stops.
+_SAME = 2e-3
 # Answers from which components are learned: of more, so many by chance.
 _MOST = 50_000
 
@@ -67,6 +70,8 @@ class Components:
         Covariance of the unmixed weights of one point, by the component that it is of.
     bic : dict of int to float
         BIC by the number of components that were tried.
+    reached : int
+        How many of the starts ended at the mixture that was taken.
     """
 
     rotation: PCA
@@ -75,6 +80,7 @@ class Components:
     mixing: FloatArray
     labels_cov: FloatArray
     bic: dict[int, float]
+    reached: int
 
     @property
     def n(self) -> int:
@@ -104,23 +110,31 @@ def fit_components(
     scale = float(np.sqrt((z**2).mean()))
     fits: dict[int, Any] = {}
     bic: dict[int, float] = {}
+    reached: dict[int, int] = {}
     state = int(rng.integers(2**31))
     for B in counts:
-        fits[B] = _mixture(z / scale, B, n_starts, state)
+        fits[B], reached[B] = _mixture(z / scale, B, n_starts, state)
         bic[B] = float(fits[B].bic(z / scale))
-    best = fits[min(bic, key=bic.__getitem__)]
+    chosen = min(bic, key=bic.__getitem__)
+    best = fits[chosen]
     mixture = Mixture(best.weights_, best.means_, best.precisions_cholesky_)
     mixing, spread = _unmixing(mixture, rng)
-    return Components(rotation, mixture, scale, mixing, spread, bic)
+    return Components(rotation, mixture, scale, mixing, spread, bic, reached[chosen])
 
 
-def _mixture(z: FloatArray, B: int, n_starts: int, state: int) -> GaussianMixture:
+def _mixture(z: FloatArray, B: int, n_starts: int, state: int) -> tuple[GaussianMixture, int]:
+    """Return the likeliest mixture over the starts, and how many of them ended there."""
+    stream = np.random.RandomState(state)
     # A fit that stops at max_iter is as good for what follows: any components will do.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return GaussianMixture(
-            B, n_init=n_starts, reg_covar=_LEAST, random_state=state, max_iter=300
-        ).fit(z)
+        fits = [
+            GaussianMixture(B, reg_covar=_LEAST, random_state=stream, max_iter=300).fit(z)
+            for _ in range(n_starts)
+        ]
+    bound = np.array([fit.lower_bound_ for fit in fits])
+    best = int(bound.argmax())
+    return fits[best], int((bound > bound[best] - _SAME).sum())
 
 
 def _unmixing(mixture: Mixture, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:

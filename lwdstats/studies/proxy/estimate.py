@@ -30,6 +30,8 @@ _LAGS = 2
 # Replicates from which their spread gives standard errors.
 ENOUGH_REPLICATES = 5
 _RHO = (-0.95, 1.0)
+# 1 - rho below which w is not defined: then nothing is left to share.
+_NOTHING = 1e-6
 # Degrees of freedom above which t is normal, and the fewest; and a step in log q.
 _MANY, _FEWEST, _NEAR = 200.0, 3.0, 0.2
 # In log units: how far the variance of steps may be from that of the measurement.
@@ -75,12 +77,16 @@ class Estimate:
 
     @property
     def share(self) -> float:
-        """w: the share of a model's own prior."""
+        """w: the share of a model's own prior; NaN at rho = 1, where there is nothing to share."""
+        if 1.0 - self.rho < _NOTHING:
+            return float("nan")
         return 1.0 - self.theta / (1.0 - self.rho)
 
     @property
     def share_error(self) -> float:
         """Standard error of w: no smaller than the likelihood's, but where it is by replicates."""
+        if np.isnan(self.share):
+            return float("nan")
         slope = np.array([-self.theta / (1.0 - self.rho) ** 2, -1.0 / (1.0 - self.rho)])
         plain = 0.0 if self.by_replicates else slope @ self.plain @ slope
         return float(np.sqrt(max(slope @ self.vcov @ slope, plain, 0.0)))
@@ -173,8 +179,10 @@ def _given_rho(
     return (here, q) if here <= found.fun else (float(found.fun), float(np.exp(found.x)))
 
 
-def estimate(series: Sequence[Series], form: str, replicates: int = 1) -> Estimate:
-    """Return the estimate of a form, of series of so many replicates."""
+def estimate(series: Sequence[Series], form: str) -> Estimate:
+    """Return the estimate of a form."""
+    # Replicates that have no series tell nothing of the spread.
+    replicates = len({one.replicate for one in series})
     anchored = form != "network"
     center = _noise_scale(series)
     lean = (0.0, 0.0)

@@ -21,7 +21,7 @@ from lwdstats.studies.proxy.contraction import directions
 from lwdstats.studies.proxy.estimate import FORMS, anchors, estimate, naive_rho
 from lwdstats.studies.proxy.forecast import measured
 from lwdstats.studies.proxy.likelihood import Series, series_of
-from lwdstats.studies.proxy.paths import Paths, check_mixtures, paths_of, source_of
+from lwdstats.studies.proxy.paths import Paths, check_mixtures, check_web, paths_of, source_of
 from lwdstats.studies.proxy.result import Proxy
 
 _MOST_COMPONENTS = 6
@@ -35,7 +35,7 @@ def fit_proxy(
     *,
     form: str | None = None,
     n_dims: int = 10,
-    n_starts: int = 2,
+    n_starts: int = 20,
     level: float = 0.95,
     embedding: str = "embedding",
     seed: int | str | None = None,
@@ -59,7 +59,7 @@ def fit_proxy(
     n_dims : int
         Principal components in which mixtures are sought.
     n_starts : int
-        Starts of the mixture's fit.
+        Starts of the mixture's fit, of which the likeliest is taken.
     level : float
         Of the intervals.
     embedding : str
@@ -75,8 +75,9 @@ def fit_proxy(
     Warns
     -----
     UserWarning
-        Of what makes estimates unreliable: overlap, intervals that say little, priors where
-        the form has none, few steps or answers, what was read not being known.
+        Of what makes estimates unreliable: overlap, components that one start alone found,
+        models left out, intervals that say little, priors where the form has none, few steps or
+        answers, what was read not being known.
 
     Raises
     ------
@@ -121,23 +122,26 @@ def fit_proxy(
     root = resolve_seed(seed)
     _check_run(ds)
     source = source_of(ds)
-    has_anchors = check_mixtures(ds)[1] if source == "mixtures" else True
+    has_anchors = True
+    if source == "mixtures":
+        after, has_anchors = check_mixtures(ds)
+        check_web(ds, after)
     form = form or ("anchored" if has_anchors else "network")
     rng = np.random.default_rng([root % 2**64, root >> 64, 1])
     n_queries = ds.sizes.get("query", 1)
     parts, paths, moments, nearest = [], [], [], []
     for q in range(n_queries):
         x, texts = _answers(ds, q)
-        parts.append(fit_components(x, counts, n_dims, n_starts, rng))
+        tried = _tried(x, counts, n_components is None)
+        parts.append(fit_components(x, tried, n_dims, n_starts, rng))
         paths.append(paths_of(ds, parts[q], q))
         y = parts[q].weights(x)
         moments.append(moments_of(parts[q], x, y))
         nearest.append(_nearest(parts[q], x, moments[q][0], texts))
-    R = ds.sizes["replicate"]
-    fit = estimate(_series(paths, form == "network"), form, R)
+    fit = estimate(_series(paths, form == "network"), form)
     own = tuple(anchors(fit, q) for q in range(n_queries))
     # Of what a network without priors leaves, at a rho that priors do not bias.
-    free = estimate(_series(paths, False), "centred", R)
+    free = estimate(_series(paths, False), "centred")
     tests = [anchors(free, q) for q in range(n_queries)]
     chi, df = sum(one.chi_squared for one in tests), sum(one.df for one in tests)
     spread = tuple(
@@ -151,15 +155,17 @@ def fit_proxy(
         tuple(ds["replicate"].values.tolist()), _queries(ds), ds["time"].values.astype(float),
         float(level), (), root,
     )  # fmt: skip
-    return _warned(proxy, counts)
+    return _warned(proxy, counts, n_starts)
 
 
 def _counts(n_components: Any) -> list[int]:
     """Return the numbers of components to try."""
     if n_components is None:
         return list(range(2, _MOST_COMPONENTS + 1))
-    several = n_components if isinstance(n_components, Sequence) else [n_components]
-    if isinstance(n_components, str) or not len(several):
+    several = n_components
+    if not isinstance(several, Sequence | np.ndarray) or np.ndim(several) == 0:
+        several = [n_components]
+    if isinstance(n_components, str) or not len(several) or np.ndim(several) > 1:
         raise InputError("n_components", repr(n_components), "an integer of 2 or more, or several")
     found = [check_integer("n_components", one, minimum=1) for one in several]
     if max(found) < 2:
@@ -167,14 +173,31 @@ def _counts(n_components: Any) -> list[int]:
     return sorted(set(found))
 
 
+def _tried(x: FloatArray, counts: list[int], may_leave_out: bool) -> list[int]:
+    """Return the numbers of components that answers (N, d) can have: no more than differ."""
+    distinct = len({row.tobytes() for row in x})
+    if distinct < 2:
+        got = "answers that are all the same" if len(x) else "no answers"
+        raise InputError("ds", got, "answers to each query that differ")
+    if may_leave_out:
+        return [B for B in counts if distinct >= B]
+    if counts[-1] > distinct:
+        takes = f"no more than there are different answers, {distinct}"
+        raise InputError("n_components", counts[-1], takes)
+    return counts
+
+
 def _check_run(ds: xr.Dataset) -> None:
     times = ds["time"].values
     if len(times) < 4:
         raise InputError("ds", f"{len(times)} times", "a run of 4 times or more")
-    if not np.allclose(np.diff(times), np.diff(times)[0]):
-        raise InputError("ds", "times with gaps", "all times of a run")
-    if "weight" in ds and np.diff(times)[0] != 1:
-        raise InputError("ds", f"every {np.diff(times)[0]}th time", "all times of a run")
+    # A step is what rho is of: of a run that was thinned it would be of several steps.
+    if (wide := np.diff(times) != 1).any():
+        t = int(np.argmax(wide))
+        got = f"time {times[t + 1]} after {times[t]}"
+        raise InputError(
+            "ds", got, "all times of a run; where none is left out, number them 0, 1, ..."
+        )
     if ds.sizes["response"] < 2:
         raise InputError("ds", "one answer a model", "two or more, by which the error is known")
 
@@ -233,21 +256,26 @@ def _chi2_sf(chi: float, df: float) -> float:
     return float(stats.chi2.sf(chi, df)) if df else float("nan")
 
 
-def _warned(proxy: Proxy, counts: list[int]) -> Proxy:
+def _warned(proxy: Proxy, counts: list[int], n_starts: int) -> Proxy:
     """Return the proxy with its warnings, after giving them."""
-    notes = _notes(proxy, counts)
+    notes = _notes(proxy, counts, n_starts)
     for note in notes:
         warnings.warn(note, UserWarning, stacklevel=3)
     return replace(proxy, notes=tuple(notes))
 
 
-def _notes(proxy: Proxy, counts: list[int]) -> list[str]:
+def _notes(proxy: Proxy, counts: list[int], n_starts: int) -> list[str]:
     notes = []
     chosen = [c.n for c in proxy.components]
     if len(counts) > 1 and counts[-1] in chosen:
         notes.append(f"BIC chose the largest number of components that was tried, {counts[-1]}")
     if 1 in chosen:
         notes.append("BIC prefers one component, whose weight is always 1")
+    if n_starts > 1 and any(c.reached == 1 for c in proxy.components):
+        notes.append(
+            f"the likeliest components were found by one of {n_starts} starts: another seed may "
+            "find others, and other estimates; more n_starts tell"
+        )
     if proxy.source in ("web", "answers"):
         what = (
             "what each model read is" if proxy.source == "web" else "the web and what was read are"
@@ -255,6 +283,21 @@ def _notes(proxy: Proxy, counts: list[int]) -> list[str]:
         notes.append(
             f"{what} not in the dataset, so that averages stand for it: estimates are weaker"
         )
+    for q, path in enumerate(proxy.paths):
+        if still := [str(proxy.models[i]) for i in proxy.still(q)]:
+            whose = f" to query {proxy.queries[q]!r}" if len(proxy.paths) > 1 else ""
+            notes.append(
+                f"{', '.join(still)}{whose}: never read as far as is known, so left out of the "
+                "estimates; forecasts and simulations keep such a model at the mean of its answers"
+            )
+        alone = set(range(len(proxy.models))) - {*proxy.still(q), *proxy.anchors[q].models}
+        if few := [str(proxy.models[i]) for i in sorted(alone)]:
+            notes.append(
+                f"{', '.join(few)}: answers at fewer than three times without a gap in what is "
+                "known to be read, so left out of the estimates"
+            )
+        if lost := [proxy.replicates[r] for r in np.flatnonzero(~path.n_answers.any(axis=(1, 2)))]:
+            notes.append(f"replicate {', '.join(map(str, lost))}: no answers at all")
     overlap = 1.0 - min(float(values.min()) for values, _ in proxy.spread)
     if overlap > _OVERLAP:
         notes.append(
@@ -273,7 +316,9 @@ def _notes(proxy: Proxy, counts: list[int]) -> list[str]:
                 f"rho is hardly known: its interval goes from {low:.2f} to {high:.2f}; more "
                 "answers, steps or replicates narrow it"
             )
-        if proxy.rho > 0.9:
+        if proxy.form == "anchored" and np.isnan(proxy.w):
+            notes.append("rho is 1, where what is read moves nothing and w is not defined")
+        elif proxy.rho > 0.9:
             notes.append("rho is near to 1, where what is read moves nothing and w means little")
     if proxy.form == "memoryless" and proxy.anchor_test_rho > 0.9 and proxy.anchor_test[2] > 0.05:
         notes.append(

@@ -146,16 +146,18 @@ def measured(ds: xr.Dataset, paths: Sequence[Paths]) -> pd.DataFrame:
     """Return the norms and the diversity of a run by replicate and time."""
     answers = ds.drop_vars("weight") if "weight" in ds else ds
     # Times at which a model has no answer at all have no norm.
-    whole = np.all([(path.n_answers > 0).all(axis=(0, 2)) for path in paths], axis=0)
-    norm = fnorm(answers.isel(time=whole)).transpose("replicate", "time")
-    norm = norm.reindex(time=ds["time"])
+    whole: Any = np.all([(path.n_answers > 0).all(axis=2) for path in paths], axis=0)
+    norm = np.full(whole.shape, np.nan)
+    for r in np.flatnonzero(whole.any(axis=1)):
+        part = answers.isel(replicate=[int(r)], time=whole[r])
+        norm[r, whole[r]] = fnorm(part).transpose("replicate", "time").values[0]
     weight_norm, diversity = _of_weights([path.weight for path in paths])
-    R, T = norm.shape
+    R, T = len(norm), len(ds["time"])
     return pd.DataFrame(
         {
             "replicate": np.repeat(ds["replicate"].values, T),
             "time": np.tile(ds["time"].values, R),
-            "norm": norm.values.ravel(),
+            "norm": norm.ravel(),
             "weight_norm": weight_norm.ravel(),
             "diversity": diversity.ravel(),
         }
@@ -199,6 +201,20 @@ def forecast_of(proxy: Fitted, n_steps: int, level: float, draws: int, seed: int
 
 
 def _refuse(proxy: Fitted) -> None:
+    refuse_other_webs(proxy)
+    for q, path in enumerate(proxy.paths):
+        moving = np.setdiff1d(np.arange(len(proxy.models)), proxy.still(q))
+        lost: Any = ~np.isfinite(proxy.predictions(q)[1][:, -1]).all(axis=(0, 2))
+        if not np.isfinite(path.weight[:, -1]).all():
+            got = "a run without answers of all models at its last time"
+            raise InputError("proxy", got, "one that ends with answers of all")
+        if names := [str(proxy.models[i]) for i in moving if lost[i]]:
+            got = f"a run in which it is not known what gave the last answers of {', '.join(names)}"
+            raise InputError("proxy", got, "one that ends with known reads of all that ever read")
+
+
+def refuse_other_webs(proxy: Fitted) -> None:
+    """Refuse a proxy of a run onto whose web more comes than its models post, or less."""
     for path in proxy.paths:
         grown = np.diff(path.n_web[1:])
         n = len(proxy.models) * path.n_posted
@@ -207,9 +223,12 @@ def _refuse(proxy: Fitted) -> None:
             raise InputError(
                 "proxy", got, "one of a run whose web keeps all and nothing else comes"
             )
-        if not np.isfinite(path.weight[:, -1]).all():
-            got = "a run without answers of all models at its last time"
-            raise InputError("proxy", got, "one that ends with answers of all")
+
+
+def reads_alike(n_read: FloatArray) -> bool:
+    """Return whether as much is read at each time, by numbers (T+1,): else a share of the web."""
+    half = n_read[len(n_read) // 2 :]
+    return bool(half.min() == half.max())
 
 
 def _parameters(
@@ -229,6 +248,10 @@ def _origin(
     path, fit, B = proxy.paths[q], proxy.fit, proxy.components[q].n
     _, now, _, now_var = proxy.predictions(q)
     n = len(proxy.models)
+    state, state_var, still = now[r, -1].copy(), now_var[r, -1].copy(), proxy.still(q)
+    for model in still:
+        mean, variance = proxy.constant(q, model)
+        state[model], state_var[model] = mean[r], variance[r]
     b = np.zeros((len(rho), n, B))
     if proxy.form != "network":
         own = proxy.anchors[q]
@@ -242,12 +265,10 @@ def _origin(
             b[:, model] = mean + moved
     exact = proxy.source == "retrieved"
     k = path.n_read[r].max(axis=-1)
-    half = k[len(k) // 2 :]
-    constant = half.min() == half.max()
     means, variances = proxy.moments[q]
     return Origin(
-        state=now[r, -1],
-        state_var=now_var[r, -1],
+        state=state,
+        state_var=state_var,
         posted=[path.weight[r, -1 - j] for j in reversed(range(path.lag))],
         web=path.web[r],
         n_web=float(path.n_web[-1]),
@@ -257,13 +278,14 @@ def _origin(
         process=fit.process,
         n_posted=path.n_posted,
         n_answers=int(np.median(path.n_answers[r, len(k) // 2 :])),
-        share_read=0.0 if constant else float(k[-1] / path.n_web[-1]),
+        share_read=0.0 if reads_alike(k) else float(k[-1] / path.n_web[-1]),
         n_read=int(k[-1]),
         exact=exact,
         less=proxy.form == "network",
         labels_cov=proxy.components[q].labels_cov,
         means=means,
         variances=variances,
+        still=tuple(still.tolist()),
     )
 
 

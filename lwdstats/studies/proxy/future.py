@@ -42,6 +42,8 @@ class Origin:
     labels_cov : (B, B, B)
     means, variances : (B, F)
         Of answers, by component.
+    still : tuple of int
+        Models that never read, whose weights stay.
     """
 
     state: FloatArray
@@ -62,6 +64,7 @@ class Origin:
     labels_cov: FloatArray
     means: FloatArray
     variances: FloatArray
+    still: tuple[int, ...] = ()
 
 
 def steps(origin: Origin, n_steps: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
@@ -74,7 +77,8 @@ def steps(origin: Origin, n_steps: int, rng: np.random.Generator) -> tuple[Float
     B = origin.state.shape[1]
     noise = np.sqrt(origin.state_var)[:, None] * _flat(rng.standard_normal((M, n, B)))
     pi = on_simplex(origin.state + noise)
-    web = np.broadcast_to(_whole(origin.web, round(origin.n_web)), (M, B)).copy()
+    still = list(origin.still)
+    web = np.broadcast_to(whole(origin.web, round(origin.n_web)), (M, B)).copy()
     waiting = [np.broadcast_to(on_simplex(p), (M, n, B)) for p in origin.posted]
     roots = np.array([_root(cov) for cov in origin.labels_cov])
     weights, squares = np.empty((n_steps, M, n, B)), np.empty((n_steps, M))
@@ -88,7 +92,9 @@ def steps(origin: Origin, n_steps: int, rng: np.random.Generator) -> tuple[Float
         read = _drawn(web, k, n, rng) / k if origin.exact else (web / N)[:, None]
         q = origin.process * (k_last / k if origin.less else 1.0)
         mean = on_simplex(rho * pi + theta * read + origin.b)
+        stay = pi[:, still]
         pi = on_simplex(mean + _spread(mean, q * (B - 1), rng))
+        pi[:, still] = stay
         counts = rng.multinomial(L, pi)
         weights[t] = counts / L + _label_noise(counts, roots, rng) / L
         squares[t] = _squares(counts, origin, rng)
@@ -100,7 +106,7 @@ def _flat(z: FloatArray) -> FloatArray:
     return z - z.mean(axis=-1, keepdims=True)
 
 
-def _whole(sums: FloatArray, number: int) -> NDArray[np.int64]:
+def whole(sums: FloatArray, number: int) -> NDArray[np.int64]:
     """Return whole numbers of a given sum that are near to sums of weights, (B,)."""
     share = on_simplex(sums / max(sums.sum(), 1e-300)) * number
     out = np.floor(share).astype(np.int64)

@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from lwdstats.arrays import FloatArray
+from lwdstats.dataset.positions import components_move
 from lwdstats.dataset.run_models import run_models
 from lwdstats.dataset.schema import spec_of
 from lwdstats.errors import InputError
@@ -58,6 +59,10 @@ class Paths:
         How many answers a model posts a step.
     lag : int
         How many steps pass until what is posted is on the web that gives answers.
+    first : (B,)
+        Mean weights of the posts of before the first time, over replicates; 0 where none are known.
+    n_first : int
+        How many these are in a replicate.
     """
 
     weight: FloatArray
@@ -74,6 +79,8 @@ class Paths:
     n_web: FloatArray
     n_posted: int
     lag: int
+    first: FloatArray
+    n_first: int
 
 
 def source_of(ds: xr.Dataset) -> str:
@@ -93,6 +100,11 @@ def check_mixtures(ds: xr.Dataset) -> tuple[bool, bool]:
     InputError
         If the dataset does not say what was on the web, or who read what.
     """
+    if components_move(ds):
+        raise InputError("ds", "mixtures whose components move", "components that stay, all shared")
+    if lacking := [name for name in ("n_web", "n_retrieved") if name not in ds]:
+        got = f"mixtures without {' and '.join(lacking)}"
+        raise InputError("ds", got, "a run of simulate_gmm, with all that it holds")
     scenario = check_scenario(spec_of(ds).get("scenario"))
     given = set(scenario.to_json())
     if unknown := sorted(given - _KNOWN):
@@ -103,6 +115,39 @@ def check_mixtures(ds: xr.Dataset) -> tuple[bool, bool]:
     if scenario.keep_rule != "all":
         raise InputError("ds", f"mixtures with keep = {scenario.keep!r}", "a web that keeps all")
     return scenario.posts == "after update", scenario.anchors is not None
+
+
+def check_web(ds: xr.Dataset, after: bool) -> None:
+    """Refuse mixtures whose answers and initial points are not all of the web that they read.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Mixtures that `check_mixtures` takes, at consecutive times.
+    after : bool
+        Whether they post after their update.
+
+    Raises
+    ------
+    InputError
+        If the web was larger at some time, as times, models or answers were left out.
+    """
+    dims = ("replicate", "time", "model", "response", "feature")
+    posted = np.isfinite(ds["embedding"].transpose(*dims).values[..., 0]).sum(axis=(2, 3))
+    first = ds.sizes["post"] if "initial_point" in ds else 0
+    # Times from the first that is posted to the last that has given weights.
+    posted = posted[:, 1:-1] if after else posted[:, :-2]
+    grown = first + np.cumsum(posted, axis=1)
+    rebuilt = np.column_stack([np.full(len(grown), first), grown])
+    # What is read at a time gives the weights of the next, so that of the last nothing follows.
+    size = ds["n_web"].values[:-1]
+    if wrong := np.argwhere(rebuilt != size).tolist():
+        r, t = min(wrong, key=lambda at: at[1])
+        got = (
+            f"{rebuilt[r, t]} posts of before time {ds['time'].values[t]}, when {size[t]} were read"
+        )
+        takes = "mixtures from their first time on, with all models and answers, which are the web"
+        raise InputError("ds", got, takes)
 
 
 def paths_of(ds: xr.Dataset, components: Components, query: int) -> Paths:
@@ -186,6 +231,9 @@ def _from_log(
                     rows = np.flatnonzero(time[r] < t)
                 else:
                     rows = log[r, j, i][log[r, j, i] >= 0]
+                if (time[r, rows] >= t).any():
+                    got = f"posts that were read at time {t} and made at {time[r, rows].max()}"
+                    raise InputError("ds", got, "times as the run had them, none left out")
                 rows = rows[known[rows]]
                 if not rows.size:
                     continue
@@ -195,7 +243,11 @@ def _from_log(
                 np.add.at(cohort[r, i, j], at[r, rows] + 1, 1.0 / rows.size)
     last = author[0][(time[0] == time[0].max()) & (author[0] >= 0)]
     posted = int(np.bincount(last, minlength=1).max()) if last.size else 0
-    return read, n_read, own, cohort, n_cohort, webs, n_web, posted, 1
+    before = time < part["time"].values[0]
+    start = post[before & np.isfinite(post[..., 0])].astype(np.float64)
+    first = components.weights(start).mean(axis=0) if len(start) else np.zeros(B)
+    n_first = int(before.sum(axis=1).max())
+    return read, n_read, own, cohort, n_cohort, webs, n_web, posted, 1, first, n_first
 
 
 def _from_answers(
@@ -217,10 +269,11 @@ def _from_answers(
     lag = 1 if not mixtures or after else 2
     k = part["n_retrieved"].values if mixtures else None
     filled = np.where(there[..., None], y, 0.0)
-    for r in range(R):
-        first = np.empty((0, B))
-        if "initial_point" in part:
-            first = components.weights(part["initial_point"].values[r].astype(np.float64))
+    points = np.empty((R, 0, B))
+    if "initial_point" in part:
+        x = part["initial_point"].transpose("replicate", "post", "feature").values
+        points = np.array([components.weights(one.astype(np.float64)) for one in x])
+    for r, first in enumerate(points):
         sums, count = filled[r].sum(axis=2), there[r].sum(axis=2)
         n_cohort[r] = np.r_[len(first), count.sum(axis=1)]
         for j in range(1, T):
@@ -238,7 +291,9 @@ def _from_answers(
             cohort[r, :, j, 0] = len(first) / number
             cohort[r, :, j, 1:][:, used] = count[used].sum(axis=1) / number
         read[r, n_read[r] <= 0] = np.nan
-    return read, n_read, own, cohort, n_cohort, webs, n_web, L, lag
+    n_first = points.shape[1]
+    start = points.mean(axis=(0, 1)) if n_first else np.zeros(B)
+    return read, n_read, own, cohort, n_cohort, webs, n_web, L, lag, start, n_first
 
 
 def _reads(k: NDArray[np.int64], j: int) -> FloatArray:

@@ -6,7 +6,7 @@ import textwrap
 
 import numpy as np
 
-from lwdstats.errors import check_integer
+from lwdstats.errors import InputError, check_integer
 from lwdstats.geometry.cmdscale import scale_distances
 from lwdstats.results.pictures import drawing
 from lwdstats.results.pictures.style import colour
@@ -26,11 +26,13 @@ def weights(
 
     By default the component whose weights differ most.
     """
+    query = _position("query", query, len(proxy.queries))
+    replicate = _position("replicate", replicate, len(proxy.replicates))
     path, ahead = proxy.paths[query], proxy.predictions(query)[0][replicate]
     weight = path.weight[replicate]
     if component is None:
         component = int(np.nanargmax(np.nanvar(weight, axis=(0, 1))))
-    component = check_integer("component", component, minimum=0)
+    component = _position("component", component, weight.shape[-1])
     ax = drawing.new_axes(ax)
     for i, model in enumerate(proxy.models):
         color = colour(i)
@@ -42,8 +44,17 @@ def weights(
     return ax
 
 
+def _position(name: str, value: int, number: int) -> int:
+    """Return a position among so many, or raise `InputError`."""
+    value = check_integer(name, value, minimum=0)
+    if value >= number:
+        raise InputError(name, value, f"an integer from 0 to {number - 1}")
+    return value
+
+
 def components(proxy: Fitted, ax: drawing.Axes | None, query: int = 0) -> drawing.Axes:
     """Draw the components in the plane of classical scaling, with the answers nearest to them."""
+    query = _position("query", query, len(proxy.queries))
     means = proxy.moments[query][0]
     apart = np.sqrt(((means[:, None] - means) ** 2).sum(axis=-1))
     places = drawing.plane(scale_distances(apart, min(2, len(means) - 1))[0])

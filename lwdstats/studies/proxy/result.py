@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from lwdstats.dataset.schema import validate
-from lwdstats.errors import check_choice, check_integer, check_level
+from lwdstats.errors import InputError, check_choice, check_integer, check_level
 from lwdstats.results.confint import ConfInt, Parm, chosen, confidence_intervals
 from lwdstats.results.pictures import drawing
 from lwdstats.results.printing import format_numbers, format_p
@@ -111,10 +111,18 @@ class Proxy(Fitted, Result):
         """Return u, each model's own prior: the weights that it would have without the web.
 
         A row for each query, model and component: `estimate`, and `std_error` at the
-        estimated rho and w. Where w is small they are hardly known.
+        estimated rho and w. Where w is small they are hardly known; NaN where rho is 1.
+
+        Raises
+        ------
+        InputError
+            If the form is "network", in which models have none.
         """
+        if self.form == "network":
+            takes = 'a form with priors: fit_proxy(ds, form="anchored")'
+            raise InputError("form", "'network', in which no model has a prior of its own", takes)
         rows = []
-        scale = 1.0 - self.fit.rho - self.fit.theta
+        scale = np.nan if np.isnan(self.w) else 1.0 - self.fit.rho - self.fit.theta
         for query, own in zip(self.queries, self.anchors, strict=True):
             for model, b, variance in zip(own.models, own.b, own.variance, strict=True):
                 # b sums to 1 less what is kept and read.

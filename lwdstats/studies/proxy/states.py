@@ -29,6 +29,41 @@ def filtered(
     return ahead, ahead_var, now, now_var
 
 
+def smoothed(
+    one: Series, rho: float, theta: float, b: FloatArray, q: float
+) -> tuple[FloatArray, float]:
+    """Return the first weights (B,) of a series given all that was measured, and their variance.
+
+    References
+    ----------
+    Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, 3.6.2.
+    """
+    ahead, ahead_var, now, now_var = filtered(one, rho, theta, b, q)
+    later, later_var = now[-1], float(now_var[-1])
+    for t in range(len(now) - 2, -1, -1):
+        gain = rho * now_var[t] / ahead_var[t + 1]
+        later = now[t] + gain * (later - ahead[t + 1])
+        later_var = float(now_var[t] + gain**2 * (later_var - ahead_var[t + 1]))
+    return later, later_var
+
+
+def shrunk(weights: FloatArray, variance: FloatArray) -> FloatArray:
+    """Return weights (R, B) of a model, each drawn to their mean over replicates.
+
+    By as much of their spread as errors of a `variance` (R,), of each of B - 1 dimensions,
+    explain; the mean itself where a replicate's are NaN.
+    """
+    known = np.isfinite(weights[:, 0])
+    mean = weights[known].mean(axis=0)
+    R = int(known.sum())
+    if R < 2:
+        return np.broadcast_to(mean, weights.shape).copy()
+    apart = weights - mean
+    spread = (apart[known] ** 2).sum() / ((R - 1) * (weights.shape[1] - 1))
+    kept = max(0.0, 1.0 - variance[known].mean() / spread) if spread > 0 else 0.0
+    return np.where(known[:, None], mean + kept * apart, mean)
+
+
 def on_simplex(weights: FloatArray, least: float = 0.0) -> FloatArray:
     """Return the nearest weights (..., B) that are at least `least` and sum to 1.
 
