@@ -21,6 +21,8 @@ from lwdstats.errors import InputError, check_choice
 _BY_REPLICATE = {"initial_weights", "initial_points"}
 # Attributes that a combined dataset writes anew.
 _OWN = ("seed", "spec", "parts")
+# Attributes that count what happened in a run.
+_COUNTED = ("n_empty_pools", "n_unresolved")
 # Attributes without which embeddings can't be compared.
 _SAME = ("embedder", "embedder_prefix", "embedder_normalize")
 # And of vectors: their embedder, and whether they were scaled or are means of parts.
@@ -121,8 +123,8 @@ def combine(files: Iterable[xr.Dataset | str | Path], dim: str = "replicate") ->
     attrs = loaded[0]["replicate"].attrs
     values = np.array(kept, dtype=object if isinstance(kept[0], str) else None)
     out = out.assign_coords(replicate=("replicate", values, attrs))
-    _add_counts(out, loaded)
     out.attrs = _attributes(loaded, shared, parts)
+    _add_counts(out, loaded)
     return validate(out)
 
 
@@ -166,11 +168,15 @@ def _beside_dims(ds: xr.Dataset) -> dict[Hashable, None]:
 
 
 def _add_counts(out: xr.Dataset, loaded: list[xr.Dataset]) -> None:
-    """Let what is counted of the answers of each dataset be counted of all."""
+    """Let what is counted of each dataset be counted of all."""
     # A selection of a run keeps the counts of the whole.
     runs = {}
     for i, ds in enumerate(loaded):
         runs[ds.attrs["spec"] if spec_of(ds).get("simulator") else i] = ds
+    for count in _COUNTED:
+        each = [ds.attrs[count] for ds in runs.values() if count in ds.attrs]
+        if each:
+            out.attrs[count] = sum(each)
     for name in [*embeddings_of(out), *(["text"] if "text" in out else [])]:
         for count in ("n_cut", "n_averaged", "n_reasoning", *(f"n_{why}" for why in REASONS)):
             each = [ds[name].attrs[count] for ds in runs.values() if count in ds[name].attrs]

@@ -228,6 +228,11 @@ def test_an_empty_pool_changes_nothing_and_is_counted():
     assert (ds["weight"].diff("time")[1:] == 0).all()
     assert np.isnan(ds["synthetic_share"][1:]).all()
     assert ds.attrs["n_empty_pools"] == 3 * 4 * 7
+    again = run({"keep": "last", "silent": [0, 1, 2, 3]}, seed=2)
+    assert lwd.combine([ds, again]).attrs["n_empty_pools"] == 2 * 3 * 4 * 7
+    parts = [ds.isel(replicate=[0]), ds.isel(replicate=[1, 2])]
+    # Parts of one run have the count of the whole.
+    assert lwd.combine(parts).attrs["n_empty_pools"] == 3 * 4 * 7
     # A model that reads only one that never posts reads nothing at all.
     alone = run({"readers": [[0, 1, 0, 0], *ALL[1:]], "silent": [1]}, initial_points=None)
     assert alone.attrs["n_empty_pools"] == 3 * (8 + 3)
