@@ -88,7 +88,7 @@ from lwdstats.simulate.read_results import read_results as read_results
 from lwdstats.simulate.specs import read_spec as read_spec
 from lwdstats.simulate.specs import run_spec as run_spec
 from lwdstats.studies.phrases import phrases as phrases
-from lwdstats.studies.power_test import power_test as power_test
+from lwdstats.studies.power.power_test import power_test as power_test
 from lwdstats.studies.proxy.fit_proxy import fit_proxy as fit_proxy
 from lwdstats.studies.robust_to_embedder import robust_to_embedder as robust_to_embedder
 from lwdstats.studies.sweep.design import design as design

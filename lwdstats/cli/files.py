@@ -66,8 +66,8 @@ def power(
     from lwdstats.dataset.schema import spec_of
     from lwdstats.simulate.llm.plan.plan import plan
     from lwdstats.simulate.read_results import read_results
-    from lwdstats.studies.power_options import TESTS, check_of_proxy
-    from lwdstats.studies.power_test import power_test
+    from lwdstats.studies.power.options import TESTS, check_of_proxy
+    from lwdstats.studies.power.power_test import power_test
     from lwdstats.studies.proxy.fit_proxy import fit_proxy
 
     check_choice("test", test, TESTS)

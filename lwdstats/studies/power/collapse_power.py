@@ -16,7 +16,7 @@ from scipy import integrate, optimize, stats
 from lwdstats.arrays import FloatArray
 from lwdstats.errors import InputError, check_choice, check_integer
 from lwdstats.mixtures.spec import GmmSpec, MixtureSpec
-from lwdstats.studies.power_options import check_reachable
+from lwdstats.studies.power.options import check_reachable
 from lwdstats.theory.moments import covariance_moments
 from lwdstats.theory.network import CountedSpec, Network, described
 

@@ -24,9 +24,9 @@ from lwdstats.results.pictures.style import colour
 from lwdstats.results.result import Result, one_row
 from lwdstats.simulate.gmm.simulate_gmm import simulate_gmm
 from lwdstats.streams import resolve_seed
-from lwdstats.studies.collapse_power import OF_EACH, collapse_power
-from lwdstats.studies.power_options import TESTS, check_of_proxy, check_options, smallest
-from lwdstats.studies.power_search import Sought, by_bisection, by_probit
+from lwdstats.studies.power.collapse_power import OF_EACH, collapse_power
+from lwdstats.studies.power.options import TESTS, check_of_proxy, check_options, smallest
+from lwdstats.studies.power.search import Sought, by_bisection, by_probit
 from lwdstats.studies.proxy.result import Proxy
 
 _FOUND = ("n_replicates", "n_responses", "n_steps", "effect", "power")

@@ -9,9 +9,9 @@ from rag_run import rag_run
 from scipy import stats
 
 import lwdstats as lwd
-from lwdstats.studies import power_test as module
-from lwdstats.studies.collapse_power import positive
-from lwdstats.studies.power_search import Sought, by_bisection
+from lwdstats.studies.power import power_test as module
+from lwdstats.studies.power.collapse_power import positive
+from lwdstats.studies.power.search import Sought, by_bisection
 
 SPEC = {
     "initial_weights": [[0.3, 0.7], [0.7, 0.3]],

@@ -1,0 +1,1 @@
+"""What power a study of so many replicates, answers and steps has."""
