@@ -438,69 +438,25 @@ def learn_points(
             at += (n_features + U64(1)) * W
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def learn_line(
-    rows: Any, damped: bool, floor: float, n_components: Any, many: Any, step: Any,
-    points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
-    fired: Any,
-) -> None:  # fmt: skip
-    """`learn_points` on a line."""
-    learn_points(
-        rows, SPHERICAL, damped, floor, n_components, U64(1), many, step, points, sums, count,
-        threshold, first, size, fired,
-    )  # fmt: skip
+def _of_kind(kind: int, on_a_line: bool = False) -> Any:
+    # A function for each kind, so that the compiler need not hold what the others take in loops of
+    # which it can't tell that they are of one.
+    @numba.njit(nogil=True, error_model="numpy")
+    def learn(
+        rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any,
+        step: Any, points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
+        fired: Any,
+    ) -> None:  # fmt: skip
+        learn_points(
+            rows, kind, damped, floor, n_components, U64(1) if on_a_line else n_features, many,
+            step, points, sums, count, threshold, first, size, fired,
+        )  # fmt: skip
+
+    return learn
 
 
-@numba.njit(nogil=True, error_model="numpy")
-def learn_diag(
-    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any, step: Any,
-    points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
-    fired: Any,
-) -> None:  # fmt: skip
-    """`learn_points` of diagonal covariances."""
-    learn_points(
-        rows, DIAG, damped, floor, n_components, n_features, many, step, points, sums, count,
-        threshold, first, size, fired,
-    )  # fmt: skip
-
-
-@numba.njit(nogil=True, error_model="numpy")
-def learn_full(
-    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any, step: Any,
-    points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
-    fired: Any,
-) -> None:  # fmt: skip
-    """`learn_points` of full covariances."""
-    learn_points(
-        rows, FULL, damped, floor, n_components, n_features, many, step, points, sums, count,
-        threshold, first, size, fired,
-    )  # fmt: skip
-
-
-@numba.njit(nogil=True, error_model="numpy")
-def learn_spherical(
-    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any,
-    step: Any, points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
-    fired: Any,
-) -> None:  # fmt: skip
-    """`learn_points` of spherical covariances."""
-    learn_points(
-        rows, SPHERICAL, damped, floor, n_components, n_features, many, step, points, sums, count,
-        threshold, first, size, fired,
-    )  # fmt: skip
-
-
-@numba.njit(nogil=True, error_model="numpy")
-def learn_means(
-    rows: Any, damped: bool, floor: float, n_components: Any, n_features: Any, many: Any,
-    step: Any, points: Any, sums: Any, count: Any, threshold: float, first: int, size: int,
-    fired: Any,
-) -> None:  # fmt: skip
-    """`learn_points` where no covariance moves."""
-    learn_points(
-        rows, FIXED, damped, floor, n_components, n_features, many, step, points, sums, count,
-        threshold, first, size, fired,
-    )  # fmt: skip
+learn_line, learn_spherical = _of_kind(SPHERICAL, on_a_line=True), _of_kind(SPHERICAL)
+learn_diag, learn_full, learn_means = _of_kind(DIAG), _of_kind(FULL), _of_kind(FIXED)
 
 
 @numba.njit(nogil=True)
@@ -571,7 +527,7 @@ def absorb_moving(
         # What the compiler knows of kind and features it makes good use of.
         if kind == SPHERICAL and n_features == U64(1):
             learn_line(
-                rows, damped, floor, n_components, many, step, U64(points), U64(sums),
+                rows, damped, floor, n_components, n_features, many, step, U64(points), U64(sums),
                 count, threshold, first, k.size, fired,
             )  # fmt: skip
         elif kind == DIAG:
